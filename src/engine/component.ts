@@ -1,0 +1,320 @@
+/**
+ * What a source, a stage, a sink and a codec are: one declaration each.
+ *
+ * From a declaration come the config's type, defaults and validation, the JSON Schema for editors, `sluice list`, `sluice create`, the
+ * reference page and the plan. Plug-ins use the same calls as the built-in components.
+ *
+ * Life of every component: `create` (checks its config; no I/O, no timers) -> `open` (may do I/O) -> work -> `close`. `close` is called exactly once,
+ * also after a failed `open`.
+ */
+import type { Event, JsonValue, Slab } from '../event/index.ts'
+import type { Field, ValueOf } from './fields.ts'
+
+/** A documented example of a component: shown on its reference page and run by the tests. */
+export interface Example {
+  readonly title: string
+  /** The component's config as a user writes it, without the type name. */
+  readonly config: unknown
+  /** Stages only: events that go in, and what comes out of the main output. */
+  readonly input?: readonly unknown[]
+  readonly output?: readonly unknown[]
+}
+
+interface Declaration<K extends string, F extends Field<unknown>> {
+  readonly kind: K
+  /** Name in a pipeline: `filter`, `file`. */
+  readonly type: string
+  /** One sentence. */
+  readonly summary: string
+  /** A few paragraphs for the reference page. */
+  readonly description?: string
+  readonly config: F
+  /** The field that a bare value stands for: `filter: event.a > 1` means `filter: { condition: event.a > 1 }`. */
+  readonly shorthand?: string
+  readonly examples?: readonly Example[]
+}
+
+/** What every component is given besides its config. */
+export interface ComponentContext {
+  /** The component's id in the pipeline. */
+  readonly id: string
+  /** Folder against which relative paths are resolved. */
+  readonly folder: string
+  /** Milliseconds since 1970. Tests move it by hand. */
+  now(): number
+  /** At least 0, below 1. */
+  random(): number
+  /** Resolves after `ms` milliseconds on the pipeline's clock; rejects with ABORTED when the signal fires. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>
+  /** Tells the operator something, once per `key` and minute. */
+  warn(message: string, key?: string): void
+  /** Fires when the pipeline stops at once; a drain does not fire it. */
+  readonly signal: AbortSignal
+}
+
+// ---------------------------------------------------------------------------------------------------------------- sources
+
+export interface SourceDeclaration<F extends Field<unknown> = Field<unknown>> extends Declaration<'source', F> {
+  /** True where the source waits for an answer to what it handed in (an HTTP client, a broker): positions are then made durable soon. */
+  readonly acks?: boolean
+  /** True for a source that comes back at a position after a restart. One that does not reads anew or goes on with what arrives. */
+  readonly replays?: boolean
+  /** The source's format where its config does not say; `undefined` in the config's `format` field means this. */
+  create(config: ValueOf<F>, context: ComponentContext): Source
+  /** The half that runs on the worker: reads a piece that was only described. */
+  reader?(config: ValueOf<F>, context: ComponentContext): PieceReader
+}
+
+/**
+ * Runs on the coordinating thread. Hands out pieces in the source's order; a piece is a run of whole records.
+ * The positions are the source's own: any JSON, handed back to `open` after a restart and to `commit` when all up to it is durable.
+ */
+export interface Source {
+  /** True while more may come without end; a source with an end is read to it and, beside others with an end, in the order of declaration. */
+  readonly live: boolean
+  /** How the bytes of the pieces become events. */
+  readonly format: FormatChoice
+  /** Bytes in all, where known. For the progress bar. */
+  readonly size?: number | undefined
+  /** Opens at the start, or right behind `position`. Throws where that place is gone (a shorter file), naming it. */
+  open(position: JsonValue | undefined): Promise<void>
+  /**
+   * The next piece, or undefined at the end. Never called again before the last call has answered. `bytes` is the size to aim at.
+   * Waits where nothing is there yet; the signal ends the wait (undefined then means: no more, stopping).
+   */
+  next(bytes: number, signal: AbortSignal): Promise<Piece | undefined>
+  /** Everything up to `position` is durable at every sink or in the dead letters. */
+  commit?(position: JsonValue): void | Promise<void>
+  /** True while no piece can be had at once: the engine may use the pause to hand on what it holds. */
+  close(): Promise<void>
+}
+
+/** A codec's name with its options, as JSON: it crosses threads. */
+export interface FormatChoice {
+  readonly format: string
+  readonly options: JsonValue
+}
+
+export interface Piece {
+  /** Position behind this piece. */
+  readonly position: JsonValue
+  /** What `Slab.locate` adds an offset to: `{ path, offset }`, `{ request }`... `offset`, if a number, grows by the place in the slab. */
+  readonly from: JsonValue
+  /** What this piece costs in memory: about the length of its data. */
+  readonly bytes: number
+  /** Whole records, or nothing where `request` tells the worker what to read. The buffer is given away. */
+  readonly data?: Uint8Array
+  /** Handed to the `reader` on the worker. */
+  readonly request?: JsonValue
+  /** What the codec needs beside the bytes (the header of a CSV file). */
+  readonly meta?: JsonValue
+  /** Key and headers of all records of the piece, where the source has them. */
+  readonly key?: string
+  readonly headers?: Readonly<Record<string, string>>
+  /** Milliseconds since 1970; event time of all records of the piece. */
+  readonly time?: number
+  /** Records that never became part of the data, for the dead letters (a line over the limit). */
+  readonly rejects?: readonly SourceReject[]
+}
+
+export interface SourceReject {
+  readonly position: JsonValue
+  readonly code: string
+  readonly reason: string
+  /** The bytes, or their beginning where they are too many. */
+  readonly original: Uint8Array
+}
+
+/** The worker's half of a source. */
+export interface PieceReader {
+  /**
+   * Reads what `request` describes into `target`, growing it where needed. Synchronous where it can be.
+   * Answers which part of `target.bytes` holds whole records, and what `offset` in `from` means its first byte.
+   */
+  read(request: JsonValue, target: ReadTarget): PieceRead | Promise<PieceRead>
+  close(): void | Promise<void>
+}
+export interface ReadTarget {
+  /** Where to read to. Its length is what fits. */
+  readonly bytes: Uint8Array
+  /** A larger place with the same first `keep` bytes. Throws RECORD_TOO_LONG beyond the limit of a record. */
+  grow(keep: number, atLeast: number): Uint8Array
+}
+export interface PieceRead {
+  readonly start: number
+  readonly end: number
+  readonly from: JsonValue
+  readonly rejects?: readonly SourceReject[]
+}
+
+// ----------------------------------------------------------------------------------------------------------------- stages
+
+export interface StageDeclaration<F extends Field<unknown> = Field<unknown>> extends Declaration<'stage', F> {
+  /** `keyed`: remembers something between events, through `context.state` only; such a stage runs per key or on one owner. */
+  readonly memory?: 'none' | 'keyed'
+  /** True where `process` waits for the outside: the stage then takes `concurrency`, `retry`, `breaker` and `rate_limit`. */
+  readonly waits?: boolean
+  /** Names of further outputs, for `from: stage.output`. */
+  outputs?(config: Record<string, unknown>): readonly string[]
+  create(config: ValueOf<F>, context: StageContext): Stage
+}
+
+export interface StageContext extends ComponentContext {
+  /** What the stage remembers. Only where the declaration says `memory: 'keyed'`. */
+  readonly state: State
+}
+
+/**
+ * Answers every event handed in exactly once, in order: `emit`, `to`, `split`, `absorb`, `drop` or `reject`. One that is not answered, or twice, is a fault
+ * of the stage: STAGE_ANSWERS. `process` returns a promise only if it waits for the outside.
+ */
+export interface Stage {
+  open?(): Promise<void>
+  process(events: readonly Event[], out: Output): void | Promise<void>
+  /** The input has ended: hand out what is held back with `out.produce`. */
+  finish?(out: Output): void | Promise<void>
+  /** When the stage wants `tick` to be called next (milliseconds on the clock), or undefined. Asked after every `process` and `tick`. */
+  wakeAt?(): number | undefined
+  /** The time asked for by `wakeAt` has come: hand out with `out.produce`. Results then depend on time, which the docs of the stage must say. */
+  tick?(now: number, out: Output): void
+  close?(): void | Promise<void>
+}
+
+export interface Output {
+  /** Hands the event on (itself, or one derived from it). */
+  emit(event: Event): void
+  /** Hands the event to a named output. */
+  to(name: string, event: Event): void
+  /** Hands on any number of events made from this one. */
+  split(event: Event, parts: readonly Event[]): void
+  /** Takes the event in (into a sum, a window); it counts as filtered. */
+  absorb(event: Event): void
+  /** A new event that answers none: a sum, a window. Order: after what was emitted before. */
+  produce(event: Event): void
+  /** Leaves the event out, on purpose. */
+  drop(event: Event): void
+  /** The event failed: dead letter, or what the stage's `on_error` says. `error` may be a SluiceError (its code is kept) or any error. */
+  reject(event: Event, error: unknown): void
+}
+
+/** A stage's memory: tables by key. The engine snapshots and restores it, cut by key groups; a stage holds nothing else between events. */
+export interface State {
+  /**
+   * The table called `name`. At most `keysMax` keys (rounded up to a multiple of 256, a share for each key group); when a key group is full, its key that was
+   * longest without `get` or `set` is forgotten. Values must survive structured clone. What `get` returns may be changed in place if `set` is called after.
+   */
+  table<V>(name: string, options: { readonly keysMax: number }): StateTable<V>
+}
+export interface StateTable<V> {
+  get(key: string): V | undefined
+  set(key: string, value: V): void
+  delete(key: string): void
+  /** Entries in an order that does not depend on the number of workers only if the values tell it: sort before you hand them out. */
+  entries(): IterableIterator<readonly [string, V]>
+  readonly size: number
+}
+
+// ------------------------------------------------------------------------------------------------------------------ sinks
+
+export interface SinkDeclaration<F extends Field<unknown> = Field<unknown>> extends Declaration<'sink', F> {
+  /** `write`: what was written is durable when `write` has answered. `flush`: only when `flush` has. */
+  readonly durable: 'write' | 'flush'
+  /** True where `open(mark)` takes back all that came after the mark: the sink is then exactly once. */
+  readonly marks?: boolean
+  /** What the worker makes of events: a format, and for path templates the name of the target of each event. */
+  encoding(config: ValueOf<F>, context: ComponentContext): SinkEncoding
+  create(config: ValueOf<F>, context: ComponentContext): Sink
+}
+
+export interface SinkEncoding extends FormatChoice {
+  /** Groups the output: a chunk holds events of one target only. Throws for a target that must not be (a path that climbs out). */
+  target?(event: Event): string
+  /** True where `write` answers per row, and so wants to know where each row ends. */
+  readonly rows?: boolean
+}
+
+/**
+ * Runs on the coordinating thread. `write` is called in the pipeline's order, and not again before it has answered (unless `concurrency` is above 1).
+ * An error thrown by `write` means nothing of the chunk was taken; `retry` on it says whether another attempt may help.
+ */
+export interface Sink {
+  /** How many `write` calls may be under way at once; 1 by default. */
+  readonly concurrency?: number
+  /** Opens anew, or goes back to `mark`, the last one that `flush` returned and a checkpoint kept. */
+  open(mark: JsonValue | undefined): Promise<void>
+  write(chunk: SinkChunk, signal: AbortSignal): Promise<readonly RowAnswer[] | void>
+  /** Makes durable all that was written, and returns the mark for it. */
+  flush(): Promise<JsonValue | undefined>
+  /** `done`: the input ended and all is flushed. `stopped`: more may come at the next start. `failed`: leave things for a person to look at. */
+  close(outcome: 'done' | 'stopped' | 'failed'): Promise<void>
+}
+export interface SinkChunk {
+  readonly target: string
+  readonly bytes: Uint8Array
+  readonly rows: number
+  /** Where each row ends in `bytes`; only if the encoding asks for `rows`. */
+  readonly ends: Uint32Array | undefined
+}
+/** An answer for one row; rows without one are ok. */
+export interface RowAnswer {
+  readonly row: number
+  readonly answer: 'retry' | 'reject'
+  readonly reason: string
+}
+
+// ----------------------------------------------------------------------------------------------------------------- codecs
+
+/** How bytes become events and events bytes. Registered by name: `format: csv`. */
+export interface CodecDeclaration<F extends Field<unknown> = Field<unknown>> extends Declaration<'codec', F> {
+  /** True where a slab is JSON lines, so that stages can run over columns. */
+  readonly jsonLines?: boolean
+  /** Cuts a stream of bytes into slabs of whole records. Absent: this format can't be read. */
+  framer?(config: ValueOf<F>): Framer
+  /** Makes events of a slab. A record that can't be read goes to `reject` (start and end are its place in the slab). Absent: can't be read. */
+  decoder?(config: ValueOf<F>): Decoder
+  /** Makes bytes of events, each with its line end. Absent: can't be written. */
+  encoder?(config: ValueOf<F>): Encoder
+}
+/** Bounded: a record over `recordMax` bytes is handed out as a reject and skipped. */
+export interface Framer {
+  /** Takes bytes (they may be kept until the next call) and hands out what became whole. `position` is the place of the first byte in the stream. */
+  push(bytes: Uint8Array, position: number): readonly Frame[]
+  /** The stream has ended: the last record may come without a line end. */
+  end(): readonly Frame[]
+  /** Bytes held back. */
+  readonly held: number
+}
+export interface Frame {
+  readonly data: Uint8Array
+  /** Place of the first byte in the stream, and of the byte behind the last one that was used up. */
+  readonly start: number
+  readonly end: number
+  readonly meta?: JsonValue
+  readonly rejects?: readonly { readonly start: number; readonly end: number; readonly code: string; readonly reason: string; readonly original: Uint8Array }[]
+}
+export interface Decoder {
+  decode(slab: Slab, from: number, to: number, meta: JsonValue | undefined, out: DecodeOutput): void | Promise<void>
+}
+export interface DecodeOutput {
+  event(event: Event): void
+  reject(start: number, end: number, error: unknown): void
+}
+export interface Encoder {
+  /** The event's text for this format, with its line end. Throws where the event has no form in it. */
+  encode(event: Event): string | Uint8Array
+}
+
+// ---------------------------------------------------------------------------------------------------------------- define
+
+export function defineSource<F extends Field<unknown>>(declaration: Omit<SourceDeclaration<F>, 'kind'>): SourceDeclaration<F> {
+  return { kind: 'source', ...declaration }
+}
+export function defineStage<F extends Field<unknown>>(declaration: Omit<StageDeclaration<F>, 'kind'>): StageDeclaration<F> {
+  return { kind: 'stage', ...declaration }
+}
+export function defineSink<F extends Field<unknown>>(declaration: Omit<SinkDeclaration<F>, 'kind'>): SinkDeclaration<F> {
+  return { kind: 'sink', ...declaration }
+}
+export function defineCodec<F extends Field<unknown>>(declaration: Omit<CodecDeclaration<F>, 'kind'>): CodecDeclaration<F> {
+  return { kind: 'codec', ...declaration }
+}

@@ -1,0 +1,97 @@
+/**
+ * A pipeline as the engine takes it: the one form that YAML and TypeScript both become.
+ *
+ * Everything here is JSON (durations are milliseconds, sizes bytes), except `inline` components of a TypeScript pipeline, which stay on
+ * the thread that made them or come from a module that each worker imports by itself.
+ */
+import type { SinkDeclaration, SourceDeclaration, StageDeclaration, CodecDeclaration } from './component.ts'
+
+export interface PipelineConfig {
+  readonly name: string
+  /** Folder against which relative paths are resolved: absolute. */
+  readonly folder: string
+  readonly sources: readonly SourceConfig[]
+  readonly stages: readonly StageConfig[]
+  readonly sinks: readonly SinkConfig[]
+  readonly deadLetters: SinkConfig | undefined
+  readonly workers: number | 'auto'
+  /** Bytes. */
+  readonly memory: number
+  /** Folder of the checkpoints, absolute, or undefined: at least once, nothing kept between runs. */
+  readonly state: string | undefined
+  /** Milliseconds. */
+  readonly checkpointInterval: number
+  readonly ordered: boolean
+  readonly batch: BatchConfig
+  /** Milliseconds that a drain may take. */
+  readonly stopTimeout: number
+}
+export interface BatchConfig {
+  /** Bytes to aim at; a batch is never larger than this and one record. */
+  readonly bytes: number
+  /** Most events in a batch. */
+  readonly events: number
+  /** Milliseconds that a started batch of a live source may wait for more. */
+  readonly age: number
+}
+interface NodeConfig {
+  readonly id: string
+  readonly type: string
+  /** The component's own fields with defaults put in, still in the user's words (`10s`, an expression's text). */
+  readonly config: unknown
+}
+export interface SourceConfig extends NodeConfig {}
+export interface StageConfig extends NodeConfig {
+  /** Ids of the nodes whose output this one takes: `stage`, `stage.output` or a source. */
+  readonly from: readonly string[]
+  readonly onError: 'dead_letter' | 'stop' | 'drop' | 'pass'
+  readonly concurrency: number
+  readonly retry: RetryConfig | undefined
+  readonly breaker: BreakerConfig | undefined
+  readonly rateLimit: RateLimitConfig | undefined
+}
+export interface SinkConfig extends NodeConfig {
+  readonly from: readonly string[]
+  readonly retry: RetryConfig
+  readonly breaker: BreakerConfig | undefined
+  readonly rateLimit: RateLimitConfig | undefined
+}
+/** The pseudo stage that sends events with equal keys to one owner, in order. Its config is `{ key: expression }`. */
+export const PARTITION_BY = 'partition_by'
+
+export interface RetryConfig {
+  /** Attempts in all, the first included; 0 means without end. */
+  readonly attempts: number
+  /** Milliseconds: the longest wait before attempt n is min(backoffMax, backoff * factor ** (n - 1)); the wait itself is random between 0 and that. */
+  readonly backoff: number
+  readonly factor: number
+  readonly backoffMax: number
+  /** Milliseconds from the first attempt on; 0 means without end. */
+  readonly deadline: number
+  /** Most retries as a share of the calls (a token bucket), so that retries never become the load; 0 switches it off. */
+  readonly budget: number
+}
+export interface BreakerConfig {
+  /** Failures in a row that open it. */
+  readonly failures: number
+  /** Milliseconds that it stays open before one call may try. */
+  readonly cooldown: number
+  /** Calls that must succeed in a row to close it again. */
+  readonly successes: number
+}
+export interface RateLimitConfig {
+  readonly events: number | undefined
+  readonly bytes: number | undefined
+  /** Milliseconds that `events` and `bytes` are counted over. */
+  readonly per: number
+}
+
+/** Finds a component's declaration by its type name. */
+export interface Registry {
+  source(type: string): SourceDeclaration | undefined
+  stage(type: string): StageDeclaration | undefined
+  sink(type: string): SinkDeclaration | undefined
+  codec(name: string): CodecDeclaration | undefined
+  /** All of one kind, by name. For lists and "did you mean". */
+  all(kind: 'source' | 'stage' | 'sink' | 'codec'): readonly (SourceDeclaration | StageDeclaration | SinkDeclaration | CodecDeclaration)[]
+}
