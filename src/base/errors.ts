@@ -27,6 +27,31 @@ export const ERRORS = {
   ),
   ABORTED: entry('The work was cancelled.', 'A signal, a deadline or the caller ended it.', 'Start it again when it should run.', true),
   TIMED_OUT: entry('A call took longer than its deadline.', 'The other side is slow, overloaded or gone.', 'Check the other side; raise the deadline if it is merely slow.', true),
+
+  // engine
+  PLAN_EMPTY: entry('The pipeline lacks a source or a sink.', 'A pipeline needs at least one of each.', 'Add what is missing.'),
+  PLAN_ID_TWICE: entry('Two nodes have one id.', 'An id was given twice, or two stages of one type have none.', 'Give one of them another `id`.'),
+  PLAN_UNKNOWN_NODE: entry('A node takes from another that does not exist.', 'A slip in `from`.', 'Name an id of a source, a stage or `stage.output`.'),
+  PLAN_UNKNOWN_TYPE: entry('There is no component of that type.', 'A slip in the type name, or a plug-in that was not loaded.', 'See `sluice list`.'),
+  PLAN_CYCLE: entry('Stages feed each other in a circle.', 'A `from` points back.', 'Take one of the edges away.'),
+  STAGE_FAILED: entry('A stage could not work on an event.', 'The event is not what the stage expects, or the stage has a fault.', 'See the reason; the event is in the dead letters.'),
+  STAGE_ANSWERS: entry('A stage did not answer each event exactly once.', 'A fault in the stage: it forgot an event, or answered it twice.', 'Mend the stage: emit, drop or reject each event once.'),
+  STAGE_STOPPED: entry('A stage failed, and its `on_error` says stop.', 'See the reason.', 'Mend the event or the stage, or let `on_error` say dead_letter.'),
+  SINK_RETRY: entry('A sink asks for another attempt.', 'The other side could not take the rows now.', 'Nothing, unless it lasts: then look at the other side.', true),
+  SINK_REJECTED: entry('A sink refused a row for good.', 'The other side does not accept it.', 'See the reason; the event is in the dead letters.'),
+  WORKER_CRASHED: entry('A worker thread ended by itself.', 'An error outside of any stage, or too little memory.', 'See the message; report it if no stage of yours is named.'),
+  STOP_TIMEOUT: entry('The drain took longer than `stop_timeout`.', 'A sink is slow or gone.', 'Nothing is lost with `state`; raise `stop_timeout` if the sink is merely slow.'),
+  RECORD_TOO_LONG: entry('A record is longer than the limit.', 'The input is not what the format says, or has very long lines.', 'Check the format; raise the limit if the record is right.'),
+  JSON_SYNTAX: entry('A record is not JSON.', 'A broken line, or input in another format.', 'See the position; the bytes are in the dead letters.'),
+  JSON_ENCODING: entry('A record is not UTF-8.', 'Input in another encoding.', 'Convert the input to UTF-8.'),
+
+  // state
+  ACK_TWICE: entry('A batch was acknowledged twice.', 'A fault in Sluice or in a plug-in.', 'Report it.'),
+  STATE_LOCKED: entry('The state folder is in use.', 'Another process runs a pipeline with the same `state`.', 'Stop the other one, or use another folder.'),
+  STATE_CORRUPT: entry('The checkpoints are damaged.', 'The disk or another program changed the file.', 'Restore the folder from a copy, or move it away to start anew.'),
+  STATE_FAILED: entry('A checkpoint could not be written.', 'The disk is full, read-only or failing.', 'Mend the disk and start again: the run goes on from the last checkpoint.'),
+  STATE_VERSION: entry('The checkpoints are of a newer version.', 'A newer Sluice wrote them.', 'Use that version.'),
+  STATE_OTHER_PIPELINE: entry('The state folder belongs to another pipeline.', 'Two pipelines name one `state` folder, or the pipeline was renamed.', 'Give each its own folder; rename it back, or move the folder away to start anew.'),
 } as const satisfies Record<string, ErrorEntry>
 
 export type ErrorCode = keyof typeof ERRORS

@@ -4,6 +4,7 @@
  * Everything here is JSON (durations are milliseconds, sizes bytes), except `inline` components of a TypeScript pipeline, which stay on
  * the thread that made them or come from a module that each worker imports by itself.
  */
+import type { BreakerConfig, RateLimitConfig, RetryConfig } from '../base/index.ts'
 import type { SinkDeclaration, SourceDeclaration, StageDeclaration, CodecDeclaration } from './component.ts'
 
 export interface PipelineConfig {
@@ -58,33 +59,6 @@ export interface SinkConfig extends NodeConfig {
 }
 /** The pseudo stage that sends events with equal keys to one owner, in order. Its config is `{ key: expression }`. */
 export const PARTITION_BY = 'partition_by'
-
-export interface RetryConfig {
-  /** Attempts in all, the first included; 0 means without end. */
-  readonly attempts: number
-  /** Milliseconds: the longest wait before attempt n is min(backoffMax, backoff * factor ** (n - 1)); the wait itself is random between 0 and that. */
-  readonly backoff: number
-  readonly factor: number
-  readonly backoffMax: number
-  /** Milliseconds from the first attempt on; 0 means without end. */
-  readonly deadline: number
-  /** Most retries as a share of the calls (a token bucket), so that retries never become the load; 0 switches it off. */
-  readonly budget: number
-}
-export interface BreakerConfig {
-  /** Failures in a row that open it. */
-  readonly failures: number
-  /** Milliseconds that it stays open before one call may try. */
-  readonly cooldown: number
-  /** Calls that must succeed in a row to close it again. */
-  readonly successes: number
-}
-export interface RateLimitConfig {
-  readonly events: number | undefined
-  readonly bytes: number | undefined
-  /** Milliseconds that `events` and `bytes` are counted over. */
-  readonly per: number
-}
 
 /** Finds a component's declaration by its type name. */
 export interface Registry {

@@ -31,6 +31,10 @@ export class Event {
   readonly end: number
   /** Number of the input event within its batch: an answer to any event derived from it answers this one. */
   ticket = 0
+  /** Place in the array that a stage is working on; the engine sets it to see that each event is answered once. */
+  slot = 0
+  /** The value of the last `partition_by` that the event went through. */
+  partition: string | undefined = undefined
   key: string | undefined = undefined
   headers: Readonly<Record<string, string>> = NO_HEADERS
   /** Event time in milliseconds since 1970, where a source or stage has set it. */
@@ -87,6 +91,8 @@ export class Event {
 
   #like(other: Event): Event {
     other.ticket = this.ticket
+    other.slot = this.slot
+    other.partition = this.partition
     other.key = this.key
     other.headers = this.headers
     other.time = this.time

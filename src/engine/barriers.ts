@@ -1,0 +1,166 @@
+/**
+ * Takes consistent cuts of a running pipeline.
+ *
+ * A barrier stands behind one batch. It follows that batch through the levels: once a level has released it, the lanes of the next are asked for what changed
+ * in their memory, and the sinks of the level are asked to make durable what came before. When all have answered, one append to the checkpoint log
+ * commits positions, memory and marks together.
+ *
+ *     idle --begin--> passing --all answers in--> committing --append--> idle
+ */
+import type { JsonValue } from '../event/index.ts'
+import type { Clock } from '../platform/index.ts'
+import type { CheckpointLog } from './checkpoint/index.ts'
+import type { Coordinator } from './coordinator.ts'
+import type { Link } from './links.ts'
+import type { FromHost, GroupState } from './messages.ts'
+import type { Plan } from './plan.ts'
+import type { SinkRunner } from './sink-runner.ts'
+import type { OpenSource } from './sources.ts'
+
+export interface BarrierParts {
+  readonly plan: Plan
+  readonly log: CheckpointLog
+  readonly links: readonly Link[]
+  readonly sources: readonly OpenSource[]
+  readonly sinks: ReadonlyMap<number, SinkRunner>
+  readonly clock: Clock
+  readonly coordinator: Coordinator
+  /** Counters to keep with the cut. */
+  counters(): JsonValue
+}
+
+interface Barrier {
+  readonly id: number
+  readonly seq: number
+  /** Answers that are still to come. */
+  open: number
+  readonly groups: GroupState[]
+  readonly marks: Map<string, JsonValue | undefined>
+  /** Levels that it has passed. */
+  passed: number
+  readonly done: Promise<void>
+  readonly resolve: () => void
+}
+
+export class Barriers {
+  readonly #parts: BarrierParts
+  #barrier: Barrier | undefined
+  #ids = 0
+  #committed = -1
+  #cancel: (() => void) | undefined
+  #committing: Promise<void> = Promise.resolve()
+
+  constructor(parts: BarrierParts) {
+    this.#parts = parts
+  }
+
+  /** Takes a cut every `interval` milliseconds from now on, if something has happened since the last. */
+  every(interval: number): void {
+    this.#cancel = this.#parts.clock.timer(interval, () => {
+      this.#cancel = undefined
+      this.cut()
+        .then(() => this.#rearm(interval))
+        .catch((error: unknown) => this.#parts.coordinator.fail(error))
+    })
+  }
+
+  #rearm(interval: number): void {
+    if (!this.#stopped) this.every(interval)
+  }
+
+  #stopped = false
+
+  stop(): void {
+    this.#stopped = true
+    this.#cancel?.()
+  }
+
+  /** Cuts behind the last batch read. Resolves when the cut is on disk. */
+  async cut(): Promise<void> {
+    if (this.#barrier !== undefined) await this.#barrier.done
+    await this.#committing
+    const seq = this.#parts.coordinator.lastSeq
+    if (seq === this.#committed) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const barrier: Barrier = { id: this.#ids++, seq, open: 1, groups: [], marks: new Map(), passed: 0, done: promise, resolve }
+    this.#barrier = barrier
+    if (!this.#parts.plan.config.ordered) this.#parts.coordinator.hold(seq)
+    for (const level of this.#parts.plan.levels) if (this.#parts.coordinator.cursor(level.index) > seq) this.#pass(barrier, level.index)
+    await promise
+    await this.#committing
+    this.#parts.coordinator.check()
+  }
+
+  /** A level has released a batch. */
+  released(level: number, seq: number): void {
+    const barrier = this.#barrier
+    if (barrier !== undefined && seq === barrier.seq && barrier.passed === level) this.#pass(barrier, level)
+  }
+
+  #pass(barrier: Barrier, level: number): void {
+    if (barrier.passed !== level) return
+    barrier.passed = level + 1
+    const { plan, links, sinks } = this.#parts
+    const next = plan.levels[level + 1]
+    if (next !== undefined) {
+      const lanes = next.keyed ? links.length : 1
+      barrier.open += lanes
+      for (let lane = 0; lane < lanes; lane++) links[lane]?.send({ kind: 'snapshot', id: barrier.id, level: next.index })
+    }
+    const last = next === undefined
+    for (const [index, sink] of sinks) {
+      const node = plan.nodes[index]
+      if (node?.kind === 'dead_letters' || node?.level !== level) continue
+      this.#flush(barrier, sink)
+    }
+    if (last) this.#answered(barrier)
+  }
+
+  #flush(barrier: Barrier, sink: SinkRunner): void {
+    barrier.open++
+    sink
+      .flush()
+      .then(mark => {
+        barrier.marks.set(sink.id, mark)
+        this.#answered(barrier)
+      })
+      .catch((error: unknown) => this.#parts.coordinator.fail(error))
+  }
+
+  /** A lane has handed over its memory. */
+  snapshot(message: Extract<FromHost, { kind: 'snapshot' }>): void {
+    const barrier = this.#barrier
+    if (barrier === undefined || barrier.id !== message.id) return
+    barrier.groups.push(...message.groups)
+    this.#answered(barrier)
+  }
+
+  #answered(barrier: Barrier): void {
+    barrier.open--
+    if (barrier.open > 0) return
+    // The dead letters come last: what the other sinks refused has been written to them by now.
+    const letters = this.#parts.sinks.get(this.#parts.plan.deadLetters)
+    if (letters !== undefined && !barrier.marks.has(letters.id)) return this.#flush(barrier, letters)
+    this.#barrier = undefined
+    this.#committing = this.#commit(barrier).catch((error: unknown) => this.#parts.coordinator.fail(error))
+    if (!this.#parts.plan.config.ordered) this.#parts.coordinator.hold(undefined)
+    barrier.resolve()
+  }
+
+  async #commit(barrier: Barrier): Promise<void> {
+    const { sources, log, clock } = this.#parts
+    const positions: Record<string, JsonValue> = {}
+    for (const source of sources) {
+      const position = source.positionAt(barrier.seq)
+      if (position !== undefined) positions[source.id] = position
+    }
+    const marks: Record<string, JsonValue> = {}
+    for (const [sink, mark] of barrier.marks) if (mark !== undefined) marks[sink] = mark
+    await log.append({ time: clock.now(), positions, marks, counters: this.#parts.counters(), groups: barrier.groups })
+    this.#committed = barrier.seq
+    for (const source of sources) {
+      source.durableUpTo(barrier.seq)
+      await source.release()
+    }
+  }
+}

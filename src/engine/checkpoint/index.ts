@@ -1,0 +1,2 @@
+export { CheckpointLog } from './log.ts'
+export type { Cut } from './record.ts'

@@ -1,0 +1,70 @@
+/**
+ * Keeps two processes out of one state folder.
+ *
+ * The lock is a file that holds the process id and the moment the process started, made with `wx` so that only one can make it. A lock whose process
+ * is gone, or whose id now belongs to a process that started at another moment, is stale and taken over by renaming it away first: of
+ * several that try, one succeeds.
+ */
+import { open, readFile, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { SluiceError } from '../../base/index.ts'
+
+export interface FolderLock {
+  release(): Promise<void>
+}
+
+const held = new Set<string>()
+
+/** Locks a folder. Throws STATE_LOCKED, naming the process that holds it. */
+export async function lockFolder(folder: string): Promise<FolderLock> {
+  const path = join(folder, 'lock')
+  if (held.has(path)) throw new SluiceError('STATE_LOCKED', `The state folder ${folder} is in use by another pipeline of this process.`)
+  const own = `${process.pid} ${await startOf(process.pid)}`
+  for (let attempt = 0; attempt < 10; attempt++) {
+    if (await create(path, own)) {
+      held.add(path)
+      return {
+        release: async () => {
+          held.delete(path)
+          await rm(path, { force: true })
+        },
+      }
+    }
+    const holder = await readFile(path, 'utf8').catch(() => undefined)
+    if (holder === undefined) continue
+    const [pid, ...start] = holder.split(' ')
+    const alive = await startOf(Number(pid))
+    if (alive !== undefined && alive === start.join(' ')) {
+      throw new SluiceError('STATE_LOCKED', `The state folder ${folder} is in use by process ${pid}.`)
+    }
+    const away = `${path}.stale-${process.pid}-${attempt}`
+    await rename(path, away).catch(() => undefined)
+    await rm(away, { force: true })
+  }
+  throw new SluiceError('STATE_LOCKED', `The state folder ${folder} could not be locked: others keep taking it.`)
+}
+
+async function create(path: string, text: string): Promise<boolean> {
+  try {
+    const handle = await open(path, 'wx')
+    await handle.writeFile(text)
+    await handle.close()
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false
+    throw error
+  }
+}
+
+/** When a process started, as the system counts; `unknown` where it does not tell; undefined where there is no such process. */
+async function startOf(pid: number): Promise<string | undefined> {
+  if (!Number.isSafeInteger(pid) || pid <= 0) return undefined
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
+  if (stat !== undefined) return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? 'unknown'
+  try {
+    process.kill(pid, 0)
+    return process.platform === 'linux' ? undefined : 'unknown'
+  } catch {
+    return undefined
+  }
+}

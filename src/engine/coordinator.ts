@@ -1,0 +1,354 @@
+/**
+ * Runs a plan: reads the sources, hands pieces to workers, keeps the order, feeds the sinks, and knows what is done.
+ *
+ * One thread owns all of it; nothing here is shared. Every batch is a `Flight` with a number, in the order of reading. A level may finish
+ * flights in any order; they are released in theirs (unless the pipeline gave order up), so that sinks and stages with memory see the source's order.
+ *
+ *     reading --credits--> level 0 (any worker) --in order--> lanes of level 1 --in order--> ... --> sinks --> landed
+ *
+ * Memory: the sum of the charges of all flights stays below the pipeline's `memory`, plus one piece per source.
+ */
+import { SluiceError } from '../base/index.ts'
+import type { Clock } from '../platform/index.ts'
+import type { JsonValue } from '../event/index.ts'
+import { Counts } from './counts.ts'
+import { failureError } from './failure.ts'
+import { Flight } from './flight.ts'
+import { Gate } from './gate.ts'
+import type { Link } from './links.ts'
+import { mergeFrames, mergeSinks } from './merge.ts'
+import type { FromHost } from './messages.ts'
+import type { Plan } from './plan.ts'
+import type { Progress } from './report.ts'
+import type { SinkRows } from './sink-encoder.ts'
+import type { SinkRunner } from './sink-runner.ts'
+import type { OpenSource } from './sources.ts'
+
+/** Pieces that a worker may have waiting, so that it never waits for the coordinating thread. */
+const PIECES_PER_WORKER = 3
+
+export interface CoordinatorParts {
+  readonly plan: Plan
+  readonly links: readonly Link[]
+  readonly sources: readonly OpenSource[]
+  /** By index of the sink's node; the dead letters included. */
+  readonly sinks: ReadonlyMap<number, SinkRunner>
+  readonly clock: Clock
+  /** A batch has been taken by every sink. */
+  landed(flight: Flight): void
+  /** A level has passed a batch on: time for a barrier to follow it. */
+  released(level: number, seq: number): void
+  warn(place: string, message: string): void
+}
+
+export class Coordinator {
+  readonly counts: Counts = new Counts()
+  /** Bytes that sources delivered. */
+  bytesIn = 0
+  /** Bytes that flights hold. */
+  inFlightBytes = 0
+  readonly #parts: CoordinatorParts
+  readonly #flights = new Map<number, Flight>()
+  readonly #gate = new Gate()
+  readonly #pending: number[]
+  /** Per level: the next flight to be released. */
+  readonly #cursors: number[]
+  /** Without order: the flights that were released before their turn. */
+  readonly #early = new Set<number>()
+  readonly #wakes = new Map<number, () => void>()
+  #seq = 0
+  #failure: unknown
+  #stopped = false
+  /** While set, nothing behind this flight is released: a barrier is passing. */
+  #hold: number | undefined
+
+  constructor(parts: CoordinatorParts) {
+    this.#parts = parts
+    this.#pending = parts.links.map(() => 0)
+    this.#cursors = parts.plan.levels.map(() => 0)
+  }
+
+  /** Number of the last flight; -1 before the first. */
+  get lastSeq(): number {
+    return this.#seq - 1
+  }
+
+  get flights(): number {
+    return this.#flights.size
+  }
+
+  /** The next flight that the level will release. */
+  cursor(level: number): number {
+    return this.#cursors[level] ?? 0
+  }
+
+  /** Keeps back everything behind `seq` until called with undefined. Only needed where order was given up. */
+  hold(seq: number | undefined): void {
+    this.#hold = seq
+    if (seq === undefined) for (let level = 0; level < this.#cursors.length; level++) this.#advance(level)
+  }
+
+  /** Reads all sources to their ends or until `stop` fires, and waits until every flight has landed. */
+  async read(stop: AbortSignal): Promise<void> {
+    const live = this.#parts.sources.filter(source => source.source.live)
+    const ending = this.#parts.sources.filter(source => !source.source.live)
+    const chain = async (): Promise<void> => {
+      for (const source of ending) await this.#readSource(source, stop)
+    }
+    await Promise.all([chain(), ...live.map(source => this.#readSource(source, stop))])
+    await this.drained()
+  }
+
+  /** Ends the input of every level with memory: what stages hold back comes out. */
+  async finish(): Promise<void> {
+    for (const level of this.#parts.plan.levels.slice(1)) {
+      const flight = this.#launch(level.index, undefined, undefined, 0)
+      this.#toLanes(flight, lane => ({ kind: 'finish', seq: flight.seq, level: level.index, lane }))
+      await this.drained()
+    }
+  }
+
+  /** Resolves when nothing is under way. Throws what made the pipeline fail. */
+  async drained(): Promise<void> {
+    await this.#gate.until(() => this.#failure !== undefined || this.#flights.size === 0)
+    this.check()
+  }
+
+  /** Throws what made the pipeline fail, if something did. */
+  check(): void {
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  fail(error: unknown): void {
+    this.#failure ??= error
+    this.#gate.look()
+  }
+
+  /** Looks again at what is waited for: something outside has changed. */
+  look(): void {
+    this.#gate.look()
+  }
+
+  /** Figures for a person who watches. `ms` is the time since the start. */
+  progress(ms: number, stopping: boolean): Progress {
+    const sinks = [...this.#parts.sinks.values()]
+    const sizes = this.#parts.sources.map(({ source }) => source.size)
+    const busy = sinks.filter(sink => sink.backlog > 0).map(sink => `sink "${sink.id}" (${sink.backlog} writes)`)
+    return {
+      events_in: this.counts.in,
+      events_out: sinks.reduce((sum, sink) => sum + sink.totals.events, 0) - this.counts.deadLettered,
+      filtered: this.counts.filtered,
+      dead_lettered: this.counts.deadLettered,
+      bytes_in: this.bytesIn,
+      bytes_total: sizes.includes(undefined) ? undefined : sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0),
+      in_flight_bytes: this.inFlightBytes,
+      seconds: ms / 1000,
+      waiting_for: stopping ? [`${this.#flights.size} batches`, ...busy].join(', ') : undefined,
+    }
+  }
+
+  /** Cancels the timers. */
+  stop(): void {
+    this.#stopped = true
+    for (const cancel of this.#wakes.values()) cancel()
+    this.#wakes.clear()
+  }
+
+  async #readSource(open: OpenSource, stop: AbortSignal): Promise<void> {
+    const { bytes } = this.#parts.plan.config.batch
+    while (!stop.aborted) {
+      await this.#gate.until(() => this.#failure !== undefined || stop.aborted || this.#hasRoom())
+      this.check()
+      if (stop.aborted) return
+      const piece = await open.source.next(bytes, stop)
+      if (piece === undefined) return
+      const flight = this.#launch(0, open.node, piece.position, piece.bytes)
+      open.track(flight)
+      this.#toWorker({
+        kind: 'piece',
+        seq: flight.seq,
+        source: open.node,
+        from: piece.from,
+        data: piece.data,
+        request: piece.request,
+        meta: piece.meta,
+        key: piece.key,
+        headers: piece.headers,
+        time: piece.time,
+        rejects: piece.rejects,
+      })
+    }
+  }
+
+  #hasRoom(): boolean {
+    if (this.#flights.size > 0 && this.inFlightBytes >= this.#parts.plan.config.memory) return false
+    return this.#pending.some(count => count < PIECES_PER_WORKER)
+  }
+
+  #launch(level: number, source: number | undefined, position: JsonValue | undefined, bytes: number): Flight {
+    const flight = new Flight(this.#seq++, level, source, position, bytes, landed => this.#land(landed))
+    this.#flights.set(flight.seq, flight)
+    this.inFlightBytes += bytes
+    return flight
+  }
+
+  #toWorker(message: Parameters<Link['send']>[0]): void {
+    let best = 0
+    for (let at = 1; at < this.#pending.length; at++) if ((this.#pending[at] ?? 0) < (this.#pending[best] ?? 0)) best = at
+    this.#pending[best] = (this.#pending[best] ?? 0) + 1
+    this.#parts.links[best]?.send(message)
+  }
+
+  /** Sends a message to every lane of the flight's level. */
+  #toLanes(flight: Flight, message: (lane: number) => Parameters<Link['send']>[0]): void {
+    const lanes = this.#lanes(flight.level)
+    flight.waiting = lanes
+    flight.done = false
+    flight.outputs = []
+    for (let lane = 0; lane < lanes; lane++) this.#parts.links[lane]?.send(message(lane))
+  }
+
+  #lanes(level: number): number {
+    return this.#parts.plan.levels[level]?.keyed === true ? this.#parts.links.length : 1
+  }
+
+  /** Takes a host's answer. */
+  receive(from: number, message: FromHost): void {
+    switch (message.kind) {
+      case 'done':
+        return this.#levelDone(from, message)
+      case 'warning':
+        return this.#parts.warn(message.place, message.message)
+      case 'failed':
+        return this.fail(failureError(message.error))
+      case 'ready':
+      case 'snapshot':
+      case 'closed':
+        return
+    }
+  }
+
+  #levelDone(from: number, message: Extract<FromHost, { kind: 'done' }>): void {
+    const flight = this.#flights.get(message.seq)
+    if (flight === undefined) return this.fail(new SluiceError('INTERNAL', `an answer for batch ${message.seq}, which is not under way`))
+    this.counts.add(message.counts)
+    if (message.level === 0) {
+      this.#pending[from] = (this.#pending[from] ?? 1) - 1
+      this.bytesIn += message.bytes
+    }
+    flight.outputs.push(message)
+    this.#wake(message.level, message.wakeAt)
+    if (flight.waiting > 1) {
+      flight.waiting--
+      return
+    }
+    flight.waiting = 0
+    flight.done = true
+    flight.outputs.sort((a, b) => a.lane - b.lane)
+    this.#charge(flight)
+    this.#advance(message.level)
+    this.#gate.look()
+  }
+
+  /** What a flight holds is now what the level made of it. */
+  #charge(flight: Flight): void {
+    let bytes = 0
+    for (const output of flight.outputs) {
+      for (const frame of output.frames) bytes += frame?.length ?? 0
+      for (const rows of output.sinks) bytes += rows.bytes.length + rows.origins.reduce((sum, origin) => sum + origin.length, 0)
+    }
+    this.inFlightBytes += bytes - flight.charge
+    flight.charge = bytes
+  }
+
+  /** Releases all flights whose turn it is at this level. */
+  #advance(level: number): void {
+    for (let seq = this.#cursors[level] ?? 0; ; seq++) {
+      if (this.#early.delete(seq)) {
+        this.#cursors[level] = seq + 1
+        continue
+      }
+      const flight = this.#flights.get(seq)
+      if (flight === undefined) break
+      if (this.#hold !== undefined && seq > this.#hold) break
+      if (flight.entry > level) {
+        this.#cursors[level] = seq + 1
+        this.#parts.released(level, seq)
+        continue
+      }
+      if (flight.level !== level || !flight.done) break
+      this.#cursors[level] = seq + 1
+      this.#release(flight)
+      this.#parts.released(level, seq)
+    }
+    if (!this.#parts.plan.config.ordered && this.#parts.plan.levels.length === 1) this.#releaseEarly()
+  }
+
+  #releaseEarly(): void {
+    for (const flight of [...this.#flights.values()]) {
+      if (!flight.done || this.#early.has(flight.seq) || (this.#hold !== undefined && flight.seq > this.#hold)) continue
+      this.#early.add(flight.seq)
+      this.#release(flight)
+    }
+  }
+
+  /** Hands a level's output on: bytes to the sinks, frames to the next level. */
+  #release(flight: Flight): void {
+    const { outputs } = flight
+    flight.outputs = []
+    flight.done = false
+    for (const rows of mergeSinks(outputs)) this.write(rows, flight)
+    const next = flight.level + 1
+    if (next >= this.#parts.plan.levels.length) return flight.close()
+    const frames = mergeFrames(outputs, this.#lanes(next))
+    flight.level = next
+    flight.waiting = frames.filter(some => some.length > 0).length
+    if (flight.waiting === 0) {
+      flight.done = true
+      return this.#advanceLater(next)
+    }
+    frames.forEach((some, lane) => {
+      if (some.length > 0) this.#parts.links[lane]?.send({ kind: 'frames', seq: flight.seq, level: next, frames: some })
+    })
+  }
+
+  #advanceLater(level: number): void {
+    queueMicrotask(() => {
+      this.#advance(level)
+      this.#gate.look()
+    })
+  }
+
+  /** Gives rows to a sink on behalf of a flight. */
+  write(rows: SinkRows, flight: Flight): void {
+    const sink = this.#parts.sinks.get(rows.sink)
+    if (sink === undefined) return this.fail(new SluiceError('INTERNAL', `no sink ${rows.sink}`))
+    flight.open++
+    sink.write(rows, flight)
+  }
+
+  #land(flight: Flight): void {
+    this.#flights.delete(flight.seq)
+    this.inFlightBytes -= flight.charge
+    this.#parts.landed(flight)
+    this.#gate.look()
+  }
+
+  /** Arms the timer for the stages of a level that hand out by time. */
+  #wake(level: number, at: number | undefined): void {
+    this.#wakes.get(level)?.()
+    this.#wakes.delete(level)
+    if (at === undefined || this.#stopped) return
+    const wait = Math.max(0, at - this.#parts.clock.now())
+    this.#wakes.set(level, this.#parts.clock.timer(wait, () => this.#tick(level)))
+  }
+
+  #tick(level: number): void {
+    this.#wakes.delete(level)
+    if (this.#stopped || this.#failure !== undefined) return
+    const flight = this.#launch(level, undefined, undefined, 0)
+    const now = this.#parts.clock.now()
+    this.#toLanes(flight, () => ({ kind: 'tick', seq: flight.seq, level, now }))
+    for (let below = 0; below < level; below++) this.#advance(below)
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * Decides when a batch that every sink has taken is durable, for pipelines without checkpoints.
+ *
+ * Where somebody waits for an answer (`acks`), the sinks are flushed as soon as the last flush is over: one flush then serves all batches that landed
+ * meanwhile. Where nobody waits, one flush at the end is enough. With checkpoints, the cuts do this, and here is nothing to do.
+ */
+import type { Clock } from '../platform/index.ts'
+import type { Flight } from './flight.ts'
+import type { SinkRunner } from './sink-runner.ts'
+import type { OpenSource } from './sources.ts'
+
+export class Delivery {
+  readonly #sources: readonly OpenSource[]
+  readonly #sinks: ReadonlyMap<number, SinkRunner>
+  readonly #active: boolean
+  readonly #clock: Clock
+  readonly #fail: (error: unknown) => void
+  readonly #acks: boolean
+  #landed: Flight[] = []
+  #flushing: Promise<void> | undefined
+  #stopped = false
+
+  constructor(sources: readonly OpenSource[], sinks: ReadonlyMap<number, SinkRunner>, active: boolean, clock: Clock, fail: (error: unknown) => void) {
+    this.#sources = sources
+    this.#sinks = sinks
+    this.#active = active
+    this.#clock = clock
+    this.#fail = fail
+    this.#acks = sources.some(source => source.acks)
+  }
+
+  /** A batch has been taken by every sink. */
+  landed(flight: Flight): void {
+    if (!this.#active || flight.source === undefined) return
+    if (!this.#acks) {
+      // Nobody waits: only the place in the order is kept until the flush at the end.
+      this.#last.set(flight.source, Math.max(flight.seq, this.#last.get(flight.source) ?? -1))
+      return
+    }
+    this.#landed.push(flight)
+    this.#flushing ??= this.#flushAll()
+  }
+
+  readonly #last = new Map<number, number>()
+
+  async #flushAll(): Promise<void> {
+    try {
+      while (this.#landed.length > 0 && !this.#stopped) {
+        // A turn of the event loop lets batches that land together share a flush.
+        await this.#clock.sleep(0)
+        const batch = this.#landed
+        this.#landed = []
+        await this.#flushSinks()
+        for (const flight of batch) this.#sources.find(source => source.node === flight.source)?.durable(flight.seq)
+        for (const source of this.#sources) await source.release()
+      }
+    } catch (error) {
+      this.#fail(error)
+    } finally {
+      this.#flushing = undefined
+    }
+  }
+
+  async #flushSinks(): Promise<void> {
+    await Promise.all([...this.#sinks.values()].map(sink => sink.flush()))
+  }
+
+  /** Makes all durable that has landed. */
+  async flush(): Promise<void> {
+    if (!this.#active) return
+    await this.#flushing
+    await this.#flushSinks()
+    for (const source of this.#sources) {
+      const last = this.#last.get(source.node)
+      if (last !== undefined) source.durableUpTo(last)
+      await source.release()
+    }
+  }
+
+  stop(): void {
+    this.#stopped = true
+  }
+}

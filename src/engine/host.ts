@@ -1,0 +1,254 @@
+/**
+ * One worker: runs level 0 on the pieces it is given, and its lane of each higher level on the frames it is given.
+ *
+ * The same host runs on a thread of its own and, with `workers: 0`, on the calling thread; only the way the messages take differs.
+ * Pieces may overlap where stages wait. A lane of a higher level works on one message at a time, in the order they came: its stages have memory.
+ */
+import type { JsonValue } from '../event/index.ts'
+import { SluiceError } from '../base/index.ts'
+import { Event } from '../event/index.ts'
+import type { ComponentContext, Decoder, PieceReader, SourceReject } from './component.ts'
+import type { Registry, SourceConfig } from './config.ts'
+import { Counts } from './counts.ts'
+import { codeFrom, failureRecord } from './failure.ts'
+import { locateFrom, readFrame } from './frame.ts'
+import type { SourceSlab } from './frame.ts'
+import { LanesParts } from './lanes.ts'
+import type { LevelParts } from './lanes.ts'
+import type { FromHost, GroupState, ToHost } from './messages.ts'
+import type { Plan } from './plan.ts'
+import { prepareConfig } from './prepare.ts'
+import { ReadBuffers } from './read-buffers.ts'
+import type { SegmentOutput } from './segment.ts'
+import { Segment } from './segment.ts'
+
+export interface HostOptions {
+  readonly plan: Plan
+  readonly registry: Registry
+  /** Number of this host, and of all hosts: lane i of a keyed level lives on host i. */
+  readonly lane: number
+  readonly lanes: number
+  readonly context: (id: string) => ComponentContext
+  /** Memory of the stages of this host's lanes, from the last checkpoint. */
+  readonly restore: readonly GroupState[]
+  /** Bytes that one record may have. */
+  readonly recordMax: number
+  readonly send: (message: FromHost) => void
+}
+
+interface SourceHalf {
+  readonly decoder: Decoder
+  readonly reader: PieceReader | undefined
+}
+
+export class Host {
+  readonly #options: HostOptions
+  readonly #sources = new Map<number, SourceHalf>()
+  readonly #parts: LanesParts
+  /** Level 0 may have several batches under way: each takes a segment of its own, kept for the next. */
+  readonly #free: { segment: Segment; parts: LevelParts; counts: Counts }[] = []
+  readonly #levels = new Map<number, { segment: Segment; parts: LevelParts; counts: Counts; tail: Promise<void> }>()
+  readonly #buffers: ReadBuffers
+
+  constructor(options: HostOptions) {
+    this.#options = options
+    this.#buffers = new ReadBuffers(options.recordMax)
+    this.#parts = new LanesParts(options)
+  }
+
+  /** Builds and opens the components of this host. */
+  async open(): Promise<void> {
+    const { plan, registry } = this.#options
+    for (const index of plan.sources) {
+      const node = plan.nodes[index]
+      if (node?.config !== undefined) this.#sources.set(index, sourceHalf(node.config, registry, this.#options.context(node.id)))
+    }
+    await this.#parts.open()
+    for (const level of plan.levels) {
+      if (level.index > 0 && (level.keyed || this.#options.lane === 0)) {
+        this.#levels.set(level.index, { ...this.#newSegment(level.index), tail: Promise.resolve() })
+      }
+    }
+  }
+
+  #newSegment(level: number): { segment: Segment; parts: LevelParts; counts: Counts } {
+    const counts = new Counts()
+    const parts = this.#parts.level(level, counts)
+    return { segment: new Segment(this.#options.plan, level, parts, counts), parts, counts }
+  }
+
+  /** Takes a message. Never throws: what goes wrong is sent as `failed`. */
+  handle(message: ToHost): void {
+    if (message.kind === 'piece') return this.#settle(() => this.#piece(message))
+    if (message.kind === 'close') return this.#settle(() => this.#close())
+    const level = this.#levels.get(message.level)
+    if (level === undefined) return this.#fail(new SluiceError('INTERNAL', `no lane of level ${message.level} here`))
+    level.tail = level.tail.then(() => this.#lane(message, level)).catch((error: unknown) => this.#fail(error))
+  }
+
+  #settle(work: () => Promise<void> | undefined): void {
+    try {
+      work()?.catch((error: unknown) => this.#fail(error))
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#options.send({ kind: 'failed', error: failureRecord(error) })
+  }
+
+  async #close(): Promise<void> {
+    for (const level of this.#levels.values()) await level.tail
+    for (const half of this.#sources.values()) await half.reader?.close()
+    await this.#parts.close()
+    this.#options.send({ kind: 'closed' })
+  }
+
+  #piece(message: Extract<ToHost, { kind: 'piece' }>): Promise<void> | undefined {
+    if (message.request === undefined) return this.#decode(message, message.data ?? new Uint8Array(0), 0, message.data?.length ?? 0, message.from, message.rejects ?? [])
+    const reader = this.#sources.get(message.source)?.reader
+    if (reader === undefined) throw new SluiceError('INTERNAL', 'a piece to be read by a source without a reader')
+    const target = this.#buffers.take()
+    const read = reader.read(message.request, target)
+    if (read instanceof Promise) {
+      return read.then(done => this.#decode(message, target.bytes, done.start, done.end, done.from, done.rejects ?? [], () => this.#buffers.give(target)))
+    }
+    return this.#decode(message, target.bytes, read.start, read.end, read.from, read.rejects ?? [], () => this.#buffers.give(target))
+  }
+
+  #decode(
+    message: Extract<ToHost, { kind: 'piece' }>,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    from: JsonValue,
+    rejects: readonly SourceReject[],
+    done?: () => void,
+  ): Promise<void> | undefined {
+    const node = this.#options.plan.nodes[message.source]
+    const half = this.#sources.get(message.source)
+    if (node === undefined || half === undefined) throw new SluiceError('INTERNAL', `no source ${message.source}`)
+    const slot = this.#free.pop() ?? this.#newSegment(0)
+    const events: Event[] = []
+    const slab = new PieceSlab(node.id, bytes, from, start, message.meta)
+    for (const reject of rejects) this.#rejectRead(slot.segment, slot.counts, node.id, reject)
+    const waits = half.decoder.decode(slab, start, end, message.meta, {
+      event: event => {
+        event.ticket = events.length
+        if (message.key !== undefined) event.key = message.key
+        if (message.headers !== undefined) event.headers = message.headers
+        if (message.time !== undefined) event.time = message.time
+        events.push(event)
+      },
+      reject: (from, to, error) => {
+        slot.counts.in++
+        slot.segment.reject(node.id, withTicket(new Event(slab, from, to, ''), events.length), error)
+      },
+    })
+    const run = (): Promise<void> | undefined => {
+      slot.counts.in += events.length
+      slot.segment.deliver(node, events)
+      const output = slot.segment.run()
+      const finish = (made: SegmentOutput): void => {
+        this.#send(message.seq, 0, made, slot, end - start)
+        this.#free.push(slot)
+        done?.()
+      }
+      if (output instanceof Promise) return output.then(finish)
+      finish(output)
+      return undefined
+    }
+    return waits instanceof Promise ? waits.then(run) : run()
+  }
+
+  #rejectRead(segment: Segment, counts: Counts, source: string, reject: SourceReject): void {
+    counts.in++
+    const slab = new PieceSlab(source, reject.original, reject.position, 0, undefined)
+    segment.reject(source, new Event(slab, 0, reject.original.length, ''), new SluiceError(codeFrom(reject.code), reject.reason))
+  }
+
+  async #lane(message: Exclude<ToHost, { kind: 'piece' | 'close' }>, level: { segment: Segment; parts: LevelParts; counts: Counts }): Promise<void> {
+    switch (message.kind) {
+      case 'snapshot': {
+        const groups = this.#parts.snapshot(message.level)
+        return this.#options.send({ kind: 'snapshot', id: message.id, level: message.level, lane: this.#options.lane, groups })
+      }
+      case 'finish':
+        return this.#send(message.seq, message.level, await level.segment.finish(), level, 0)
+      case 'tick':
+        return this.#send(message.seq, message.level, await level.segment.tick(message.now), level, 0)
+      case 'frames': {
+        this.#giveFrames(message.frames, level.segment)
+        return this.#send(message.seq, message.level, await level.segment.run(), level, 0)
+      }
+    }
+  }
+
+  #giveFrames(frames: readonly Uint8Array[], segment: Segment): void {
+    const rows = frames.flatMap(frame => readFrame(frame).rows)
+    if (frames.length > 1) rows.sort((a, b) => a.event.ticket - b.event.ticket)
+    const byNode = new Map<number, Event[]>()
+    for (const { event, node } of rows) {
+      const events = byNode.get(node)
+      if (events === undefined) byNode.set(node, [event])
+      else events.push(event)
+    }
+    for (const [node, events] of byNode) segment.give(node, events)
+  }
+
+  #send(seq: number, level: number, output: SegmentOutput, slot: { parts: LevelParts; counts: Counts }, bytes: number): void {
+    this.#options.send({
+      kind: 'done',
+      seq,
+      level,
+      lane: this.#options.lane,
+      frames: output.frames,
+      order: output.order,
+      sinks: output.sinks,
+      counts: slot.counts.take(),
+      bytes,
+      wakeAt: slot.parts.wakeAt(),
+    })
+  }
+}
+
+/** A slab as a source delivered it: `from` is the position of the byte at `base`. */
+class PieceSlab implements SourceSlab {
+  readonly source: string
+  readonly bytes: Uint8Array
+  readonly from: JsonValue
+  readonly meta: JsonValue | undefined
+  readonly #base: number
+
+  constructor(source: string, bytes: Uint8Array, from: JsonValue, base: number, meta: JsonValue | undefined) {
+    this.source = source
+    this.bytes = bytes
+    this.from = from
+    this.meta = meta
+    this.#base = base
+  }
+
+  origin(start: number): number {
+    return start - this.#base
+  }
+
+  locate(start: number): JsonValue {
+    return locateFrom(this.from, start - this.#base)
+  }
+}
+
+function sourceHalf(config: SourceConfig, registry: Registry, context: ComponentContext): SourceHalf {
+  const declaration = registry.source(config.type)
+  if (declaration === undefined) throw new SluiceError('PLAN_UNKNOWN_TYPE', `There is no source of type "${config.type}".`)
+  const prepared = prepareConfig(declaration.config, config.config, context)
+  const { format, options } = declaration.create(prepared, context).format
+  const codec = registry.codec(format)
+  if (codec?.decoder === undefined) throw new SluiceError('PLAN_UNKNOWN_TYPE', `Source "${config.id}": the format "${format}" can't be read.`)
+  return { decoder: codec.decoder(prepareConfig(codec.config, options, context)), reader: declaration.reader?.(prepared, context) }
+}
+
+function withTicket(event: Event, ticket: number): Event {
+  event.ticket = ticket
+  return event
+}

@@ -1,0 +1,159 @@
+/**
+ * The components of one host: stages, partition keys and encoders, made once and shared by all segments of the host.
+ */
+import { Policy, SluiceError } from '../base/index.ts'
+import type { ComponentContext, Stage } from './component.ts'
+import type { PipelineConfig, Registry, SinkConfig, StageConfig } from './config.ts'
+import type { Counts } from './counts.ts'
+import { StageMemory, keyGroup } from './memory.ts'
+import type { GroupState } from './messages.ts'
+import type { Node, Plan } from './plan.ts'
+import { prepareConfig } from './prepare.ts'
+import type { CompiledExpression } from './prepare.ts'
+import type { SegmentParts } from './segment.ts'
+import { SinkEncoder } from './sink-encoder.ts'
+import { StageRunner } from './stage-runner.ts'
+import * as field from './fields.ts'
+
+/** What a segment needs, and when its stages want to be ticked. */
+export interface LevelParts extends SegmentParts {
+  wakeAt(): number | undefined
+}
+
+export interface LanesOptions {
+  readonly plan: Plan
+  readonly registry: Registry
+  readonly lanes: number
+  readonly lane: number
+  readonly context: (id: string) => ComponentContext
+  readonly restore: readonly GroupState[]
+}
+
+interface StageParts {
+  readonly stage: Stage
+  readonly config: StageConfig
+  readonly memory: StageMemory
+  readonly policy: Policy | undefined
+  readonly level: number
+}
+
+const PARTITION_CONFIG = field.object({ key: field.expression() })
+
+export class LanesParts {
+  readonly #options: LanesOptions
+  readonly #stages = new Map<number, StageParts>()
+  readonly #partitions = new Map<number, CompiledExpression>()
+
+  constructor(options: LanesOptions) {
+    this.#options = options
+    for (const node of options.plan.nodes) this.#make(node)
+  }
+
+  #make(node: Node): void {
+    const { plan, lane } = this.#options
+    const level = plan.levels[node.level]
+    const config = node.config as StageConfig // True for stages and partitions; others are left out below.
+    if (node.kind === 'partition') {
+      this.#partitions.set(node.index, prepareConfig(PARTITION_CONFIG, config.config, this.#options.context(node.id)).key)
+    }
+    if (node.kind === 'stage' && (node.level === 0 || level?.keyed === true || lane === 0)) this.#stages.set(node.index, this.#stage(node, config))
+  }
+
+  #stage(node: Node, config: StageConfig): StageParts {
+    const { registry, context, restore } = this.#options
+    const declaration = registry.stage(config.type)
+    if (declaration === undefined) throw new SluiceError('PLAN_UNKNOWN_TYPE', `There is no stage of type "${config.type}".`)
+    const memory = new StageMemory(restore.filter(group => group.stage === node.id), group => this.#owns(node.level, group))
+    const base = context(node.id)
+    const stage = declaration.create(prepareConfig(declaration.config, config.config, base), { ...base, state: memory })
+    return { stage, config, memory, policy: declaration.waits === true ? stagePolicy(config, base) : undefined, level: node.level }
+  }
+
+  #owns(level: number, group: number): boolean {
+    return this.#options.plan.levels[level]?.keyed !== true || group % this.#options.lanes === this.#options.lane
+  }
+
+  async open(): Promise<void> {
+    for (const { stage } of this.#stages.values()) await stage.open?.()
+  }
+
+  async close(): Promise<void> {
+    for (const { stage } of this.#stages.values()) await stage.close?.()
+  }
+
+  /** What changed in the memory of a level's stages since the last snapshot. */
+  snapshot(level: number): GroupState[] {
+    const groups: GroupState[] = []
+    for (const [index, parts] of this.#stages) {
+      if (parts.level !== level) continue
+      const stage = this.#options.plan.nodes[index]?.id ?? ''
+      for (const group of parts.memory.changed()) groups.push({ stage, ...group })
+    }
+    return groups
+  }
+
+  /** Parts for one segment of a level: runners and encoders of its own around the shared components. */
+  level(level: number, counts: Counts): LevelParts {
+    const { plan, lanes, context } = this.#options
+    const next = plan.levels[level + 1]
+    const stages = new Map<number, StageRunner>()
+    for (const [index, parts] of this.#stages) {
+      if (parts.level !== level) continue
+      const policy = policyCall(parts.policy, context(parts.config.id).signal)
+      stages.set(index, new StageRunner(parts.stage, parts.config, counts, policy, parts.memory))
+    }
+    const clock = context('dead_letters')
+    return {
+      stages,
+      partitions: this.#partitions,
+      encoders: this.#encoders(level),
+      lanes: next === undefined ? 0 : next.keyed ? lanes : 1,
+      numbered: plan.levels[level]?.keyed === true && lanes > 1,
+      laneOf: partition => keyGroup(partition) % lanes,
+      now: () => clock.now(),
+      wakeAt: () => earliest([...stages.values()].map(runner => runner.stage.wakeAt?.())),
+    }
+  }
+
+  #encoders(level: number): Map<number, SinkEncoder> {
+    const { plan, registry, context, lanes } = this.#options
+    const keyed = plan.levels[level]?.keyed === true && lanes > 1
+    const encoders = new Map<number, SinkEncoder>()
+    for (const node of plan.nodes) {
+      const here = node.kind === 'sink' ? node.level === level : node.kind === 'dead_letters'
+      if (here) encoders.set(node.index, sinkEncoder(node, plan.config, registry, context(node.id), keyed))
+    }
+    return encoders
+  }
+}
+
+/** The encoder of a sink's node. */
+export function sinkEncoder(node: Node, pipeline: PipelineConfig, registry: Registry, context: ComponentContext, keyed: boolean): SinkEncoder {
+  const config = node.config as SinkConfig // The node of a sink, or of the dead letters.
+  const declaration = registry.sink(config.type)
+  if (declaration === undefined) throw new SluiceError('PLAN_UNKNOWN_TYPE', `There is no sink of type "${config.type}" (${pipeline.name}).`)
+  const encoding = declaration.encoding(prepareConfig(declaration.config, config.config, context), context)
+  const codec = registry.codec(encoding.format)
+  if (codec?.encoder === undefined) throw new SluiceError('PLAN_UNKNOWN_TYPE', `Sink "${node.id}": the format "${encoding.format}" can't be written.`)
+  const encoder = codec.encoder(prepareConfig(codec.config, encoding.options, context))
+  const rows = encoding.rows === true
+  return new SinkEncoder(node.index, encoder, encoding, { ends: rows || keyed, tickets: rows || keyed, origins: rows && node.kind === 'sink' })
+}
+
+function stagePolicy(config: StageConfig, context: ComponentContext): Policy {
+  return new Policy({ retry: config.retry, breaker: config.breaker, rateLimit: config.rateLimit }, context)
+}
+
+function policyCall(policy: Policy | undefined, signal: AbortSignal): ((work: () => Promise<void>) => Promise<number>) | undefined {
+  if (policy === undefined) return undefined
+  return async work => {
+    const { attempts } = await policy.call({ events: 1, bytes: 0 }, work, signal)
+    return attempts
+  }
+}
+
+function earliest(times: readonly (number | undefined)[]): number | undefined {
+  let first: number | undefined
+  for (const time of times) if (time !== undefined && (first === undefined || time < first)) first = time
+  return first
+}

@@ -1,0 +1,89 @@
+/**
+ * The way of messages between the coordinating thread and a host: a worker thread, or the same thread.
+ */
+import { Worker } from 'node:worker_threads'
+import type { MessagePort, Transferable } from 'node:worker_threads'
+import { SluiceError } from '../base/index.ts'
+import type { FromHost, ToHost } from './messages.ts'
+
+export interface Link {
+  send(message: ToHost): void
+  /** Ends the other side at once. */
+  terminate(): Promise<void>
+}
+
+export type Listener = (message: FromHost) => void
+
+/** A host on this thread. Each message is handled in a turn of its own, so that files and sockets get their turns too. */
+export class InlineLink implements Link {
+  #handle: ((message: ToHost) => void) | undefined
+
+  connect(handle: (message: ToHost) => void): void {
+    this.#handle = handle
+  }
+
+  send(message: ToHost): void {
+    setImmediate(() => this.#handle?.(message))
+  }
+
+  terminate(): Promise<void> {
+    this.#handle = undefined
+    return Promise.resolve()
+  }
+}
+
+/** A host on a thread of its own, started from `url` with `data` as its `workerData`. */
+export class ThreadLink implements Link {
+  readonly #worker: Worker
+
+  constructor(url: URL, data: unknown, listener: Listener) {
+    this.#worker = new Worker(url, { workerData: data, stdout: false, stderr: false })
+    this.#worker.on('message', listener)
+    this.#worker.on('error', (error: unknown) => listener({ kind: 'failed', error: crash(error) }))
+    this.#worker.on('exit', code => {
+      if (code !== 0) listener({ kind: 'failed', error: crash(new Error(`the worker thread ended with code ${code}`)) })
+    })
+  }
+
+  send(message: ToHost): void {
+    this.#worker.postMessage(message, transfersTo(message))
+  }
+
+  async terminate(): Promise<void> {
+    this.#worker.removeAllListeners('exit')
+    await this.#worker.terminate()
+  }
+}
+
+/** The worker's side of a ThreadLink. */
+export function sendFrom(port: MessagePort): (message: FromHost) => void {
+  return message => port.postMessage(message, transfersFrom(message))
+}
+
+function crash(error: unknown): { code: string; message: string; place: string | undefined; stack: string | undefined } {
+  const { message, stack } = error instanceof Error ? error : new SluiceError('WORKER_CRASHED', String(error))
+  return { code: 'WORKER_CRASHED', message: `A worker thread failed: ${message}`, place: undefined, stack }
+}
+
+/** Buffers that may be given away: those that one array alone looks at. */
+function transfersTo(message: ToHost): Transferable[] {
+  if (message.kind === 'piece') return message.data === undefined ? [] : owned([message.data])
+  return message.kind === 'frames' ? owned(message.frames) : []
+}
+
+function transfersFrom(message: FromHost): Transferable[] {
+  if (message.kind === 'snapshot') return owned(message.groups.map(group => group.bytes))
+  if (message.kind !== 'done') return []
+  return owned([...message.frames, message.order, ...message.sinks.flatMap(rows => [rows.bytes, rows.ends, rows.tickets, ...rows.origins])])
+}
+
+function owned(arrays: readonly (Uint8Array | Uint32Array | undefined)[]): ArrayBuffer[] {
+  const buffers = new Set<ArrayBuffer>()
+  for (const array of arrays) {
+    if (array === undefined || array.length === 0 || !(array.buffer instanceof ArrayBuffer)) continue
+    // A small Buffer may lie in the pool that others use too: it is copied instead.
+    if (array.buffer.byteLength === Buffer.poolSize && array.byteLength < Buffer.poolSize) continue
+    buffers.add(array.buffer)
+  }
+  return [...buffers]
+}

@@ -1,0 +1,66 @@
+/**
+ * What the coordinating thread and a worker say to each other. Bytes travel by transfer; the rest is small.
+ */
+import type { JsonValue } from '../event/index.ts'
+import type { SourceReject } from './component.ts'
+import type { CountsRecord } from './counts.ts'
+import type { SinkRows } from './sink-encoder.ts'
+
+/** The memory of one stage for one key group. */
+export interface GroupState {
+  readonly stage: string
+  readonly table: string
+  readonly group: number
+  readonly bytes: Uint8Array
+}
+
+/** A batch on its way to a level: a piece of a source to level 0, frames to a lane of a higher level. */
+export type ToHost =
+  | {
+      readonly kind: 'piece'
+      readonly seq: number
+      readonly source: number
+      readonly from: JsonValue
+      readonly data: Uint8Array | undefined
+      readonly request: JsonValue | undefined
+      readonly meta: JsonValue | undefined
+      readonly key: string | undefined
+      readonly headers: Readonly<Record<string, string>> | undefined
+      readonly time: number | undefined
+      readonly rejects: readonly SourceReject[] | undefined
+    }
+  | { readonly kind: 'frames'; readonly seq: number; readonly level: number; readonly frames: readonly Uint8Array[] }
+  | { readonly kind: 'finish'; readonly seq: number; readonly level: number }
+  | { readonly kind: 'tick'; readonly seq: number; readonly level: number; readonly now: number }
+  | { readonly kind: 'snapshot'; readonly id: number; readonly level: number }
+  | { readonly kind: 'close' }
+
+export type FromHost =
+  | { readonly kind: 'ready' }
+  | {
+      readonly kind: 'done'
+      readonly seq: number
+      readonly level: number
+      readonly lane: number
+      readonly frames: readonly (Uint8Array<ArrayBuffer> | undefined)[]
+      /** Input row of each row in the frames; only where the level has several lanes. */
+      readonly order: Uint32Array<ArrayBuffer> | undefined
+      readonly sinks: readonly SinkRows[]
+      readonly counts: CountsRecord
+      /** Bytes that the source delivered; level 0 only. */
+      readonly bytes: number
+      /** When a stage of the level wants to be ticked next. */
+      readonly wakeAt: number | undefined
+    }
+  | { readonly kind: 'snapshot'; readonly id: number; readonly level: number; readonly lane: number; readonly groups: readonly GroupState[] }
+  | { readonly kind: 'warning'; readonly place: string; readonly message: string }
+  | { readonly kind: 'failed'; readonly error: FailureRecord }
+  | { readonly kind: 'closed' }
+
+/** An error, as it crosses threads. */
+export interface FailureRecord {
+  readonly code: string
+  readonly message: string
+  readonly place: string | undefined
+  readonly stack: string | undefined
+}

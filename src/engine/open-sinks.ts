@@ -1,0 +1,84 @@
+/** Builds and opens the sinks of a plan, and sends what they refuse to the dead letters. */
+import { Policy, SluiceError } from '../base/index.ts'
+import type { JsonValue } from '../event/index.ts'
+import type { ComponentContext } from './component.ts'
+import type { Registry, SinkConfig } from './config.ts'
+import type { Coordinator } from './coordinator.ts'
+import { deadLetter } from './dead-letter.ts'
+import { readFrame } from './frame.ts'
+import type { SourceSlab } from './frame.ts'
+import { sinkEncoder } from './lanes.ts'
+import type { Node, Plan } from './plan.ts'
+import { prepareConfig } from './prepare.ts'
+import { SinkRunner } from './sink-runner.ts'
+import type { Refused } from './sink-runner.ts'
+
+/** Opens all sinks, each at its mark. If one fails, those already open are closed again. */
+export async function openSinks(
+  plan: Plan,
+  registry: Registry,
+  context: (id: string) => ComponentContext,
+  marks: Readonly<Record<string, JsonValue>>,
+  signal: AbortSignal,
+  refused: Refused,
+  failed: (error: unknown) => void,
+): Promise<Map<number, SinkRunner>> {
+  const runners = new Map<number, SinkRunner>()
+  for (const index of [...plan.sinks, plan.deadLetters]) {
+    const node = plan.nodes[index]
+    if (node !== undefined) runners.set(index, makeRunner(node, registry, context(node.id), signal, refused, failed))
+  }
+  const open: SinkRunner[] = []
+  try {
+    for (const runner of runners.values()) {
+      open.push(runner)
+      await runner.sink.open(marks[runner.id])
+    }
+  } catch (error) {
+    for (const runner of open) await runner.sink.close('failed')
+    throw error
+  }
+  return runners
+}
+
+function makeRunner(
+  node: Node,
+  registry: Registry,
+  context: ComponentContext,
+  signal: AbortSignal,
+  refused: Refused,
+  failed: (error: unknown) => void,
+): SinkRunner {
+  const config = node.config as SinkConfig // The node of a sink, or of the dead letters.
+  const declaration = registry.sink(config.type)
+  if (declaration === undefined) throw new SluiceError('PLAN_UNKNOWN_TYPE', `There is no sink of type "${config.type}".`)
+  const sink = declaration.create(prepareConfig(declaration.config, config.config, context), context)
+  const policy = new Policy({ retry: config.retry, breaker: config.breaker, rateLimit: config.rateLimit }, context)
+  return new SinkRunner(node.id, sink, policy, signal, refused, failed)
+}
+
+/** What to do with rows that a sink refused: records for the dead letters, written on behalf of the same batch. */
+export function refusedToDeadLetters(
+  plan: Plan,
+  registry: Registry,
+  context: (id: string) => ComponentContext,
+  coordinator: () => Coordinator | undefined,
+): Refused {
+  const letters = plan.nodes[plan.deadLetters] as Node // The plan's own index.
+  const encoder = sinkEncoder(letters, plan.config, registry, context(letters.id), false)
+  return (rows, refused, flight) => {
+    const events = rows.origins.flatMap(frame => readFrame(frame).rows.map(row => row.event)).sort((a, b) => a.ticket - b.ticket)
+    const stage = plan.nodes[rows.sink]?.id ?? ''
+    for (const { row, error, attempts } of refused) {
+      const event = events[row]
+      if (event === undefined) throw new SluiceError('INTERNAL', `sink "${stage}" refused row ${row} of ${events.length}`)
+      const slab = event.slab as SourceSlab // From readFrame.
+      const failure = { stage, source: slab.source, position: event.position, original: event.original, error, attempts, meta: slab.meta }
+      encoder.add([event.derive({ ...deadLetter(plan.config.name, failure, context(stage).now()) })])
+    }
+    const to = coordinator()
+    if (to === undefined) throw new SluiceError('INTERNAL', 'rows were refused before the pipeline ran')
+    to.counts.deadLettered += refused.length
+    for (const made of encoder.take()) to.write(made, flight)
+  }
+}

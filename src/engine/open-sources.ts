@@ -1,0 +1,34 @@
+/** Builds and opens the sources of a plan. */
+import { SluiceError } from '../base/index.ts'
+import type { JsonValue } from '../event/index.ts'
+import type { ComponentContext } from './component.ts'
+import type { Registry } from './config.ts'
+import type { Plan } from './plan.ts'
+import { prepareConfig } from './prepare.ts'
+import { OpenSource } from './sources.ts'
+
+/** Opens all sources, each behind its position. If one fails, those already open are closed again. */
+export async function openSources(
+  plan: Plan,
+  registry: Registry,
+  context: (id: string) => ComponentContext,
+  positions: Readonly<Record<string, JsonValue>>,
+): Promise<OpenSource[]> {
+  const open: OpenSource[] = []
+  try {
+    for (const index of plan.sources) {
+      const node = plan.nodes[index]
+      const declaration = registry.source(node?.config?.type ?? '')
+      if (node?.config === undefined || declaration === undefined) throw new SluiceError('PLAN_UNKNOWN_TYPE', `There is no source of type "${node?.config?.type}".`)
+      const of = context(node.id)
+      const source = declaration.create(prepareConfig(declaration.config, node.config.config, of), of)
+      const position = positions[node.id]
+      open.push(new OpenSource(node.id, index, source, declaration.acks === true, position))
+      await source.open(position)
+    }
+    return open
+  } catch (error) {
+    for (const { source } of open) await source.close()
+    throw error
+  }
+}

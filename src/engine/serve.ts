@@ -1,0 +1,35 @@
+/** A worker thread's main program: builds the plan that its starter names and serves a host over the thread's port. */
+import type { MessagePort } from 'node:worker_threads'
+import { systemClock, systemRandom } from '../platform/index.ts'
+import type { PipelineConfig, Registry } from './config.ts'
+import { failureRecord } from './failure.ts'
+import { Host } from './host.ts'
+import { sendFrom } from './links.ts'
+import type { ToHost } from './messages.ts'
+import { makePlan } from './plan.ts'
+import { RECORD_MAX, contextFor } from './run.ts'
+import type { HostData } from './run.ts'
+
+/** Serves until it is told to close. `load` answers the config and the registry from what the thread was started with. */
+export async function serveHost(port: MessagePort, data: HostData, load: (start: unknown) => Promise<{ config: PipelineConfig; registry: Registry }>): Promise<void> {
+  const send = sendFrom(port)
+  try {
+    const { config, registry } = await load(data.start)
+    const warn = (place: string, message: string): void => send({ kind: 'warning', place, message })
+    const host = new Host({
+      plan: makePlan(config, registry),
+      registry,
+      lane: data.lane,
+      lanes: data.lanes,
+      context: contextFor(config, systemClock, systemRandom, new AbortController().signal, warn),
+      restore: data.restore,
+      recordMax: RECORD_MAX,
+      send,
+    })
+    await host.open()
+    port.on('message', (message: ToHost) => host.handle(message))
+    send({ kind: 'ready' })
+  } catch (error) {
+    send({ kind: 'failed', error: failureRecord(error) })
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * Makes the bytes that a sink writes out of events, on the worker: one growing buffer per target, handed out per batch.
+ *
+ * Rows carry their ticket, so that chunks which came from several lanes can be put in order again, and their ends where the sink answers per row.
+ */
+import type { Event } from '../event/index.ts'
+import type { Encoder, SinkEncoding } from './component.ts'
+import { writeFrame } from './frame.ts'
+
+/** What one sink gets out of one batch on one lane, for one target. */
+export interface SinkRows {
+  /** Index of the sink's node. */
+  readonly sink: number
+  readonly target: string
+  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly rows: number
+  readonly ends: Uint32Array<ArrayBuffer> | undefined
+  readonly tickets: Uint32Array<ArrayBuffer> | undefined
+  /** The events themselves as frames, for a sink that may refuse single rows; empty for others. */
+  readonly origins: readonly Uint8Array<ArrayBuffer>[]
+}
+
+/** What of the rows is wanted beside the bytes. */
+export interface RowWants {
+  readonly ends: boolean
+  readonly tickets: boolean
+  readonly origins: boolean
+}
+
+class Growing {
+  bytes = Buffer.allocUnsafeSlow(64 * 1024)
+  used = 0
+  rows = 0
+  readonly ends: number[] = []
+  readonly tickets: number[] = []
+  readonly events: Event[] = []
+
+  write(text: string | Uint8Array): void {
+    const most = typeof text === 'string' ? text.length * 3 : text.length
+    if (this.used + most > this.bytes.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(this.bytes.length * 2, this.used + most))
+      this.bytes.copy(larger, 0, 0, this.used)
+      this.bytes = larger
+    }
+    if (typeof text === 'string') this.used += this.bytes.write(text, this.used)
+    else {
+      this.bytes.set(text, this.used)
+      this.used += text.length
+    }
+  }
+}
+
+export class SinkEncoder {
+  readonly #sink: number
+  readonly #encoder: Encoder
+  readonly #target: ((event: Event) => string) | undefined
+  readonly #wants: RowWants
+  #open = new Map<string, Growing>()
+
+  constructor(sink: number, encoder: Encoder, encoding: SinkEncoding, wants: RowWants) {
+    this.#sink = sink
+    this.#encoder = encoder
+    this.#target = encoding.target?.bind(encoding)
+    this.#wants = wants
+  }
+
+  /** Encodes events; answers those that have no form here. */
+  add(events: readonly Event[]): { event: Event; error: unknown }[] {
+    const failed: { event: Event; error: unknown }[] = []
+    for (const event of events) {
+      try {
+        const target = this.#target === undefined ? '' : this.#target(event)
+        const text = this.#encoder.encode(event)
+        this.#put(target, text, event)
+      } catch (error) {
+        failed.push({ event, error })
+      }
+    }
+    return failed
+  }
+
+  #put(target: string, text: string | Uint8Array, event: Event): void {
+    let open = this.#open.get(target)
+    if (open === undefined) this.#open.set(target, (open = new Growing()))
+    open.write(text)
+    open.rows++
+    if (this.#wants.ends) open.ends.push(open.used)
+    if (this.#wants.tickets) open.tickets.push(event.ticket)
+    if (this.#wants.origins) open.events.push(event)
+  }
+
+  /** What was encoded since the last call. */
+  take(): SinkRows[] {
+    const result: SinkRows[] = []
+    for (const [target, open] of this.#open) {
+      result.push({
+        sink: this.#sink,
+        target,
+        bytes: new Uint8Array(open.bytes.buffer, 0, open.used),
+        rows: open.rows,
+        ends: this.#wants.ends ? Uint32Array.from(open.ends) : undefined,
+        tickets: this.#wants.tickets ? Uint32Array.from(open.tickets) : undefined,
+        origins: this.#wants.origins ? [writeFrame(open.events.map(event => ({ event, node: this.#sink })), open.tickets)] : [],
+      })
+    }
+    if (this.#open.size > 0) this.#open = new Map()
+    return result
+  }
+}

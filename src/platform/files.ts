@@ -1,0 +1,63 @@
+/** Files: the calls that durable parts make, so that tests can make each of them fail. */
+import { open, rename, rm, mkdir, readFile } from 'node:fs/promises'
+
+export interface OpenFile {
+  /** Reads up to `length` bytes at `position` into `bytes` at `offset`; answers how many. */
+  read(bytes: Uint8Array, offset: number, length: number, position: number): Promise<number>
+  /** Writes all of `bytes` at `position`. */
+  write(bytes: Uint8Array, position: number): Promise<void>
+  truncate(length: number): Promise<void>
+  /** Data and length on disk. */
+  sync(): Promise<void>
+  size(): Promise<number>
+  close(): Promise<void>
+}
+
+export interface Files {
+  /** Opens for reading and writing; makes the file where `create` says so. */
+  open(path: string, create: boolean): Promise<OpenFile>
+  readFile(path: string): Promise<Uint8Array | undefined>
+  rename(from: string, to: string): Promise<void>
+  remove(path: string): Promise<void>
+  makeFolder(path: string): Promise<void>
+  /** Makes the names in a folder durable. */
+  syncFolder(path: string): Promise<void>
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+}
+
+export const systemFiles: Files = {
+  async open(path, create) {
+    const handle = await open(path, 'r+').catch((error: unknown) => {
+      if (create && isMissing(error)) return open(path, 'wx+')
+      throw error
+    })
+    return {
+      read: async (bytes, offset, length, position) => (await handle.read(bytes, offset, length, position)).bytesRead,
+      write: async (bytes, position) => {
+        for (let done = 0; done < bytes.length; ) done += (await handle.write(bytes, done, bytes.length - done, position + done)).bytesWritten
+      },
+      truncate: length => handle.truncate(length),
+      sync: () => handle.datasync(),
+      size: async () => (await handle.stat()).size,
+      close: () => handle.close(),
+    }
+  },
+  readFile: path => readFile(path).catch((error: unknown) => {
+    if (isMissing(error)) return undefined
+    throw error
+  }),
+  rename,
+  remove: path => rm(path, { force: true }),
+  makeFolder: async path => void (await mkdir(path, { recursive: true })),
+  async syncFolder(path) {
+    const handle = await open(path, 'r')
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  },
+}

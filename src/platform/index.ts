@@ -1,0 +1,8 @@
+/**
+ * Time, chance, files and network: the only way that the code reaches them, so that tests can drive, break and replay them.
+ */
+export { SimulatedClock, systemClock } from './clock.ts'
+export type { Clock } from './clock.ts'
+export { systemFiles } from './files.ts'
+export type { Files, OpenFile } from './files.ts'
+export { seededRandom, systemRandom } from './random.ts'
