@@ -45,6 +45,23 @@ export const ERRORS = {
   JSON_SYNTAX: entry('A record is not JSON.', 'A broken line, or input in another format.', 'See the position; the bytes are in the dead letters.'),
   JSON_ENCODING: entry('A record is not UTF-8.', 'Input in another encoding.', 'Convert the input to UTF-8.'),
 
+  // expr
+  EXPR_SYNTAX: entry('An expression is not well formed.', 'A slip in the expression.', 'See the place; `sluice try` evaluates an expression by itself.'),
+  EXPR_LIMIT: entry('An expression is too long or too deep.', 'It was generated, or should be a stage of its own.', 'Split it, or write a `module` stage.'),
+  EXPR_UNKNOWN_FUNCTION: entry('An expression calls a function that does not exist.', 'A slip in the name, or a function of another dialect.', 'See docs/reference/cel.md.'),
+  EXPR_UNKNOWN_NAME: entry('An expression reads a name that does not exist.', 'Fields stand below `event`: write event.a, not a.', 'The names are event, key, headers, time and position.'),
+  EXPR_TYPE: entry('An expression has the wrong type.', 'It compares or combines what does not fit, or yields what is not wanted here.', 'Convert with int(), double() or string().'),
+  EXPR_UNKNOWN_FIELD: entry('An expression reads a field that the schema does not know.', 'A slip in the name, or a schema that is out of date.', 'Mend the name or the schema.'),
+  EXPR_MISSING_FIELD: entry('An event lacks a field that an expression reads.', 'Not every event has it.', 'Ask has(event.a) first, or read event.?a.orValue(...).'),
+  EXPR_NO_OVERLOAD: entry('An operator or function does not take values of these types.', 'A field holds another type than expected.', 'Convert it, or check the type first.'),
+  EXPR_OVERFLOW: entry('A number or time does not fit its type.', 'The result is too large.', 'Use double() or smaller numbers.'),
+  EXPR_DIVIDE: entry('Division by zero.', 'The divisor is 0.', 'Check it first: b != 0 ? a / b : 0.'),
+  EXPR_INDEX: entry('A list has no item at that place.', 'The list is shorter.', 'Check size() first, or use list[?0].'),
+  EXPR_DUPLICATE_KEY: entry('A key comes twice in a map.', 'Two entries have equal keys.', 'Take one away.'),
+  EXPR_CONVERT: entry('A value can\'t be converted.', 'The text does not have the form that is wanted.', 'Check it with matches() first.'),
+  EXPR_ARGUMENT: entry('A function does not take this value.', 'It is out of its range.', 'See docs/reference/cel.md.'),
+  EXPR_COST: entry('An expression costs too much for one event.', 'It loops over a very large list or text.', 'Make it cheaper, or split the event first.'),
+
   // state
   ACK_TWICE: entry('A batch was acknowledged twice.', 'A fault in Sluice or in a plug-in.', 'Report it.'),
   STATE_LOCKED: entry('The state folder is in use.', 'Another process runs a pipeline with the same `state`.', 'Stop the other one, or use another folder.'),
