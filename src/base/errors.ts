@@ -45,6 +45,37 @@ export const ERRORS = {
   JSON_SYNTAX: entry('A record is not JSON.', 'A broken line, or input in another format.', 'See the position; the bytes are in the dead letters.'),
   JSON_ENCODING: entry('A record is not UTF-8.', 'Input in another encoding.', 'Convert the input to UTF-8.'),
 
+  // pipeline
+  CONFIG_SYNTAX: entry('The config is not well-formed YAML.', 'Wrong indentation, a missing quote or colon.', 'See the place.'),
+  CONFIG_VALUE: entry('A value in the config is not what is wanted there.', 'A slip, or a value of another kind.', 'See the place and what is expected; `sluice list` shows every field.'),
+  CONFIG_UNKNOWN_FIELD: entry('The config has a field that nothing reads.', 'A slip in the name, or a field of another component.', 'See `sluice list`, or the suggestion.'),
+  CONFIG_MISSING_FIELD: entry('A field that must be given is missing.', 'The component can\'t guess it.', 'Add it.'),
+  CONFIG_UNKNOWN_TYPE: entry('There is no component of that type.', 'A slip in the name.', 'See `sluice list`.'),
+  CONFIG_REFERENCE: entry('The config names a node or template that does not exist.', 'A slip in `from`, or a node that was renamed.', 'Name an existing id.'),
+  CONFIG_VARIABLE: entry('A ${...} in the config has no value.', 'The environment variable or file is missing.', 'Set it, or give a default: ${NAME:default}.'),
+  CONFIG_FILE: entry('A file that the config names can\'t be read.', 'It is not there, or may not be read.', 'Check the path; it is resolved against the folder of the pipeline.'),
+  CONFIG_UNUSED: entry('A part of the pipeline leads nowhere.', 'Nothing takes its output.', 'Add a sink, or name the output in `from`.'),
+
+  // connect
+  FILE_MISSING: entry('A file is not there.', 'A slip in the path, or it has not been made yet.', 'Check the path; it is resolved against the folder of the pipeline.'),
+  FILE_CHANGED: entry('A file is not the one that was read before.', 'It was replaced or cut while the pipeline stood still.', 'Put the file back, or move the state folder away to start anew.'),
+  FILE_READ: entry('A file could not be read.', 'The disk, the permissions, or a broken compressed file.', 'See the message.', true),
+  FILE_WRITE: entry('A file could not be written.', 'The disk is full, or the permissions do not allow it.', 'Make room or mend the permissions; the write is tried again.', true),
+  FILE_MARK: entry('An output file is shorter than its checkpoint says.', 'Another program cut or replaced it.', 'Restore the file, or move it and the state folder away to start anew.'),
+  PATH_ESCAPE: entry('A path made from an event leads out of its folder.', 'A value holds .. or a separator.', 'Clean the value, or use another field.'),
+  CSV_SYNTAX: entry('A record is not CSV as configured.', 'Wrong delimiter or quotes, or too many or too few fields.', 'Check `delimiter`, `quote` and the header.'),
+  HTTP_STATUS: entry('A server answered with an error.', 'See the status.', 'See the message.'),
+  HTTP_FAILED: entry('A server could not be reached.', 'It is down, or the address is wrong.', 'Check the URL; the call is tried again.', true),
+  COMMAND_FAILED: entry('A command ended with an error.', 'See its exit code.', 'Run it by hand.'),
+  SOURCE_FORMAT: entry('A source can\'t read this format.', 'The format is for writing only, or does not fit the source.', 'Choose another `format`.'),
+
+  // stages
+  VALIDATE_FAILED: entry('An event does not satisfy the rules.', 'See the reason.', 'Mend the event or the rule; the event is in the dead letters.'),
+  FIELD_TYPE: entry('A field has another type than a stage needs.', 'See the reason.', 'Convert it before, or filter such events out.'),
+  ENRICH_MISSING: entry('A look-up found nothing.', 'The table does not have the key.', 'Add the key, or set `on_missing: null`.'),
+  PARSE_FAILED: entry('A text does not have the form that is wanted.', 'A line of another kind.', 'See the reason; the event is in the dead letters.'),
+  MODULE_FAILED: entry('A module could not be loaded, or its function failed.', 'See the message.', 'Mend the module.'),
+
   // expr
   EXPR_SYNTAX: entry('An expression is not well formed.', 'A slip in the expression.', 'See the place; `sluice try` evaluates an expression by itself.'),
   EXPR_LIMIT: entry('An expression is too long or too deep.', 'It was generated, or should be a stage of its own.', 'Split it, or write a `module` stage.'),

@@ -1,9 +1,14 @@
 /**
- * Turns a component's config, as checked by the pipeline room, into what its `create` receives: defaults put in, durations in milliseconds,
- * sizes in bytes, paths absolute, expressions and templates compiled.
+ * Turns a component's config, as the pipeline room has checked it, into what its `create` receives: defaults put in, durations in milliseconds,
+ * sizes in bytes, paths absolute, expressions and templates compiled. Runs on every thread that makes components.
  */
+import { readFileSync } from 'node:fs'
+import { isAbsolute, resolve } from 'node:path'
+import { SluiceError, parseDuration, parseSize } from '../base/index.ts'
 import type { Event } from '../event/index.ts'
+import { compile, toJson } from '../expr/index.ts'
 import type { Expression } from '../expr/index.ts'
+import type { Field, ValueOf } from './fields.ts'
 
 /** An expression of a config, ready to be called. Throws SluiceError with a code `EXPR_...` for an event it can't be evaluated on. */
 export interface CompiledExpression {
@@ -18,4 +23,153 @@ export interface CompiledTemplate {
   readonly prefix: string
   /** True where there is no brace at all. */
   readonly literal: boolean
+}
+
+/** What the preparation needs to know of the component. */
+export interface PrepareContext {
+  /** Folder against which relative paths are resolved. */
+  readonly folder: string
+  now(): number
+  random(): number
+}
+
+/** The value of a field that the user left out is its default, or undefined. */
+export function prepareConfig<F extends Field<unknown>>(field: F, value: unknown, context: PrepareContext): ValueOf<F> {
+  return prepare(field, value, context) as ValueOf<F> // The schema says so; the config was checked against it.
+}
+
+function prepare(field: Field<unknown>, given: unknown, context: PrepareContext): unknown {
+  const value = given === undefined ? field.default : given
+  if (value === undefined) return field.type === 'object' && field.properties !== undefined && field['x-optional'] !== true ? prepareObject(field, {}, context) : undefined
+  if (field['x-sluice'] !== undefined) return prepareSpecial(field, value, context)
+  if (field.anyOf !== undefined) return prepare(field.anyOf.find(one => fits(one, value)) ?? {}, value, context)
+  if (Array.isArray(value)) return value.map((item: unknown) => prepare(field.items ?? {}, item, context))
+  if (typeof value === 'object' && value !== null && field.type === 'object') return prepareObject(field, value, context)
+  return value
+}
+
+function prepareObject(field: Field<unknown>, value: object, context: PrepareContext): unknown {
+  const given = value as Readonly<Record<string, unknown>> // An object that is no array.
+  const result: Record<string, unknown> = {}
+  for (const [name, of] of Object.entries(field.properties ?? {})) {
+    const made = prepare(of, given[name], context)
+    if (made !== undefined) result[name] = made
+  }
+  const others = field.additionalProperties
+  if (typeof others !== 'object') return result
+  for (const [name, item] of Object.entries(given)) if (field.properties?.[name] === undefined) define(result, name, prepare(others, item, context))
+  return result
+}
+
+/** Sets an own field, whatever its name. */
+function define(target: Record<string, unknown>, name: string, value: unknown): void {
+  Object.defineProperty(target, name, { value, enumerable: true, writable: true, configurable: true })
+}
+
+/** True where a value has the kind that a field wants. */
+export function fits(field: Field<unknown>, value: unknown): boolean {
+  if (field.anyOf !== undefined) return field.anyOf.some(one => fits(one, value))
+  if (field.enum !== undefined && !field.enum.includes(value)) return false
+  const types = field.type === undefined ? [] : typeof field.type === 'string' ? [field.type] : field.type
+  return types.length === 0 || types.some(type => isOfType(type, value))
+}
+
+function isOfType(type: string, value: unknown): boolean {
+  switch (type) {
+    case 'integer':
+      return Number.isInteger(value)
+    case 'array':
+      return Array.isArray(value)
+    case 'object':
+      return typeof value === 'object' && value !== null && !Array.isArray(value)
+    case 'null':
+      return value === null
+    default:
+      return typeof value === type
+  }
+}
+
+function prepareSpecial(field: Field<unknown>, value: unknown, context: PrepareContext): unknown {
+  switch (field['x-sluice']) {
+    case 'expression':
+      return compileFor(String(value), field['x-expect'], context)
+    case 'template':
+      return compileTemplate(String(value), context)
+    case 'duration':
+      return checked(parseDuration(String(value)), value, 'a duration such as 10s')
+    case 'size':
+      return checked(parseSize(typeof value === 'number' ? value : String(value)), value, 'a size such as 64MiB')
+    case 'path':
+      return absolute(String(value), context.folder)
+    case 'schema':
+      return typeof value === 'string' ? loadSchema(absolute(value, context.folder)) : value
+    case 'secret':
+    case undefined:
+      return value
+  }
+}
+
+function checked(parsed: number | undefined, value: unknown, wanted: string): number {
+  if (parsed === undefined) throw new SluiceError('CONFIG_VALUE', `${JSON.stringify(value)} is not ${wanted}.`)
+  return parsed
+}
+
+function absolute(path: string, folder: string): string {
+  return isAbsolute(path) ? path : resolve(folder, path)
+}
+
+/** Compiles an expression for events. */
+export function compileFor(source: string, expect: Field<unknown>['x-expect'], context: PrepareContext): CompiledExpression {
+  const expression = compile(source, { ...(expect === undefined ? {} : { expect }), clock: () => context.now(), random: () => context.random() })
+  return Object.assign((event: Event) => expression.evaluate(event), { expression })
+}
+
+/** A part of a template: text, or an expression. `{{` and `}}` stand for the braces themselves. */
+export function templateParts(source: string): (string | { readonly source: string; readonly offset: number })[] {
+  const parts: (string | { source: string; offset: number })[] = []
+  let text = ''
+  for (let at = 0; at < source.length; at++) {
+    const two = source.slice(at, at + 2)
+    if (two === '{{' || two === '}}') {
+      text += two[0]
+      at++
+    } else if (source[at] === '{') {
+      const end = source.indexOf('}', at)
+      if (end < 0) throw new SluiceError('CONFIG_VALUE', `A brace is not closed in ${JSON.stringify(source)}; write {{ for the brace itself.`)
+      if (text !== '') parts.push(text)
+      text = ''
+      parts.push({ source: source.slice(at + 1, end), offset: at + 1 })
+      at = end
+    } else text += source[at]
+  }
+  if (text !== '') parts.push(text)
+  return parts
+}
+
+function compileTemplate(source: string, context: PrepareContext): CompiledTemplate {
+  const parts = templateParts(source).map(part => (typeof part === 'string' ? part : compileFor(part.source, 'any', context)))
+  const literal = parts.every(part => typeof part === 'string')
+  const prefix = typeof parts[0] === 'string' ? parts[0] : ''
+  const fill = (event: Event): string => parts.map(part => (typeof part === 'string' ? part : textOf(part(event)))).join('')
+  return Object.assign(fill, { source, prefix, literal })
+}
+
+/** A value as text in a template. */
+function textOf(value: unknown): string {
+  const json = toJson(value)
+  return typeof json === 'string' ? json : JSON.stringify(json)
+}
+
+function loadSchema(path: string): unknown {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new SluiceError('CONFIG_FILE', `The schema ${path} can't be read.`, { cause: error })
+  }
+  try {
+    return JSON.parse(text) as unknown
+  } catch (error) {
+    throw new SluiceError('CONFIG_FILE', `The schema ${path} is not JSON: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+  }
 }

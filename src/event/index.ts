@@ -6,3 +6,11 @@
  */
 export { Event } from './event.ts'
 export type { JsonValue, Slab } from './event.ts'
+export { rawAt, removeRaw, renameRaw, setRaw } from './json/edit.ts'
+export { LineFramer, REJECT_KEEP } from './codecs/line-framer.ts'
+export type { FramedSlab } from './codecs/line-framer.ts'
+export { decodeJsonLines, decodePlainLines, notJson } from './codecs/lines.ts'
+export type { DecodeTarget } from './codecs/lines.ts'
+export { JsonArrayCutter } from './codecs/json-array.ts'
+export { csvField, decodeCsv, encodeCsv, parseRecord } from './codecs/csv.ts'
+export type { ColumnType, CsvOptions } from './codecs/csv.ts'
