@@ -1,0 +1,11 @@
+/**
+ * What a person or a machine sees of a running process: rates, figures of the process, messages.
+ *
+ * Owns: how often and in which form something is told. Pure but for reading the process's own figures; who calls says where text goes.
+ * Never here: a terminal's cursor, a pipeline, an event's content.
+ */
+export { RateMeter } from './rate-meter.ts'
+export { Messages } from './messages.ts'
+export type { Level } from './messages.ts'
+export { processFigures } from './process-figures.ts'
+export type { ProcessFigures } from './process-figures.ts'
