@@ -189,6 +189,8 @@ export class Coordinator {
     const flight = new Flight(this.#seq++, level, source, position, bytes, landed => this.#land(landed))
     this.#flights.set(flight.seq, flight)
     this.inFlightBytes += bytes
+    // The levels below have nothing to do for it; the barrier that may follow it must know that.
+    for (let below = 0; below < level; below++) this.#advance(below)
     return flight
   }
 
@@ -349,6 +351,5 @@ export class Coordinator {
     const flight = this.#launch(level, undefined, undefined, 0)
     const now = this.#parts.clock.now()
     this.#toLanes(flight, () => ({ kind: 'tick', seq: flight.seq, level, now }))
-    for (let below = 0; below < level; below++) this.#advance(below)
   }
 }
