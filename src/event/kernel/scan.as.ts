@@ -1,0 +1,98 @@
+/**
+ * The scan: both passes over a slab, line by line into rows.
+ */
+import { fields, input, kinds, lineEnd, lineStart, marks, rowsMax, status, stride, suspects } from './memory.as'
+import { findMarks, newlines } from './marks.as'
+import { inexact, isHex, resetInexact } from './token.as'
+import { BAD, BLANK, OK, mark, setCursors, suspect, walkLine } from './walk.as'
+
+let length: u32 = 0
+/** Address of the first line that is not yet in a row. */
+let next: usize = 0
+let linesLeft: u32 = 0
+let skipped: u32 = 0
+
+/** Position behind the last line that was read. */
+export function consumed(): u32 {
+  return min(<u32>(next - input), length)
+}
+/** Blank lines that were passed over by the last scan. */
+export function blankLines(): u32 {
+  return skipped
+}
+export function inexactNumbers(): u32 {
+  return inexact
+}
+
+/** Starts on a new slab of `bytes` bytes; answers the number of rows. */
+export function scan(bytes: u32): u32 {
+  length = bytes
+  findMarks(bytes)
+  linesLeft = newlines
+  next = input
+  setCursors(marks, suspects)
+  return resume()
+}
+
+/** Goes on behind the last row of the same slab. */
+export function resume(): u32 {
+  const end = input + length
+  let row: u32 = 0
+  let p = next
+  skipped = 0
+  resetInexact()
+  const rows = min(linesLeft, rowsMax)
+  for (let field: u32 = 0; field < fields; field++) memory.fill(kinds + field * stride, 0, rows)
+  while (p < end && row < rowsMax) {
+    const firstMark = mark
+    const firstSuspect = suspect
+    let result = walkLine(p, row)
+    // After a good line `mark` is at its newline; after a bad one the newline is looked for.
+    let m = mark
+    while (load<u8>(input + load<u32>(m)) != 10) m += 4
+    const newline = load<u32>(m)
+    let s = firstSuspect
+    if (load<u32>(s) < newline) {
+      if (!suspectsAreFine(s, firstMark, newline) && result != BLANK) result = BAD
+      while (load<u32>(s) < newline) s += 4
+    }
+    setCursors(m + 4, s)
+    linesLeft--
+    const from = <u32>(p - input)
+    p = input + newline + 1
+    if (result == BLANK) {
+      skipped++
+      continue
+    }
+    if (result != OK) for (let field: u32 = 0; field < fields; field++) store<u8>(kinds + field * stride + row, 0)
+    store<u32>(lineStart + (<usize>row << 2), from)
+    store<u32>(lineEnd + (<usize>row << 2), newline > from && load<u8>(input + newline - 1) == 13 ? newline - 1 : newline)
+    store<u8>(status + row, <u8>result)
+    row++
+  }
+  next = p
+  return row
+}
+
+/** Checks the escapes of a line, and that its control characters are white space between tokens. */
+function suspectsAreFine(s: usize, m: usize, newline: u32): bool {
+  let inString = false
+  for (; load<u32>(s) < newline; s += 4) {
+    const at = load<u32>(s)
+    const p = input + at
+    const c = load<u8>(p)
+    if (c == 92) {
+      const d = load<u8>(p, 1)
+      if (d == 117) {
+        if (!(isHex(load<u8>(p, 2)) && isHex(load<u8>(p, 3)) && isHex(load<u8>(p, 4)) && isHex(load<u8>(p, 5)))) return false
+      } else if (!(d == 34 || d == 92 || d == 47 || d == 98 || d == 102 || d == 110 || d == 114 || d == 116)) {
+        return false
+      }
+      continue
+    }
+    if (c != 9 && c != 13) return false
+    for (; load<u32>(m) < at; m += 4) inString = !inString
+    if (inString) return false
+  }
+  return true
+}
