@@ -76,6 +76,12 @@ export const ERRORS = {
   PARSE_FAILED: entry('A text does not have the form that is wanted.', 'A line of another kind.', 'See the reason; the event is in the dead letters.'),
   MODULE_FAILED: entry('A module could not be loaded, or its function failed.', 'See the message.', 'Mend the module.'),
 
+  // event
+  COLUMNS_ROOM: entry(
+    'The memory of the columns is full.',
+    'A table or a program needs more room than the column memory of a worker has.',
+    'Use a smaller table, or leave the pipeline on the object path.',
+  ),
   // expr
   EXPR_SYNTAX: entry('An expression is not well formed.', 'A slip in the expression.', 'See the place; `sluice try` evaluates an expression by itself.'),
   EXPR_LIMIT: entry('An expression is too long or too deep.', 'It was generated, or should be a stage of its own.', 'Split it, or write a `module` stage.'),
@@ -100,6 +106,16 @@ export const ERRORS = {
   STATE_FAILED: entry('A checkpoint could not be written.', 'The disk is full, read-only or failing.', 'Mend the disk and start again: the run goes on from the last checkpoint.'),
   STATE_VERSION: entry('The checkpoints are of a newer version.', 'A newer Sluice wrote them.', 'Use that version.'),
   STATE_OTHER_PIPELINE: entry('The state folder belongs to another pipeline.', 'Two pipelines name one `state` folder, or the pipeline was renamed.', 'Give each its own folder; rename it back, or move the folder away to start anew.'),
+
+  // cli
+  CLI_USAGE: entry('The command line is not complete or not understood.', 'An argument is missing, or a value is not what is wanted.', 'See `sluice COMMAND --help`.'),
+  CLI_UNKNOWN_COMMAND: entry('There is no such command.', 'A slip in the name.', 'See `sluice --help`.'),
+  CLI_UNKNOWN_OPTION: entry('There is no such option.', 'A slip in the name, or an option of another command.', 'See `sluice COMMAND --help`.'),
+  CLI_UNKNOWN_CODE: entry('There is no such error code.', 'A slip in the code.', 'See `sluice explain` for all codes.'),
+  CLI_UNKNOWN_COMPONENT: entry('There is no such component.', 'A slip in the name.', 'See `sluice list`.'),
+  CLI_FILE_EXISTS: entry('A file is there already and was not overwritten.', 'The command was run before, or in the wrong folder.', 'Choose another name or folder, or give --force where the command has it.'),
+  CLI_FILE_MISSING: entry('A file named on the command line can\'t be read.', 'A slip in the path.', 'Check the path; it is resolved against the current folder.'),
+  CLI_INPUT: entry('What was read is not JSON.', 'Another format, or a broken file.', 'Give one JSON value, or one per line.'),
 } as const satisfies Record<string, ErrorEntry>
 
 export type ErrorCode = keyof typeof ERRORS
