@@ -1,0 +1,49 @@
+# Every target works in a fresh clone: Node 20 with npm is enough, the pinned Node comes with the packages.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-all lint lint-all types build-all docs docs-check bench clean
+MAKEFLAGS += --no-print-directory
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+
+TESTS := "src/**/*.test.ts" "tools/**/*.test.ts" "bench/**/*.test.ts" "test/**/*.test.ts"
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+install:
+	@node tools/install.mjs
+
+demo: install ## three million flights through a pipeline
+	@node bin/sluice.js run examples/flights/pipeline.yaml
+
+test: install ## all tests
+	@node --test --test-concurrency=2 --test-reporter=./tools/test-reporter.ts $(TESTS)
+
+lint: install ## style, imports, text
+	@oxlint --quiet --type-aware --deny-warnings -f unix
+	@node tools/check-imports.ts
+	@node tools/check-text.ts
+
+types: install ## type check
+	@tsc -p .
+
+docs-check: install
+	@node tools/build-docs.ts --check
+
+lint-all: lint types docs-check ## lint, types, and generated pages that are out of date
+
+build-all: install ## JavaScript and declarations in dist/
+	@node tools/build.ts
+
+test-all: build-all test ## all tests on a fresh build, and a short benchmark that compares outputs
+	@node bench/pipelines/run.ts --events 20000 --rounds 1 --no-peers --out .cache/bench-smoke.json
+
+docs: install ## write the generated pages
+	@node tools/build-docs.ts
+
+bench: install ## pipelines side by side with their peers; BENCH="--events 1000000 --rounds 5"
+	@node bench/pipelines/run.ts $(BENCH)
+
+clean: ## remove what was built
+	@rm -rf dist .cache
