@@ -6,3 +6,5 @@
  */
 export { heapBase, placeColumns, placePlan, placeRows, placeSlab } from './memory.as'
 export { blankLines, consumed, inexactNumbers, resume, scan } from './scan.as'
+export { enter, equals, find, lookup } from './dictionary.as'
+export { emit, emitted } from './emit.as'

@@ -9,8 +9,13 @@ import { SluiceError } from '../../base/index.ts'
 import { Arena } from './arena.ts'
 import { KERNEL } from './binary.ts'
 import type { Columns, ColumnsOptions, Dictionary, Field, Output, Program } from './columns.ts'
-import { ROOM_BYTES, ROWS_MAX, SLAB_BYTES } from './columns.ts'
+import type { EmitOp } from './emit-ops.ts'
+import { KernelDictionary } from './dictionary.ts'
+import { ProgramEncoder } from './encode-program.ts'
+import { ESCAPED, ROOM_BYTES, ROWS_MAX, SLAB_BYTES } from './columns.ts'
 import { planTree } from './plan.ts'
+import type { Need } from './program.ts'
+import { needsOf, splitRows } from './program.ts'
 import { checkPaths, convertInexact, problemOf, readValue, rejectInvalidUtf8 } from './rows.ts'
 
 /** What the kernel exports. Addresses are numbers. */
@@ -25,6 +30,12 @@ export interface KernelExports {
   consumed(): number
   blankLines(): number
   inexactNumbers(): number
+  equals(field: number, rows: number, literal: number, length: number, mask: number): number
+  lookup(field: number, rows: number, table: number, ids: number): number
+  find(table: number, key: number, length: number): number
+  enter(table: number, from: number, to: number): void
+  emit(program: number, ops: number, selection: number, from: number, until: number, out: number, limit: number, rowEnds: number, base: number): number
+  emitted(): number
 }
 
 const ENTRY_BYTES = 24
@@ -32,6 +43,8 @@ const ENTRY_BYTES = 24
 const RESERVED = 1 << 16
 /** Behind the slab: the last block of the first pass, and wide reads. */
 const SLAB_MARGIN = 256
+/** Behind an output: copies and numbers scribble on. */
+const OUTPUT_MARGIN = 128
 
 let compiled: WebAssembly.Module | undefined
 
@@ -47,6 +60,10 @@ export class WasmColumns implements Columns {
   readonly #arena: Arena
   readonly #buffer: Buffer
   readonly #fields: Field[]
+  readonly #encoder: ProgramEncoder
+  readonly #programs = new WeakMap<Program, { readonly needs: readonly Need[]; readonly at: number }>()
+  readonly #literals = new Map<string, readonly [number, number]>()
+  readonly #unfit: Uint8Array
   #isUtf8 = true
 
   constructor(paths: readonly (readonly string[])[], options: ColumnsOptions = {}) {
@@ -61,7 +78,7 @@ export class WasmColumns implements Columns {
     const arena = new Arena(RESERVED, size + (options.roomBytes ?? ROOM_BYTES))
     this.#arena = arena
     compiled ??= new WebAssembly.Module(Buffer.from(KERNEL, 'base64'))
-    this.#kernel = new WebAssembly.Instance(compiled, { env: { memory: arena.memory } }).exports as unknown as KernelExports // The kernel's sources declare them so.
+    this.#kernel = new WebAssembly.Instance(compiled, { env: { memory: arena.memory, format: (value: number, to: number) => this.#format(value, to) } }).exports as unknown as KernelExports // The kernel's sources declare them so.
     if (this.#kernel.heapBase() > RESERVED) throw new SluiceError('INTERNAL', 'The kernel places more than is reserved for it.')
 
     const input = arena.take(slabBytes + SLAB_MARGIN)
@@ -72,6 +89,8 @@ export class WasmColumns implements Columns {
     this.lineEnd = this.newRows()
     this.status = this.newMask()
     this.#kernel.placeRows(this.lineStart.byteOffset, this.lineEnd.byteOffset, this.status.byteOffset, rowsMax)
+    this.#unfit = this.newMask()
+    this.#encoder = new ProgramEncoder(arena, paths)
     this.#fields = this.#placeColumns(stride)
     this.#placePlan()
   }
@@ -125,32 +144,76 @@ export class WasmColumns implements Columns {
     return new Float64Array(this.#arena.memory.buffer, this.#arena.take(this.rowsMax * 8), this.rowsMax)
   }
 
-  newOutput(): Output {
-    throw new SluiceError('INTERNAL', 'Not built in yet.')
+  newOutput(bytes: number, withEnds = false): Output {
+    return { bytes: this.#arena.bytesAt(this.#arena.take(bytes + OUTPUT_MARGIN), bytes), length: 0, ends: withEnds ? this.newRows() : undefined, rows: 0 }
   }
 
   newDictionary(): Dictionary {
-    throw new SluiceError('INTERNAL', 'Not built in yet.')
+    return new KernelDictionary(this.#arena, this.#kernel)
   }
 
-  equals(): void {
-    throw new SluiceError('INTERNAL', 'Not built in yet.')
+  equals(field: number, literal: string, rows: number, mask: Uint8Array): void {
+    const { kind } = this.field(field)
+    const [at, length] = this.#literal(literal)
+    if (this.#kernel.equals(field, this.#countOf(rows), at, length, this.#encoder.addressOf(mask)) === 0) return
+    for (let row = 0; row < rows; row++) if (kind[row] === ESCAPED) mask[row] = this.value(field, row) === literal ? 1 : 0
   }
 
-  lookup(): void {
-    throw new SluiceError('INTERNAL', 'Not built in yet.')
+  lookup(field: number, dictionary: Dictionary, rows: number, ids: Int32Array): void {
+    const { kind } = this.field(field)
+    if (this.#kernel.lookup(field, this.#countOf(rows), this.#encoder.tableOf(dictionary), this.#encoder.addressOf(ids)) === 0) return
+    for (let row = 0; row < rows; row++) if (kind[row] === ESCAPED) ids[row] = dictionary.get(String(this.value(field, row)))
   }
 
-  compile(): Program {
-    throw new SluiceError('INTERNAL', 'Not built in yet.')
+  compile(ops: readonly EmitOp[]): Program {
+    const needs = needsOf(ops, this.paths)
+    const program = { ops }
+    this.#programs.set(program, { needs, at: this.#encoder.encode(ops) })
+    return program
   }
 
-  split(): number {
-    throw new SluiceError('INTERNAL', 'Not built in yet.')
+  split(program: Program, selection: Int32Array, count: number, fit: Int32Array, rest: Int32Array): number {
+    return splitRows(this, this.#compiled(program).needs, this.#unfit, selection, this.#countOf(count), fit, rest)
   }
 
-  emit(): number {
-    throw new SluiceError('INTERNAL', 'Not built in yet.')
+  emit(program: Program, selection: Int32Array, from: number, to: number, output: Output): number {
+    const { bytes, ends } = output
+    const base = this.#encoder.addressOf(bytes)
+    const until = Math.min(this.#countOf(to), from + this.rowsMax - output.rows)
+    const rowEnds = ends === undefined ? 0 : this.#encoder.addressOf(ends) + output.rows * 4
+    const { at } = this.#compiled(program)
+    const done = this.#kernel.emit(at, program.ops.length, this.#encoder.addressOf(selection), from, until, base + output.length, base + bytes.length, rowEnds, base)
+    output.length = this.#kernel.emitted() - base
+    output.rows += done - from
+    return done
+  }
+
+  #compiled(program: Program): { readonly needs: readonly Need[]; readonly at: number } {
+    const compiledProgram = this.#programs.get(program)
+    if (compiledProgram === undefined) throw new SluiceError('INTERNAL', 'The program was compiled by other columns.')
+    return compiledProgram
+  }
+
+  /** Place and length of a literal, written once. */
+  #literal(text: string): readonly [number, number] {
+    const known = this.#literals.get(text)
+    if (known !== undefined) return known
+    const placed = this.#encoder.text(text)
+    this.#literals.set(text, placed)
+    return placed
+  }
+
+  /** Guards the kernel, which does not check: no more rows than the arrays hold. */
+  #countOf(rows: number): number {
+    if (rows >= 0 && rows <= this.rowsMax) return rows
+    throw new SluiceError('INTERNAL', `${rows} rows; the columns hold ${this.rowsMax}.`)
+  }
+
+  /** Writes a number that the kernel leaves to JavaScript. */
+  #format(value: number, to: number): number {
+    const text = Number.isFinite(value) ? String(value) : 'null'
+    for (let at = 0; at < text.length; at++) this.#arena.bytes[to + at] = text.charCodeAt(at)
+    return text.length
   }
 
   #finish(rows: number): number {
