@@ -9,6 +9,7 @@
  */
 import type { Event, JsonValue, Slab } from '../event/index.ts'
 import type { Field, ValueOf } from './fields.ts'
+import type { CompiledExpression } from './prepare.ts'
 
 /** A documented example of a component: shown on its reference page and run by the tests. */
 export interface Example {
@@ -171,6 +172,11 @@ export interface StageContext extends ComponentContext {
 export interface Stage {
   open?(): Promise<void>
   process(events: readonly Event[], out: Output): void | Promise<void>
+  /**
+   * What the stage means in terms of columns, if it can be said: the engine then runs it over bytes. Asked once, after `open`. `process` must mean exactly the same:
+   * it gets every row that columns can't settle.
+   */
+  columns?(): ColumnStep | undefined
   /** The input has ended: hand out what is held back with `out.produce`. */
   finish?(out: Output): void | Promise<void>
   /** When the stage wants `tick` to be called next (milliseconds on the clock), or undefined. Asked after every `process` and `tick`. */
@@ -178,6 +184,50 @@ export interface Stage {
   /** The time asked for by `wakeAt` has come: hand out with `out.produce`. Results then depend on time, which the docs of the stage must say. */
   tick?(now: number, out: Output): void
   close?(): void | Promise<void>
+}
+
+/** A stage as columns see it. */
+export type ColumnStep =
+  /** Keeps the rows for which the condition holds, drops the others. */
+  | { readonly step: 'keep'; readonly test: CompiledExpression }
+  /** Lets rows pass that satisfy every check; the object path decides about the others. */
+  | { readonly step: 'require'; readonly checks: readonly ColumnCheck[] }
+  /** Changes fields of the event, in this order. No two concern the same field. */
+  | { readonly step: 'edit'; readonly edits: readonly ColumnEdit[] }
+  /** Makes a new object of these fields. */
+  | { readonly step: 'object'; readonly fields: readonly (readonly [name: string, value: ColumnValue])[] }
+  /** Sends a row to the output of the first condition that holds; to `otherwise` (MAIN where undefined) if none does. */
+  | { readonly step: 'route'; readonly cases: readonly { readonly output: string; readonly test: CompiledExpression }[]; readonly otherwise: string | undefined }
+  /** Looks a text up in a table and sets fields from what it finds; rows without a hit are for the object path. */
+  | { readonly step: 'look_up'; readonly key: CompiledExpression; readonly table: LookUpTable; readonly sets: readonly LookUpSet[] }
+
+export type ColumnCheck =
+  | { readonly check: 'test'; readonly test: CompiledExpression }
+  /** The field is there and is of one of these kinds. */
+  | { readonly check: 'kind'; readonly path: readonly string[]; readonly kinds: readonly ('null' | 'boolean' | 'number' | 'string' | 'object' | 'array')[]; /** True where it may be missing. */ readonly optional: boolean }
+  /** If the field is a number, it lies within these bounds. */
+  | { readonly check: 'range'; readonly path: readonly string[]; readonly minimum: number; readonly maximum: number }
+
+export type ColumnValue =
+  | { readonly value: 'expression'; readonly expression: CompiledExpression }
+  /** JSON text. */
+  | { readonly value: 'literal'; readonly json: string }
+  | { readonly value: 'mask'; readonly path: readonly string[]; readonly fill: string; readonly first?: number; readonly last?: number; readonly from?: string; readonly each?: boolean }
+
+export type ColumnEdit =
+  | { readonly edit: 'set'; readonly path: readonly string[]; readonly value: ColumnValue }
+  | { readonly edit: 'remove'; readonly path: readonly string[] }
+  | { readonly edit: 'rename'; readonly path: readonly string[]; readonly key: string }
+
+/** Rows by key, each a map from column to JSON text. Replaced as a whole when the table is read anew: `version` then changes. */
+export interface LookUpTable {
+  readonly version: number
+  entries(): Iterable<readonly [key: string, row: Readonly<Record<string, string>>]>
+}
+/** `column` undefined: the whole row as an object. */
+export interface LookUpSet {
+  readonly path: readonly string[]
+  readonly column: string | undefined
 }
 
 export interface Output {

@@ -7,7 +7,8 @@
 import type { JsonValue } from '../event/index.ts'
 import { SluiceError } from '../base/index.ts'
 import { Event } from '../event/index.ts'
-import type { ComponentContext, Decoder, PieceReader, SourceReject } from './component.ts'
+import type { ComponentContext, Decoder, PieceRead, PieceReader, SourceReject } from './component.ts'
+import { SourceColumns } from './columns/host.ts'
 import type { Registry, SourceConfig } from './config.ts'
 import { Counts } from './counts.ts'
 import { codeFrom, failureRecord } from './failure.ts'
@@ -34,12 +35,18 @@ export interface HostOptions {
   /** Bytes that one record may have. */
   readonly recordMax: number
   readonly send: (message: FromHost) => void
+  /** False keeps every event on the object path: for tests that compare both. */
+  readonly columns?: boolean
 }
 
 interface SourceHalf {
   readonly decoder: Decoder
   readonly reader: PieceReader | undefined
+  /** True where the source's bytes are JSON lines. */
+  readonly jsonLines: boolean
 }
+
+type PieceMessage = Extract<ToHost, { kind: 'piece' }>
 
 export class Host {
   readonly #options: HostOptions
@@ -49,6 +56,7 @@ export class Host {
   readonly #free: { segment: Segment; parts: LevelParts; counts: Counts }[] = []
   readonly #levels = new Map<number, { segment: Segment; parts: LevelParts; counts: Counts; tail: Promise<void> }>()
   readonly #buffers: ReadBuffers
+  readonly #columns = new Map<number, SourceColumns>()
 
   constructor(options: HostOptions) {
     this.#options = options
@@ -64,6 +72,7 @@ export class Host {
       if (node?.config !== undefined) this.#sources.set(index, sourceHalf(node.config, registry, this.#options.context(node.id)))
     }
     await this.#parts.open()
+    if (this.#options.columns !== false) this.#openColumns()
     for (const level of plan.levels) {
       if (level.index > 0 && (level.keyed || this.#options.lane === 0)) {
         this.#levels.set(level.index, { ...this.#newSegment(level.index), tail: Promise.resolve() })
@@ -71,9 +80,19 @@ export class Host {
     }
   }
 
-  #newSegment(level: number): { segment: Segment; parts: LevelParts; counts: Counts } {
+  #openColumns(): void {
+    const { plan } = this.#options
+    for (const [index, half] of this.#sources) {
+      const node = plan.nodes[index]
+      if (node === undefined || !half.jsonLines) continue
+      const columns = SourceColumns.make(plan, node, half.decoder, this.#parts, () => this.#newSegment(0, true))
+      if (columns !== undefined) this.#columns.set(index, columns)
+    }
+  }
+
+  #newSegment(level: number, tickets = false): { segment: Segment; parts: LevelParts; counts: Counts } {
     const counts = new Counts()
-    const parts = this.#parts.level(level, counts)
+    const parts = this.#parts.level(level, counts, tickets)
     return { segment: new Segment(this.#options.plan, level, parts, counts), parts, counts }
   }
 
@@ -105,10 +124,17 @@ export class Host {
     this.#options.send({ kind: 'closed' })
   }
 
-  #piece(message: Extract<ToHost, { kind: 'piece' }>): Promise<void> | undefined {
-    if (message.request === undefined) return this.#decode(message, message.data ?? new Uint8Array(0), 0, message.data?.length ?? 0, message.from, message.rejects ?? [])
+  #piece(message: PieceMessage): Promise<void> | undefined {
+    if (message.request === undefined) {
+      const data = message.data ?? new Uint8Array(0)
+      const columns = this.#columns.get(message.source)
+      if (columns?.busy === false && columns.take(data, 0, data.length)) return this.#runColumns(message, columns, data.length, message.from, message.rejects ?? [])
+      return this.#decode(message, data, 0, data.length, message.from, message.rejects ?? [])
+    }
     const reader = this.#sources.get(message.source)?.reader
     if (reader === undefined) throw new SluiceError('INTERNAL', 'a piece to be read by a source without a reader')
+    const columns = this.#columns.get(message.source)
+    if (columns !== undefined && !columns.busy) return this.#readColumns(message, reader, columns)
     const target = this.#buffers.take()
     const read = reader.read(message.request, target)
     if (read instanceof Promise) {
@@ -117,8 +143,35 @@ export class Host {
     return this.#decode(message, target.bytes, read.start, read.end, read.from, read.rejects ?? [], () => this.#buffers.give(target))
   }
 
+  #readColumns(message: PieceMessage, reader: PieceReader, columns: SourceColumns): Promise<void> | undefined {
+    const target = columns.target(this.#options.recordMax)
+    const go = (read: PieceRead): Promise<void> | undefined => {
+      if (target.bytes === columns.bytes && columns.take(target.bytes, read.start, read.end)) {
+        return this.#runColumns(message, columns, read.end - read.start, read.from, read.rejects ?? [])
+      }
+      return this.#decode(message, target.bytes, read.start, read.end, read.from, read.rejects ?? [])
+    }
+    const read = reader.read(message.request ?? null, target)
+    if (!(read instanceof Promise)) return go(read)
+    columns.busy = true
+    return read.finally(() => (columns.busy = false)).then(go)
+  }
+
+  #runColumns(message: PieceMessage, columns: SourceColumns, length: number, from: JsonValue, rejects: readonly SourceReject[]): undefined {
+    const { slot } = columns
+    const source = this.#options.plan.nodes[message.source]?.id ?? ''
+    const slab = new PieceSlab(source, columns.bytes, from, 0, message.meta)
+    for (const reject of rejects) this.#rejectRead(slot.segment, slot.counts, source, reject)
+    const output = columns.run(length, slab, message.meta, event => markEvent(event, message), (start, end, ticket, error) => {
+      slot.counts.in++
+      slot.segment.reject(source, withTicket(new Event(slab, start, end, ''), ticket), error)
+    })
+    this.#send(message.seq, 0, output, slot, length)
+    return undefined
+  }
+
   #decode(
-    message: Extract<ToHost, { kind: 'piece' }>,
+    message: PieceMessage,
     bytes: Uint8Array,
     start: number,
     end: number,
@@ -136,9 +189,7 @@ export class Host {
     const waits = half.decoder.decode(slab, start, end, message.meta, {
       event: event => {
         event.ticket = events.length
-        if (message.key !== undefined) event.key = message.key
-        if (message.headers !== undefined) event.headers = message.headers
-        if (message.time !== undefined) event.time = message.time
+        markEvent(event, message)
         events.push(event)
       },
       reject: (from, to, error) => {
@@ -245,7 +296,14 @@ function sourceHalf(config: SourceConfig, registry: Registry, context: Component
   const { format, options } = declaration.create(prepared, context).format
   const codec = registry.codec(format)
   if (codec?.decoder === undefined) throw new SluiceError('PLAN_UNKNOWN_TYPE', `Source "${config.id}": the format "${format}" can't be read.`)
-  return { decoder: codec.decoder(prepareConfig(codec.config, options, context)), reader: declaration.reader?.(prepared, context) }
+  return { decoder: codec.decoder(prepareConfig(codec.config, options, context)), jsonLines: codec.jsonLines === true, reader: declaration.reader?.(prepared, context) }
+}
+
+/** What all records of a piece share. */
+function markEvent(event: Event, message: PieceMessage): void {
+  if (message.key !== undefined) event.key = message.key
+  if (message.headers !== undefined) event.headers = message.headers
+  if (message.time !== undefined) event.time = message.time
 }
 
 function withTicket(event: Event, ticket: number): Event {

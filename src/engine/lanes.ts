@@ -2,7 +2,7 @@
  * The components of one host: stages, partition keys and encoders, made once and shared by all segments of the host.
  */
 import { Policy, SluiceError } from '../base/index.ts'
-import type { ComponentContext, Stage } from './component.ts'
+import type { ComponentContext, SinkEncoding, Stage } from './component.ts'
 import type { PipelineConfig, Registry, SinkConfig, StageConfig } from './config.ts'
 import type { Counts } from './counts.ts'
 import { StageMemory, keyGroup } from './memory.ts'
@@ -92,8 +92,30 @@ export class LanesParts {
     return groups
   }
 
-  /** Parts for one segment of a level: runners and encoders of its own around the shared components. */
-  level(level: number, counts: Counts): LevelParts {
+  /** The stage of a node, if it lives on this host. */
+  stage(node: number): Stage | undefined {
+    return this.#stages.get(node)?.stage
+  }
+
+  /** True where the stage of a node waits for the outside. */
+  waits(node: number): boolean {
+    return this.#stages.get(node)?.policy !== undefined
+  }
+
+  /** How a sink's bytes are made, if this host makes them. */
+  encodingOf(node: Node): SinkEncoding | undefined {
+    const { registry, context } = this.#options
+    const config = node.config as SinkConfig // Only asked for sinks.
+    const declaration = registry.sink(config.type)
+    const own = context(node.id)
+    return declaration?.encoding(prepareConfig(declaration.config, config.config, own), own)
+  }
+
+  /**
+   * Parts for one segment of a level: runners and encoders of its own around the shared components. `tickets` asks for the place of every row, so that they can be
+   * merged with others.
+   */
+  level(level: number, counts: Counts, tickets = false): LevelParts {
     const { plan, lanes, context } = this.#options
     const next = plan.levels[level + 1]
     const stages = new Map<number, StageRunner>()
@@ -106,7 +128,7 @@ export class LanesParts {
     return {
       stages,
       partitions: this.#partitions,
-      encoders: this.#encoders(level),
+      encoders: this.#encoders(level, tickets),
       lanes: next === undefined ? 0 : next.keyed ? lanes : 1,
       numbered: plan.levels[level]?.keyed === true && lanes > 1,
       laneOf: partition => keyGroup(partition) % lanes,
@@ -115,9 +137,9 @@ export class LanesParts {
     }
   }
 
-  #encoders(level: number): Map<number, SinkEncoder> {
+  #encoders(level: number, tickets: boolean): Map<number, SinkEncoder> {
     const { plan, registry, context, lanes } = this.#options
-    const keyed = plan.levels[level]?.keyed === true && lanes > 1
+    const keyed = tickets || (plan.levels[level]?.keyed === true && lanes > 1)
     const encoders = new Map<number, SinkEncoder>()
     for (const node of plan.nodes) {
       const here = node.kind === 'sink' ? node.level === level : node.kind === 'dead_letters'
@@ -137,7 +159,9 @@ export function sinkEncoder(node: Node, pipeline: PipelineConfig, registry: Regi
   if (codec?.encoder === undefined) throw new SluiceError('PLAN_UNKNOWN_TYPE', `Sink "${node.id}": the format "${encoding.format}" can't be written.`)
   const encoder = codec.encoder(prepareConfig(codec.config, encoding.options, context))
   const rows = encoding.rows === true
-  return new SinkEncoder(node.index, encoder, encoding, { ends: rows || keyed, tickets: rows || keyed, origins: rows && node.kind === 'sink' })
+  // Dead letters come from all stages in turn: their tickets put them in the order of the batch.
+  const tickets = rows || keyed || node.kind === 'dead_letters'
+  return new SinkEncoder(node.index, encoder, encoding, { ends: rows || keyed, tickets, origins: rows && node.kind === 'sink' })
 }
 
 function stagePolicy(config: StageConfig, context: ComponentContext): Policy {

@@ -22,7 +22,8 @@ export function mergeSinks(outputs: readonly LaneOutput[]): readonly SinkRows[] 
   return [...groups.values()].map(mergeRows)
 }
 
-function mergeRows(parts: readonly SinkRows[]): SinkRows {
+/** Puts the rows of several chunks of one sink and target in the order of their tickets. */
+export function mergeRows(parts: readonly SinkRows[]): SinkRows {
   const first = parts[0] as SinkRows // A group has at least one part.
   if (parts.length === 1) return first
   const rows: { part: SinkRows; row: number; ticket: number }[] = []

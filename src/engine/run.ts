@@ -5,6 +5,7 @@
  *
  * A drain (the first signal) ends the reading and lets everything under way land. A stop at once (the second) leaves what is under way to the next start.
  */
+import { availableParallelism } from 'node:os'
 import { SluiceError } from '../base/index.ts'
 import { systemClock, systemRandom } from '../platform/index.ts'
 import type { Clock } from '../platform/index.ts'
@@ -36,6 +37,8 @@ export interface RunOptions {
   readonly clock?: Clock
   readonly random?: () => number
   readonly onWarning?: (place: string, message: string) => void
+  /** False keeps every event on the object path: for tests that compare both. Without threads only. */
+  readonly columns?: boolean
   /** How a worker thread starts; without it everything runs on this thread. */
   readonly thread?: ThreadStart
 }
@@ -93,6 +96,8 @@ class Run {
   readonly #started: number
   readonly #cpu = process.cpuUsage()
   #links: Link[] = []
+  /** Worker threads; 0 where everything runs on this one. */
+  #threads = 0
   #closed = 0
   #gone: (() => void) | undefined
   #failing: unknown
@@ -130,7 +135,7 @@ class Run {
     try {
       const sources = await openSources(this.#plan, this.#registry, context, state?.positions ?? {})
       try {
-        await this.#openHosts(state?.groups ?? [], context, message => coordinator?.receive(message.from, message.message))
+        await this.#openHosts(state?.groups ?? [], context, totalSize(sources), message => coordinator?.receive(message.from, message.message))
         const delivery = new Delivery(sources, sinks, state === undefined, this.#clock, fail)
         let barriers: Barriers | undefined
         coordinator = new Coordinator({
@@ -231,20 +236,22 @@ class Run {
   async #openHosts(
     restore: readonly GroupState[],
     context: (id: string) => ComponentContext,
+    size: number | undefined,
     receive: (message: { from: number; message: FromHost }) => void,
   ): Promise<void> {
     const { workers } = this.#plan.config
-    const threads = workers === 'auto' ? 1 : workers
+    const threads = workers === 'auto' ? autoWorkers(size) : workers
     const listen = (lane: number) => (message: FromHost) => this.#receive(lane, message, receive)
     if (threads === 0 || this.#options.thread === undefined) {
       const link = new InlineLink()
-      const host = new Host({ plan: this.#plan, registry: this.#registry, lane: 0, lanes: 1, context, restore, recordMax: RECORD_MAX, send: listen(0) })
+      const host = new Host({ plan: this.#plan, registry: this.#registry, lane: 0, lanes: 1, context, restore, recordMax: RECORD_MAX, send: listen(0), columns: this.#options.columns !== false })
       this.#links = [link]
       await host.open()
       link.connect(message => host.handle(message))
       return
     }
     const { url, data } = this.#options.thread
+    this.#threads = threads
     const ready = Array.from({ length: threads }, () => Promise.withResolvers<void>())
     this.#links = ready.map(({ resolve, reject }, lane) => {
       const start: HostData = { lane, lanes: threads, restore, start: data }
@@ -301,11 +308,29 @@ class Run {
       events_per_second: seconds > 0 ? Math.round(read / seconds) : 0,
       cpu_seconds: (cpu.user + cpu.system) / 1e6,
       peak_rss_bytes: process.resourceUsage().maxRSS * 1024,
-      workers: this.#options.thread === undefined ? 0 : this.#links.length,
+      workers: this.#threads,
       stopped_by: outcome === 'done' ? 'end of input' : outcome === 'stopped' ? 'signal' : 'failure',
       dead_letters: deadLettered > 0 ? deadLettersPath(this.#plan) : undefined,
     }
   }
+}
+
+/** Below this, starting a thread costs more than it gives. */
+const SMALL_INPUT = 4 * 1024 * 1024
+
+/** Workers for `auto`: one per core, none for an input that is known to be small. */
+function autoWorkers(size: number | undefined): number {
+  return size !== undefined && size < SMALL_INPUT ? 0 : availableParallelism()
+}
+
+/** Bytes in all sources, where each knows its size. */
+function totalSize(sources: readonly { readonly source: { readonly size?: number | undefined } }[]): number | undefined {
+  let total = 0
+  for (const { source } of sources) {
+    if (source.size === undefined) return undefined
+    total += source.size
+  }
+  return total
 }
 
 function deadLettersPath(plan: Plan): string | undefined {

@@ -46,12 +46,14 @@ export class Segment {
   readonly #parts: SegmentParts
   readonly #counts: Counts
   readonly #keyed: boolean
+  readonly #level: number
   #inboxes = new Map<number, Event[]>()
   #crossing: FrameRow[] = []
 
   constructor(plan: Plan, level: number, parts: SegmentParts, counts: Counts) {
     this.#plan = plan
     this.#nodes = (plan.levels[level]?.nodes ?? []).map(index => plan.nodes[index] as Node) // The plan's own indices.
+    this.#level = level
     this.#keyed = plan.levels[level]?.keyed === true
     this.#parts = parts
     this.#counts = counts
@@ -67,6 +69,12 @@ export class Segment {
   /** Hands out events as if the node had emitted them: what a source delivered. */
   deliver(node: Node, events: Event[]): void {
     this.#pass(node, MAIN, events)
+  }
+
+  /** Hands events to a node, on this level or the next. */
+  hand(node: number, events: Event[]): void {
+    const taker = this.#plan.nodes[node] as Node // The plan's own index.
+    this.#hand(taker, events, this.#level)
   }
 
   /** An event that no stage will see, for the dead letters. */

@@ -50,6 +50,23 @@ class Growing {
   }
 }
 
+/** Rows that were encoded out of the order of their tickets, as dead letters are, put in order. */
+function inOrder(open: Growing): Growing {
+  const { tickets, ends, events } = open
+  if (tickets.every((ticket, row) => row === 0 || ticket >= (tickets[row - 1] ?? 0))) return open
+  const rows = tickets.map((ticket, row) => ({ ticket, row })).sort((a, b) => a.ticket - b.ticket)
+  const sorted = new Growing()
+  for (const { ticket, row } of rows) {
+    sorted.write(open.bytes.subarray(row === 0 ? 0 : (ends[row - 1] ?? 0), ends[row]))
+    sorted.rows++
+    sorted.ends.push(sorted.used)
+    sorted.tickets.push(ticket)
+    const event = events[row]
+    if (event !== undefined) sorted.events.push(event)
+  }
+  return sorted
+}
+
 export class SinkEncoder {
   readonly #sink: number
   readonly #encoder: Encoder
@@ -84,7 +101,7 @@ export class SinkEncoder {
     if (open === undefined) this.#open.set(target, (open = new Growing()))
     open.write(text)
     open.rows++
-    if (this.#wants.ends) open.ends.push(open.used)
+    if (this.#wants.ends || this.#wants.tickets) open.ends.push(open.used)
     if (this.#wants.tickets) open.tickets.push(event.ticket)
     if (this.#wants.origins) open.events.push(event)
   }
@@ -92,7 +109,8 @@ export class SinkEncoder {
   /** What was encoded since the last call. */
   take(): SinkRows[] {
     const result: SinkRows[] = []
-    for (const [target, open] of this.#open) {
+    for (const [target, grown] of this.#open) {
+      const open = inOrder(grown)
       result.push({
         sink: this.#sink,
         target,

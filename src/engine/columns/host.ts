@@ -1,0 +1,138 @@
+/** The columns of one host: for each source whose events can take them, a runner and the segment that takes what leaves. */
+import { SluiceError } from '../../base/index.ts'
+import type { Event, JsonValue, Slab } from '../../event/index.ts'
+import type { Decoder, ReadTarget } from '../component.ts'
+import type { Counts } from '../counts.ts'
+import type { LanesParts, LevelParts } from '../lanes.ts'
+import { mergeRows } from '../merge.ts'
+import type { Node, Plan } from '../plan.ts'
+import type { Segment, SegmentOutput } from '../segment.ts'
+import { compileColumns } from './compile.ts'
+import type { ColumnPlan } from './compile.ts'
+import { ColumnRunner, mergeFast } from './runner.ts'
+
+export interface ColumnSlot {
+  readonly segment: Segment
+  readonly parts: LevelParts
+  readonly counts: Counts
+}
+
+/** Reads straight to the columns' memory; what does not fit there goes to a place of its own, and takes the object path. */
+class ColumnTarget implements ReadTarget {
+  bytes: Uint8Array
+  readonly #recordMax: number
+
+  constructor(input: Uint8Array, recordMax: number) {
+    this.bytes = input
+    this.#recordMax = recordMax
+  }
+
+  grow(keep: number, atLeast: number): Uint8Array {
+    if (atLeast <= this.bytes.length) return this.bytes
+    if (keep > this.#recordMax * 2) throw new SluiceError('RECORD_TOO_LONG', `A record does not end within ${this.#recordMax} bytes.`)
+    const larger = new Uint8Array(Math.max(atLeast, this.bytes.length * 2))
+    larger.set(this.bytes.subarray(0, keep))
+    this.bytes = larger
+    return larger
+  }
+}
+
+export class SourceColumns {
+  readonly slot: ColumnSlot
+  /** True while a reader that waits is writing to the columns' memory. */
+  busy = false
+  readonly #plan: ColumnPlan
+  readonly #node: Node
+  readonly #decoder: Decoder
+  #runner: ColumnRunner
+
+  private constructor(plan: ColumnPlan, node: Node, decoder: Decoder, slot: ColumnSlot, runner: ColumnRunner) {
+    this.#plan = plan
+    this.#node = node
+    this.#decoder = decoder
+    this.slot = slot
+    this.#runner = runner
+  }
+
+  /** The columns for a source, or undefined where its events take the object path. */
+  static make(plan: Plan, node: Node, decoder: Decoder, lanes: LanesParts, newSlot: () => ColumnSlot): SourceColumns | undefined {
+    if (plan.nodes.some(other => other.level === 0 && lanes.waits(other.index))) return undefined
+    const columns = compileColumns(plan, node, {
+      stage: index => lanes.stage(index),
+      plainSink: sink => {
+        const encoding = lanes.encodingOf(sink)
+        return encoding?.format === 'ndjson' && encoding.target === undefined && encoding.rows !== true
+      },
+    })
+    if (columns === undefined) return undefined
+    const slot = newSlot()
+    const runner = makeRunner(columns, slot.counts)
+    return runner === undefined ? undefined : new SourceColumns(columns, node, decoder, slot, runner)
+  }
+
+  /** A place to read to. */
+  target(recordMax: number): ReadTarget {
+    return new ColumnTarget(this.#runner.columns.input, recordMax)
+  }
+
+  /** Brings bytes to the columns' memory; false where they do not fit. */
+  take(bytes: Uint8Array, start: number, end: number): boolean {
+    const { input } = this.#runner.columns
+    if (end - start > input.length) return false
+    if (bytes !== input) input.set(bytes.subarray(start, end))
+    else if (start > 0) input.copyWithin(0, start, end)
+    return true
+  }
+
+  /** The memory that `take` filled. */
+  get bytes(): Uint8Array {
+    return this.#runner.columns.input
+  }
+
+  /** Runs the first `length` bytes of the columns' memory. `slab` is that memory as a slab; `mark` sets what all events of the piece share. */
+  run(length: number, slab: Slab, meta: JsonValue | undefined, mark: (event: Event) => void, reject: (start: number, end: number, ticket: number, error: unknown) => void): SegmentOutput {
+    this.#refresh()
+    const { segment, counts } = this.slot
+    const odd: Event[] = []
+    this.#runner.run(length, slab, {
+      line: (start, end, ticket) => {
+        void this.#decoder.decode(slab, start, end, meta, {
+          event: event => {
+            event.ticket = ticket
+            mark(event)
+            odd.push(event)
+          },
+          reject: (from, to, error) => reject(from, to, ticket, error),
+        })
+      },
+      hand: (node, events) => {
+        for (const event of events) mark(event)
+        segment.hand(node, events)
+      },
+    })
+    counts.in += odd.length
+    if (odd.length > 0) segment.deliver(this.#node, odd)
+    const output = segment.run()
+    if (output instanceof Promise) throw new SluiceError('INTERNAL', 'a stage behind columns waits')
+    return { ...output, sinks: mergeFast(this.#runner.take(), output.sinks, mergeRows) }
+  }
+
+  /** A table that was read anew needs dictionaries of its own. */
+  #refresh(): void {
+    if (this.#runner.current) return
+    const bytes = this.#runner.columns.input.slice()
+    const runner = makeRunner(this.#plan, this.slot.counts)
+    if (runner === undefined) throw new SluiceError('COLUMNS_ROOM', 'A table has grown beyond the memory of the columns.')
+    runner.columns.input.set(bytes)
+    this.#runner = runner
+  }
+}
+
+function makeRunner(plan: ColumnPlan, counts: Counts): ColumnRunner | undefined {
+  try {
+    return new ColumnRunner(plan, counts)
+  } catch (error) {
+    if (error instanceof SluiceError && error.code === 'COLUMNS_ROOM') return undefined
+    throw error
+  }
+}
