@@ -1,13 +1,16 @@
 /**
- * Edits of JSON text: what they do not touch keeps its bytes.
+ * Edits of JSON text: what they do not touch keeps its bytes, numbers of any precision, escapes and white space included.
  *
- * A path leads through objects. Where a key comes twice, the last one counts, as for JSON.parse. Keys are compared decoded, so `"\u0061"` is `a`. The text
- * must be valid JSON; the functions do not check it.
+ * A path leads through objects. Keys are compared decoded, so `"\u0061"` is `a`. Where a key comes twice the last one counts, as for JSON.parse. The text must be
+ * one valid JSON value; the functions do not check it. These functions are the meaning of edits: the column kernel must give the very same bytes.
  *
- * Meaning of each edit, white space included:
- * - set: the last value of the key is replaced; where the key is missing, `,"key":value` is put right behind the object's last value (no comma in an empty one).
- * - remove: every occurrence goes, with the comma behind it and the white space up to the next key; the last field takes the comma before it instead.
- * - rename: the last occurrence gets the new key in its place; fields that had the new key before are removed.
+ * - set: the value is replaced in its place. Where the key is missing, the field becomes the last of its object: `,"key":value` takes the place of the white space
+ *   between the last value and the closing brace; in an object without fields `"key":value` stands right before the closing brace. Missing objects on the way are made.
+ * - remove: a field that has one before it goes with all from the end of that one's value to the end of its own. The first one goes with all up to the next key. The only
+ *   one goes with all up to the closing brace. Every occurrence goes, within every object that the path's keys lead to.
+ * - rename: the key is replaced in its place; other fields of the object with the old or the new key are removed.
+ *
+ * With these rules the order in which different fields are edited makes no difference to the bytes, except that appended fields stand in the order they were set.
  */
 
 /** One field of an object: places in the text. */
@@ -22,88 +25,13 @@ interface Member {
 
 interface Found {
   readonly members: readonly Member[]
-  /** Place of the opening and of the closing brace. */
-  readonly open: number
+  /** Place of the closing brace. */
   readonly close: number
 }
 
-function skipSpace(text: string, from: number): number {
-  let at = from
-  for (let code = text.charCodeAt(at); code === 32 || code === 10 || code === 13 || code === 9; code = text.charCodeAt(at)) at++
-  return at
-}
-
-/** Behind the string that starts at `from`. */
-function skipString(text: string, from: number): number {
-  let at = from + 1
-  for (let code = text.charCodeAt(at); code !== 34; code = text.charCodeAt(at)) {
-    if (Number.isNaN(code)) return at
-    at += code === 92 ? 2 : 1
-  }
-  return at + 1
-}
-
-/** Behind the value that starts at `from`. */
-function skipValue(text: string, from: number): number {
-  const first = text.charCodeAt(from)
-  if (first === 34) return skipString(text, from)
-  let at = from
-  if (first !== 123 && first !== 91) {
-    while (at < text.length && !',]} \t\r\n'.includes(text[at] ?? '')) at++
-    return at
-  }
-  let depth = 0
-  while (at < text.length) {
-    const code = text.charCodeAt(at)
-    if (code === 34) {
-      at = skipString(text, at)
-      continue
-    }
-    if (code === 123 || code === 91) depth++
-    if (code === 125 || code === 93) depth--
-    at++
-    if (depth === 0) return at
-  }
-  return at
-}
-
-/** The fields of the object at `from`, or undefined where another value stands there. */
-function membersAt(text: string, from: number): Found | undefined {
-  const open = skipSpace(text, from)
-  if (text.charCodeAt(open) !== 123) return undefined
-  const members: Member[] = []
-  let at = skipSpace(text, open + 1)
-  while (text.charCodeAt(at) === 34) {
-    const keyEnd = skipString(text, at)
-    const quoted = text.slice(at, keyEnd)
-    const key = quoted.includes('\\') ? (JSON.parse(quoted) as string) : quoted.slice(1, -1) // A JSON string parses to a string.
-    const start = skipSpace(text, skipSpace(text, keyEnd) + 1)
-    const end = skipValue(text, start)
-    members.push({ keyStart: at, keyEnd, key, start, end })
-    at = skipSpace(text, end)
-    if (text.charCodeAt(at) === 44) at = skipSpace(text, at + 1)
-  }
-  return { members, open, close: at }
-}
-
-function last(found: Found, key: string): Member | undefined {
-  for (let at = found.members.length - 1; at >= 0; at--) if (found.members[at]?.key === key) return found.members[at]
-  return undefined
-}
-
-/** The object that holds the last part of the path, as far as it is there. */
-function holder(text: string, path: readonly string[]): { found: Found; depth: number } | undefined {
-  let found = membersAt(text, 0)
-  if (found === undefined) return undefined
-  for (let depth = 0; depth < path.length - 1; depth++) {
-    const member = last(found, path[depth] ?? '')
-    if (member === undefined) return { found, depth }
-    const inner = membersAt(text, member.start)
-    if (inner === undefined) return undefined
-    found = inner
-  }
-  return { found, depth: path.length - 1 }
-}
+const QUOTE = 34
+const BACKSLASH = 92
+const COMMA = 44
 
 /** The JSON text of the value at a path, or undefined where there is none. */
 export function rawAt(text: string, path: readonly string[]): string | undefined {
@@ -119,42 +47,134 @@ export function setRaw(text: string, path: readonly string[], value: string): st
   if (at === undefined) return undefined
   const { found, depth } = at
   const key = path[depth] ?? ''
-  const inner = path.slice(depth + 1).reduceRight((made, name) => `{${JSON.stringify(name)}:${made}}`, value)
   const member = depth === path.length - 1 ? last(found, key) : undefined
   if (member !== undefined) return text.slice(0, member.start) + value + text.slice(member.end)
-  const behind = found.members.at(-1)?.end ?? found.open + 1
-  return `${text.slice(0, behind)}${found.members.length > 0 ? ',' : ''}${JSON.stringify(key)}:${inner}${text.slice(behind)}`
+  const inner = path.slice(depth + 1).reduceRight((made, name) => `{${JSON.stringify(name)}:${made}}`, value)
+  const behind = found.members.at(-1)?.end
+  return `${text.slice(0, behind ?? found.close)}${behind === undefined ? '' : ','}${JSON.stringify(key)}:${inner}${text.slice(found.close)}`
 }
 
 /** Removes a field; the text as it is where there is none. */
 export function removeRaw(text: string, path: readonly string[]): string {
+  return removeWithin(text, 0, path)
+}
+
+/** Gives a field another key, in its place; the text as it is where there is none. */
+export function renameRaw(text: string, path: readonly string[], key: string): string {
+  const old = path.at(-1) ?? ''
   const at = holder(text, path)
-  if (at === undefined || at.depth < path.length - 1) return text
-  const key = path.at(-1) ?? ''
-  let result = text
-  // From the back, so that places in front stay what they are.
-  for (let index = at.found.members.length - 1; index >= 0; index--) {
-    if (at.found.members[index]?.key !== key) continue
-    result = cut(result, membersAt(result, at.found.open)?.members ?? [], index)
-  }
+  const kept = at === undefined || at.depth < path.length - 1 || old === key ? undefined : last(at.found, old)
+  if (at === undefined || kept === undefined) return text
+  const { members, close } = at.found
+  const others = members.flatMap((member, index) => (member !== kept && (member.key === old || member.key === key) ? [index] : []))
+  let result = text.slice(0, kept.keyStart) + JSON.stringify(key) + text.slice(kept.keyEnd)
+  const grown = result.length - text.length
+  const moved = members.map((member) => (member === kept ? { ...member, end: member.end + grown } : member.keyStart > kept.keyStart ? shift(member, grown) : member))
+  for (const span of spans(moved, others, close + grown).reverse()) result = result.slice(0, span.from) + result.slice(span.to)
   return result
 }
 
-function cut(text: string, members: readonly Member[], index: number): string {
-  const member = members[index]
-  const next = members[index + 1]
-  const before = members[index - 1]
-  if (member === undefined) return text
-  if (next !== undefined) return text.slice(0, member.keyStart) + text.slice(next.keyStart)
-  return before === undefined ? text.slice(0, member.keyStart) + text.slice(member.end) : text.slice(0, before.end) + text.slice(member.end)
+/** Removes what the path leads to from the object at `from`. */
+function removeWithin(text: string, from: number, path: readonly string[]): string {
+  const found = objectAt(text, from)
+  if (found === undefined) return text
+  const { members, close } = found
+  const [key, ...rest] = path
+  const hits = members.flatMap((member, index) => (member.key === key ? [index] : []))
+  let result = text
+  // From the back, so that the places in front stay what they are.
+  if (rest.length > 0) for (const hit of hits.reverse()) result = removeWithin(result, members[hit]?.start ?? from, rest)
+  else for (const span of spans(members, hits, close).reverse()) result = result.slice(0, span.from) + result.slice(span.to)
+  return result
 }
 
-/** Gives a field another name, in its place; the text as it is where there is none. */
-export function renameRaw(text: string, path: readonly string[], name: string): string {
-  const key = path.at(-1) ?? ''
-  if (key === name || rawAt(text, path) === undefined) return text
-  const cleared = removeRaw(text, [...path.slice(0, -1), name])
-  const at = holder(cleared, path)
-  const member = at === undefined ? undefined : last(at.found, key)
-  return member === undefined ? text : cleared.slice(0, member.keyStart) + JSON.stringify(name) + cleared.slice(member.keyEnd)
+/** What goes when the members at `hits`, in order, are removed. */
+function spans(members: readonly Member[], hits: readonly number[], close: number): { readonly from: number; readonly to: number }[] {
+  return hits.map((hit, order) => {
+    const member = members[hit]
+    const before = members[hit - 1]
+    // All members in front go as well: then this one is the first.
+    if (before === undefined || hit === order) return { from: member?.keyStart ?? close, to: members[hit + 1]?.keyStart ?? close }
+    return { from: before.end, to: member?.end ?? close }
+  })
+}
+
+function shift(member: Member, by: number): Member {
+  return { key: member.key, keyStart: member.keyStart + by, keyEnd: member.keyEnd + by, start: member.start + by, end: member.end + by }
+}
+
+/** The object that holds the path's last key, or the deepest one that is there; undefined where something on the way is not an object. */
+function holder(text: string, path: readonly string[]): { readonly found: Found; readonly depth: number } | undefined {
+  let found = objectAt(text, 0)
+  for (let depth = 0; found !== undefined; depth++) {
+    if (depth >= path.length - 1) return { found, depth }
+    const member = last(found, path[depth] ?? '')
+    if (member === undefined) return { found, depth }
+    found = objectAt(text, member.start)
+  }
+  return undefined
+}
+
+function last(found: Found, key: string): Member | undefined {
+  for (let at = found.members.length - 1; at >= 0; at--) if (found.members[at]?.key === key) return found.members[at]
+  return undefined
+}
+
+/** The fields of the object at `from`, or undefined where another value stands there. */
+function objectAt(text: string, from: number): Found | undefined {
+  const open = skipSpace(text, from)
+  if (text[open] !== '{') return undefined
+  const members: Member[] = []
+  let at = skipSpace(text, open + 1)
+  while (text.charCodeAt(at) === QUOTE) {
+    const keyEnd = skipString(text, at)
+    const quoted = text.slice(at, keyEnd)
+    const key = quoted.includes('\\') ? (JSON.parse(quoted) as string) : quoted.slice(1, -1) // A JSON string parses to a string.
+    const start = skipSpace(text, skipSpace(text, keyEnd) + 1)
+    const end = skipValue(text, start)
+    members.push({ keyStart: at, keyEnd, key, start, end })
+    at = skipSpace(text, end)
+    if (text.charCodeAt(at) === COMMA) at = skipSpace(text, at + 1)
+  }
+  return { members, close: at }
+}
+
+function skipSpace(text: string, from: number): number {
+  let at = from
+  for (let code = text.charCodeAt(at); code === 32 || code === 10 || code === 13 || code === 9; code = text.charCodeAt(at)) at++
+  return at
+}
+
+/** Behind the string that starts at `from`. */
+function skipString(text: string, from: number): number {
+  let at = from + 1
+  for (let code = text.charCodeAt(at); code !== QUOTE; code = text.charCodeAt(at)) {
+    if (Number.isNaN(code)) return at
+    at += code === BACKSLASH ? 2 : 1
+  }
+  return at + 1
+}
+
+/** Behind the value that starts at `from`. */
+function skipValue(text: string, from: number): number {
+  const first = text[from]
+  if (first === '"') return skipString(text, from)
+  let at = from
+  if (first !== '{' && first !== '[') {
+    while (at < text.length && !',]} \t\r\n'.includes(text[at] ?? '')) at++
+    return at
+  }
+  let depth = 0
+  while (at < text.length) {
+    const character = text[at]
+    if (character === '"') {
+      at = skipString(text, at)
+      continue
+    }
+    if (character === '{' || character === '[') depth++
+    if (character === '}' || character === ']') depth--
+    at++
+    if (depth === 0) return at
+  }
+  return at
 }

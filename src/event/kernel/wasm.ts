@@ -48,6 +48,11 @@ const OUTPUT_MARGIN = 128
 
 let compiled: WebAssembly.Module | undefined
 
+/** Whether this runtime can run the kernel. */
+export function hasKernel(): boolean {
+  return compiled !== undefined || WebAssembly.validate(Buffer.from(KERNEL, 'base64'))
+}
+
 export class WasmColumns implements Columns {
   readonly input: Uint8Array
   readonly rowsMax: number
