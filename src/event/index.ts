@@ -6,7 +6,6 @@
  */
 export { Event } from './event.ts'
 export type { JsonValue, Slab } from './event.ts'
-export { rawAt, removeRaw, renameRaw, setRaw } from './json/edit.ts'
 export { LineFramer, REJECT_KEEP } from './codecs/line-framer.ts'
 export type { FramedSlab } from './codecs/line-framer.ts'
 export { decodeJsonLines, decodePlainLines, notJson } from './codecs/lines.ts'
@@ -14,4 +13,4 @@ export type { DecodeTarget } from './codecs/lines.ts'
 export { JsonArrayCutter } from './codecs/json-array.ts'
 export { csvField, decodeCsv, encodeCsv, parseRecord } from './codecs/csv.ts'
 export type { ColumnType, CsvOptions } from './codecs/csv.ts'
-export * from './kernel/index.ts'
+export * from './json/index.ts'
