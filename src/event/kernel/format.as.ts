@@ -55,11 +55,11 @@ export function writeNumber(to: usize, value: f64): usize {
   const whole = <u64>size
   if (<f64>whole == size) return writeDecimal(to, whole, 0)
   if (size < 0.0001) return value < 0 ? to - 1 + <usize>formatByHost(value, to - 1) : to + <usize>formatByHost(value, to)
-  // Most numbers have few decimals; a division proves them, since both sides are exact (see `number` in token.as.ts).
+  // Most numbers have few decimals; a division proves them, since both sides are exact (see `number` in token.as.ts). Of fifteen digits there is one at most.
   for (let k: u32 = 1; k <= 3; k++) {
     const scaled = size * load<f64>(POWERS_OF_TEN + (<usize>k << 3))
     const n = <u64>(scaled + 0.5)
-    if (n < 9007199254740992 && <f64>n / load<f64>(POWERS_OF_TEN + (<usize>k << 3)) == size) return writeDecimal(to, n, k)
+    if (n < 1000000000000000 && <f64>n / load<f64>(POWERS_OF_TEN + (<usize>k << 3)) == size) return writeDecimal(to, n, k)
   }
   return writeShortest(to, bits, size, whole, value < 0)
 }
@@ -73,7 +73,9 @@ function writeShortest(to: usize, bits: u64, size: f64, whole: u64, negative: bo
   if (whole != 0) for (let left = whole; left != 0; left /= 10) k--
   else for (let probe = size * 10; probe < 1; probe *= 10) k++
   if (fraction != 0 && s > 0 && s < 64) {
-    for (const most = k + 2; k <= most && k <= 18; k++) {
+    const most = min(k + 2, 18)
+    // A whole number is at least a unit of m away from one that is not.
+    for (k = max(k, 1); k <= most; k++) {
       const places = power(k)
       const n = scaled(m, places, s)
       const difference = <i64>((n << s) - m * places)
