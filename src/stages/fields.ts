@@ -1,0 +1,57 @@
+/** `set`, `remove`, `rename`: changes of single fields. What they do not touch keeps its bytes. */
+import { defineStage, field } from '../engine/index.ts'
+import type { ColumnEdit, StageDeclaration } from '../engine/index.ts'
+import { SluiceError } from '../base/index.ts'
+import { each } from './each.ts'
+import { settingFields } from './map.ts'
+import { isObject, parsePath, removeField, renameField } from './paths.ts'
+import type { Event } from '../event/index.ts'
+
+function needObject(event: Event, stage: string): void {
+  if (!isObject(event.value)) throw new SluiceError('FIELD_TYPE', `${stage} needs an object; the event is ${JSON.stringify(event.value).slice(0, 80)}`)
+}
+
+export const set: StageDeclaration = defineStage({
+  type: 'set',
+  summary: 'Set fields to the values of expressions',
+  config: field.record(field.expression(), { description: 'Path of each field, with the expression that makes its value; all see the event as it was' }),
+  examples: [{ title: 'Set one field', config: { 'loc.country': '"DE"' }, input: [{ id: 1, loc: { city: 'Bonn' } }], output: [{ id: 1, loc: { city: 'Bonn', country: 'DE' } }] }],
+  create: config => settingFields(config),
+}) as StageDeclaration // A stage of one config is a stage; so for the others.
+
+export const remove: StageDeclaration = defineStage({
+  type: 'remove',
+  summary: 'Remove fields',
+  config: field.object({ fields: field.list(field.string(), { minItems: 1, description: 'Paths of the fields; a missing one is no error' }) }),
+  shorthand: 'fields',
+  examples: [{ title: 'Remove two fields', config: ['password', 'card.number'], input: [{ id: 1, password: 'x', card: { number: 4, name: 'A' } }], output: [{ id: 1, card: { name: 'A' } }] }],
+  create: ({ fields }) => {
+    const paths = fields.map(parsePath)
+    return {
+      process: each((event, out) => {
+        needObject(event, 'remove')
+        for (const path of paths) removeField(event, path)
+        out.emit(event)
+      }),
+      columns: () => ({ step: 'edit', edits: paths.map((path): ColumnEdit => ({ edit: 'remove', path })) }),
+    }
+  },
+}) as StageDeclaration
+
+export const rename: StageDeclaration = defineStage({
+  type: 'rename',
+  summary: 'Give fields other names, in their places',
+  config: field.record(field.string(), { description: 'Path of each field, with its new name (the last part of the path only)' }),
+  examples: [{ title: 'A shorter name', config: { temperature: 'temp' }, input: [{ id: 1, temperature: 20 }], output: [{ id: 1, temp: 20 }] }],
+  create: config => {
+    const renames = Object.entries(config).map(([from, key]) => ({ path: parsePath(from), key }))
+    return {
+      process: each((event, out) => {
+        needObject(event, 'rename')
+        for (const { path, key } of renames) renameField(event, path, key)
+        out.emit(event)
+      }),
+      columns: () => ({ step: 'edit', edits: renames.map(({ path, key }): ColumnEdit => ({ edit: 'rename', path, key })) }),
+    }
+  },
+}) as StageDeclaration

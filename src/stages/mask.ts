@@ -1,0 +1,68 @@
+/**
+ * Hides texts.
+ *
+ * `redact`: the whole text becomes `fill`. `hash`: HMAC-SHA-256 with `key`, as hex; equal texts stay equal. `keep_last: n` and `keep_first: n` keep that many
+ * characters, the rest becomes `fill`. `email` keeps the first character and what begins at the `@`: `a***@example.com`.
+ * A text of at most as many characters as are kept is hidden whole. A missing field is left alone; a field that is no text rejects the event.
+ */
+import { createHmac } from 'node:crypto'
+import { SluiceError } from '../base/index.ts'
+import { defineStage, field } from '../engine/index.ts'
+import type { ColumnEdit, StageDeclaration } from '../engine/index.ts'
+import type { JsonValue } from '../event/index.ts'
+import { each } from './each.ts'
+import { kindOf, parsePath, rawField, setField } from './paths.ts'
+
+const CONFIG = field.object({
+  fields: field.either([field.string(), field.list(field.string(), { minItems: 1 })], { description: 'Path of the field, or paths of several' }),
+  how: field.choice(['redact', 'hash', 'keep_last', 'keep_first', 'email'], { default: 'redact', description: 'What to do with the text' }),
+  keep: field.integer({ default: 4, minimum: 0, maximum: 1000, description: 'Characters that keep_last and keep_first keep' }),
+  fill: field.string({ default: '***', description: 'What stands for what is hidden' }),
+  key: field.optional(field.secret({ description: 'Secret key of `hash`' })),
+})
+
+/** Code points of a text kept at both ends, as the columns' mask does it. */
+function cut(text: string, first: number, last: number, from: string | undefined, fill: string): string {
+  const letters = [...text]
+  if (letters.length <= first + last) return fill
+  const at = from === undefined ? letters.length - last : letters.indexOf(from, first)
+  return letters.slice(0, first).join('') + fill + (at < 0 ? '' : letters.slice(at).join(''))
+}
+
+export const mask: StageDeclaration = defineStage({
+  type: 'mask',
+  summary: 'Hide texts: redact, hash, or keep a part',
+  config: CONFIG,
+  examples: [
+    { title: 'An e-mail address', config: { fields: 'email', how: 'email' }, input: [{ email: 'ana@example.com' }], output: [{ email: 'a***@example.com' }] },
+    { title: 'The last four digits', config: { fields: ['card'], how: 'keep_last' }, input: [{ card: '4111111111111111' }], output: [{ card: '***1111' }] },
+  ],
+  create: ({ fields, how, keep, fill, key }) => {
+    if (how === 'hash' && key === undefined) throw new SluiceError('CONFIG_VALUE', 'mask: "hash" needs a "key".')
+    const paths = (typeof fields === 'string' ? [fields] : fields).map(parsePath)
+    const first = how === 'keep_first' ? keep : how === 'email' ? 1 : 0
+    const last = how === 'keep_last' ? keep : 0
+    const from = how === 'email' ? '@' : undefined
+    const hide = (text: string): string => {
+      if (how === 'hash') return createHmac('sha256', key ?? '').update(text).digest('hex')
+      return how === 'redact' ? fill : cut(text, first, last, from, fill)
+    }
+    return {
+      process: each((event, out) => {
+        for (const path of paths) {
+          const raw = rawField(event, path)
+          if (raw === undefined) continue
+          const value = JSON.parse(raw) as JsonValue // The field's own JSON text.
+          if (typeof value !== 'string') throw new SluiceError('FIELD_TYPE', `mask: ${path.join('.')} is ${kindOf(value)}, not a text.`)
+          setField(event, path, JSON.stringify(hide(value)))
+        }
+        out.emit(event)
+      }),
+      columns: () => {
+        if (how === 'hash' || how === 'redact') return undefined
+        const edits = paths.map((path): ColumnEdit => ({ edit: 'set', path, value: { value: 'mask', path, fill, first, ...(from === undefined ? { last } : { from }) } }))
+        return { step: 'edit', edits }
+      },
+    }
+  },
+}) as StageDeclaration // A stage of one config is a stage.

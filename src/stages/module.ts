@@ -1,0 +1,80 @@
+/**
+ * A stage in TypeScript: a function from a value to a value, loaded from a file.
+ *
+ *     export default (order: Order) => ({ ...order, total: order.price * order.count })
+ *
+ * What the function returns takes the event's place; `undefined` drops it, an array makes several. What it throws rejects the event. A default export made by
+ * `defineStage` is used as it is. Node runs TypeScript by leaving the types out, so the file may use erasable syntax only.
+ */
+import { pathToFileURL } from 'node:url'
+import { SluiceError } from '../base/index.ts'
+import { defineStage, field, prepareConfig } from '../engine/index.ts'
+import type { Output, Stage, StageContext, StageDeclaration } from '../engine/index.ts'
+import type { Event, JsonValue } from '../event/index.ts'
+
+type StageFunction = (value: JsonValue, event: Event) => JsonValue | readonly JsonValue[] | undefined
+
+function isStage(value: unknown): value is StageDeclaration {
+  return typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'stage'
+}
+
+async function load(path: string, config: unknown, context: StageContext): Promise<Stage> {
+  let module: { readonly default?: unknown }
+  try {
+    module = (await import(pathToFileURL(path).href)) as { readonly default?: unknown } // Any module may have a default export.
+  } catch (error) {
+    throw new SluiceError('MODULE_FAILED', `${path} can't be loaded: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+  }
+  const made = module.default
+  if (typeof made === 'function') return functionStage(made as StageFunction) // What it does is for its author to say.
+  if (!isStage(made)) throw new SluiceError('MODULE_FAILED', `${path} must export a function or a stage by default.`)
+  if (made.memory === 'keyed') throw new SluiceError('MODULE_FAILED', `${path}: a stage with memory can't be run by "module"; load it as a plug-in.`)
+  const stage = made.create(prepareConfig(made.config, config, context), context)
+  await stage.open?.()
+  return stage
+}
+
+function functionStage(work: StageFunction): Stage {
+  return {
+    process: (events, out) => {
+      for (const event of events) {
+        let made: ReturnType<StageFunction>
+        try {
+          made = work(event.value, event)
+        } catch (error) {
+          out.reject(event, new SluiceError('MODULE_FAILED', error instanceof Error ? error.message : String(error), { cause: error }))
+          continue
+        }
+        answer(event, made, out)
+      }
+    },
+  }
+}
+
+function answer(event: Event, made: ReturnType<StageFunction>, out: Output): void {
+  if (made === undefined) return out.drop(event)
+  if (Array.isArray(made)) return out.split(event, made.map((item: JsonValue) => event.derive(item)))
+  event.replace(made as JsonValue) // Neither undefined nor an array of parts.
+  out.emit(event)
+}
+
+export const module: StageDeclaration = defineStage({
+  type: 'module',
+  summary: 'Run a function of your own, in TypeScript or JavaScript',
+  config: field.object({
+    file: field.path({ description: 'Module with a default export: a function, or a stage made by defineStage' }),
+    config: field.anything({ default: {}, description: 'Handed to a stage made by defineStage' }),
+  }),
+  shorthand: 'file',
+  examples: [{ title: 'A stage in a file', config: './score.ts' }],
+  create: ({ file, config }, context) => {
+    let stage: Stage | undefined
+    return {
+      open: async () => {
+        stage = await load(file, config, context)
+      },
+      process: (events, out) => stage?.process(events, out),
+      close: () => stage?.close?.(),
+    }
+  },
+}) as StageDeclaration // A stage of one config is a stage.

@@ -1,0 +1,37 @@
+/**
+ * Sends each event to the first output whose condition holds.
+ *
+ * Outputs are named in `from: stage.output`. `else` takes what no condition takes; without it such events go on as the stage's main output.
+ */
+import { SluiceError } from '../base/index.ts'
+import { defineStage, field } from '../engine/index.ts'
+import type { CompiledExpression, StageDeclaration } from '../engine/index.ts'
+import { each } from './each.ts'
+
+const CONFIG = field.record(field.either([field.expression({ expect: 'bool' }), field.boolean()]), {
+  description: 'Name of each output, with its condition, in order; `else: true` takes the rest',
+})
+
+export const route: StageDeclaration = defineStage({
+  type: 'route',
+  summary: 'Send each event to the first output whose condition holds',
+  config: CONFIG,
+  outputs: config => Object.keys(config),
+  examples: [{ title: 'Late and other flights', config: { late: 'event.delay > 60', else: true }, input: [{ delay: 5 }, { delay: 90 }] }],
+  create: config => {
+    const cases = Object.entries(config).flatMap(([output, test]) => (typeof test === 'function' ? [{ output, test: test as CompiledExpression }] : []))
+    const rest = Object.entries(config).find(([, test]) => test === true)?.[0]
+    return {
+      process: each((event, out) => {
+        for (const { output, test } of cases) {
+          const answer = test(event)
+          if (answer === true) return out.to(output, event)
+          if (answer !== false) throw new SluiceError('EXPR_TYPE', `The condition of "${output}" must be true or false; it is ${JSON.stringify(answer)}.`)
+        }
+        if (rest === undefined) out.emit(event)
+        else out.to(rest, event)
+      }),
+      columns: () => ({ step: 'route', cases, otherwise: rest }),
+    }
+  },
+}) as StageDeclaration // A stage of one config is a stage.
