@@ -8,3 +8,4 @@ export { heapBase, placeColumns, placePlan, placeRows, placeSlab } from './memor
 export { blankLines, consumed, inexactNumbers, resume, scan } from './scan.as'
 export { enter, equals, find, lookup } from './dictionary.as'
 export { emit, emitted } from './emit.as'
+export { forgetShapes, shapeBytes } from './shape.as'

@@ -84,12 +84,26 @@ const DAMAGE = ['"', '\\', '{', '}', '[', ']', ',', ':', '0', '1', '-', '.', 'e'
 export function line(dice: Dice): string {
   const kind = dice.roll(20)
   let text = kind < 9 ? usual(dice) : kind < 16 ? random(dice) : kind < 18 ? dice.pick(AWKWARD) : `{"temperature":${dice.pick([...NUMBERS, ...BROKEN_NUMBERS] as [string, ...string[]])},"id":${dice.pick(STRINGS)}}`
-  for (let hits = dice.roll(4) === 0 ? dice.roll(3) : 0; hits > 0; hits--) {
-    const at = dice.roll(text.length + 1)
-    const what = dice.roll(3)
-    text = what === 0 ? text.slice(0, at) + text.slice(at + 1 + dice.roll(3)) : text.slice(0, at) + dice.pick(DAMAGE) + text.slice(at + (what === 1 ? 0 : 1))
-  }
+  for (let hits = dice.roll(4) === 0 ? dice.roll(3) : 0; hits > 0; hits--) text = damaged(dice, text)
   return text
+}
+
+function damaged(dice: Dice, text: string): string {
+  const at = dice.roll(text.length + 1)
+  const what = dice.roll(3)
+  return what === 0 ? text.slice(0, at) + text.slice(at + 1 + dice.roll(3)) : text.slice(0, at) + dice.pick(DAMAGE) + text.slice(at + (what === 1 ? 0 : 1))
+}
+
+/** Lines of a few shapes that come again and again, with other values and with damage: what the kernel's learnt shapes must not be fooled by. */
+export function alikeSlab(dice: Dice, lines: number): Buffer {
+  const models = Array.from({ length: 1 + dice.roll(4) }, () => (dice.roll(3) === 0 ? usual(dice) : random(dice)))
+  const text = Array.from({ length: lines }, () => {
+    const model = models[dice.roll(models.length)] ?? ''
+    const other = model.replaceAll(/(?<=[:,[])-?\d[\d.eE+-]*/g, (value) => (dice.roll(3) === 0 ? value : dice.pick(dice.roll(8) === 0 ? BROKEN_NUMBERS : NUMBERS)))
+    const changed = other.replaceAll(/(?<=:)"[^"\\]*"/g, (value) => (dice.roll(3) === 0 ? value : dice.pick(dice.roll(4) === 0 ? OTHERS : STRINGS)))
+    return dice.roll(4) === 0 ? damaged(dice, changed) : changed
+  }).join('\n')
+  return Buffer.from(text)
 }
 
 /** A slab of so many lines; some bytes may not be UTF-8, some line ends may be CRLF, and the last line may have none. */

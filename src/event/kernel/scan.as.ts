@@ -4,7 +4,16 @@
 import { fields, input, kinds, lineEnd, lineStart, marks, rowsMax, status, stride, suspects } from './memory.as'
 import { findMarks, newlines } from './marks.as'
 import { inexact, isHex, resetInexact } from './token.as'
+import { canLearn, forgetShapes, learnShape, walkShape } from './shape.as'
 import { BAD, BLANK, OK, mark, setCursors, suspect, walkLine } from './walk.as'
+
+/** Lines after which it is judged whether shapes pay, and for how many lines they are left alone if not. */
+const TRIAL_LINES: u32 = 1024
+const REST_LINES: u32 = 16384
+let lines: u32 = 0
+let misses: u32 = 0
+/** Lines for which shapes are still left alone. */
+let resting: u32 = 0
 
 let length: u32 = 0
 /** Address of the first line that is not yet in a row. */
@@ -46,7 +55,7 @@ export function resume(): u32 {
   while (p < end && row < rowsMax) {
     const firstMark = mark
     const firstSuspect = suspect
-    let result = walkLine(p, row)
+    let result = readLine(p, row)
     // After a good line `mark` is at its newline; after a bad one the newline is looked for.
     let m = mark
     while (load<u8>(input + load<u32>(m)) != 10) m += 4
@@ -72,6 +81,27 @@ export function resume(): u32 {
   }
   next = p
   return row
+}
+
+/** Reads one line, the fast way if its shape is known. */
+// @ts-ignore: a decorator of AssemblyScript
+@inline
+function readLine(p: usize, row: u32): i32 {
+  if (resting > 0) {
+    if (--resting == 0) forgetShapes()
+    return walkLine(p, row)
+  }
+  if (++lines == TRIAL_LINES) {
+    if (misses > TRIAL_LINES / 2) resting = REST_LINES
+    lines = 0
+    misses = 0
+  }
+  if (walkShape(p, row)) return OK
+  misses++
+  const firstMark = mark
+  const result = walkLine(p, row)
+  if (result == OK && canLearn()) learnShape(p, firstMark)
+  return result
 }
 
 /** Checks the escapes of a line, and that its control characters are white space between tokens. */

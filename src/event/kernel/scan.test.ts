@@ -3,7 +3,7 @@ import { isUtf8 } from 'node:buffer'
 import { test } from 'node:test'
 import type { Columns } from './index.ts'
 import { ARRAY, BAD, createScanner, ESCAPED, FALSE, INEXACT, MISSING, NULL, NUMBER, OBJECT, OK, SLOW, STRING, TRUE } from './index.ts'
-import { Dice, line, PATHS, ROUNDS, slab } from './lines.testing.ts'
+import { alikeSlab, Dice, line, PATHS, ROUNDS, slab } from './lines.testing.ts'
 
 const ENGINES = ['wasm', 'js'] as const
 
@@ -181,6 +181,20 @@ for (const engine of ENGINES) {
       assert.equal(columns.consumed, bytes.length)
     }
     assert.ok(good > ROUNDS * 5)
+  })
+
+  test(`${engine}: lines of the same shape give what JSON.parse gives, whatever their values and their damage`, () => {
+    const dice = new Dice(23)
+    let good = 0
+    for (let round = 0; round < ROUNDS; round++) {
+      const columns = createScanner(PATHS, { engine, slabBytes: 1 << 19, rowsMax: 256, roomBytes: 1 << 16 })
+      for (let part = 0; part < 3; part++) {
+        const bytes = alikeSlab(dice, 60)
+        columns.input.set(bytes)
+        good += compare(columns, bytes, columns.scan(bytes.length))
+      }
+    }
+    assert.ok(good > ROUNDS * 20)
   })
 
   test(`${engine}: a line cut or changed at any byte gives what JSON.parse gives`, () => {

@@ -83,6 +83,52 @@ export function number(p: usize, field: i32, row: u32): usize {
   return p
 }
 
+/**
+ * The same for most numbers, without a loop: at most fourteen digits, no exponent. Falls back on `number`.
+ *
+ * The digits' places come from one comparison of sixteen bytes. For the value, the digits are moved to the right end of a vector with the point left out,
+ * and neighbours are joined to numbers of two, four and eight digits.
+ */
+// @ts-ignore: a decorator of AssemblyScript
+@inline
+export function simpleNumber(p: usize, field: i32, row: u32): usize {
+  const negative = load<u8>(p) == 45
+  const first = p + <usize>negative
+  const digits = i8x16.sub(v128.load(first), i8x16.splat(48))
+  // Bit i is set where byte i is no digit; one behind the last byte stops the count.
+  const others = ~i8x16.bitmask(i8x16.lt_u(digits, i8x16.splat(10))) | 0x10000
+  const whole = ctz(others)
+  let end = first + whole
+  let count = whole
+  let scale = 0
+  let next = load<u8>(end)
+  if (next == 46) {
+    scale = ctz(others >> (whole + 1))
+    count += scale
+    end += scale + 1
+    next = load<u8>(end)
+    if (scale == 0) return 0
+  }
+  if (whole == 0 || count > 14 || (next | 32) == 101 || (whole > 1 && load<u8>(first) == 48)) return number(p, field, row)
+  if (field >= 0) {
+    const place = i8x16.sub(i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), i8x16.splat(<i8>(16 - count)))
+    const source = i8x16.sub(place, i8x16.ge_s(place, i8x16.splat(<i8>whole)))
+    const aligned = i8x16.swizzle(digits, source)
+    const tens = i8x16(10, 1, 10, 1, 10, 1, 10, 1, 10, 1, 10, 1, 10, 1, 10, 1)
+    const two = i16x8.narrow_i32x4_u(
+      i32x4.extadd_pairwise_i16x8_u(i16x8.extmul_low_i8x16_u(aligned, tens)),
+      i32x4.extadd_pairwise_i16x8_u(i16x8.extmul_high_i8x16_u(aligned, tens)),
+    )
+    const four = i32x4.dot_i16x8_s(two, i16x8(100, 1, 100, 1, 100, 1, 100, 1))
+    const eight = i32x4.dot_i16x8_s(i16x8.narrow_i32x4_u(four, four), i16x8(10000, 1, 10000, 1, 10000, 1, 10000, 1))
+    const joined = <u64>i32x4.extract_lane(eight, 0) * 100000000 + <u64>i32x4.extract_lane(eight, 1)
+    const value = <f64>joined / load<f64>(POWERS_OF_TEN + (<usize>scale << 3))
+    putNumber(field, row, negative ? -value : value)
+    putField(field, row, NUMBER, p, end)
+  }
+  return end
+}
+
 /** Numbers of the last scan that the host must convert. */
 export let inexact: u32 = 0
 export function resetInexact(): void {

@@ -23,13 +23,16 @@ export function setCursors(markAt: usize, suspectAt: usize): void {
   mark = markAt
   suspect = suspectAt
 }
+export function setMark(markAt: usize): void {
+  mark = markAt
+}
 /** Number of the line, never the same twice: tells whether an entry was met in this line. */
 let stamp: u32 = 0
 
 /** The entry of `node` whose key is the `length` bytes at `p`, or -1. */
 // @ts-ignore: a decorator of AssemblyScript
 @inline
-function findEntry(node: i32, p: usize, length: u32): i32 {
+export function findEntry(node: i32, p: usize, length: u32): i32 {
   let head = load<u64>(p)
   if (length < 8) head &= (<u64>1 << (length << 3)) - 1
   let entry = load<i32>(nodes + (<usize>node << 2))

@@ -21,6 +21,8 @@ import { checkPaths, convertInexact, problemOf, readValue, rejectInvalidUtf8 } f
 /** What the kernel exports. Addresses are numbers. */
 export interface KernelExports {
   heapBase(): number
+  shapeBytes(): number
+  forgetShapes(): void
   placeSlab(input: number, marks: number, suspects: number, shapes: number): void
   placeRows(lineStart: number, lineEnd: number, status: number, rowsMax: number): void
   placeColumns(starts: number, ends: number, kinds: number, numbers: number, stride: number, fields: number): void
@@ -87,7 +89,8 @@ export class WasmColumns implements Columns {
     if (this.#kernel.heapBase() > RESERVED) throw new SluiceError('INTERNAL', 'The kernel places more than is reserved for it.')
 
     const input = arena.take(slabBytes + SLAB_MARGIN)
-    this.#kernel.placeSlab(input, arena.take(slabBytes * 4 + 1024), arena.take(slabBytes * 4 + 1024), 0)
+    this.#kernel.placeSlab(input, arena.take(slabBytes * 4 + 1024), arena.take(slabBytes * 4 + 1024), arena.take(this.#kernel.shapeBytes()))
+    this.#kernel.forgetShapes()
     this.input = arena.bytesAt(input, slabBytes)
     this.#buffer = Buffer.from(arena.memory.buffer, input, slabBytes)
     this.lineStart = this.newRows()
