@@ -46,7 +46,7 @@ function roomOf(path: string): string {
 
 /** Why a file may not import something, or undefined where it may. Paths are below `src/`. */
 export function objection(from: string, { specifier, typeOnly }: Import, exempt: ReadonlySet<string> = EXEMPT): string | undefined {
-  const isTest = /\.test\.ts$|(^|\/)testing\.ts$/.test(from)
+  const isTest = /\.(test|testing|fixture)\.ts$|(^|\/)testing\.ts$/.test(from)
   const room = roomOf(from)
   if (!specifier.startsWith('.')) {
     if (isTest || typeOnly || !OUTSIDE.test(specifier) || OUTSIDE_ROOMS.has(room) || exempt.has(`${from} ${specifier}`)) return undefined
