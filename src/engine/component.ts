@@ -316,8 +316,6 @@ export interface RowAnswer {
 
 /** How bytes become events and events bytes. Registered by name: `format: csv`. */
 export interface CodecDeclaration<F extends Field<unknown> = Field<unknown>> extends Declaration<'codec', F> {
-  /** True where a slab is JSON lines, so that stages can run over columns. */
-  readonly jsonLines?: boolean
   /** Cuts a stream of bytes into slabs of whole records. Absent: this format can't be read. */
   framer?(config: ValueOf<F>): Framer
   /** Makes events of a slab. A record that can't be read goes to `reject` (start and end are its place in the slab). Absent: can't be read. */
@@ -343,6 +341,8 @@ export interface Frame {
   readonly rejects?: readonly { readonly start: number; readonly end: number; readonly code: string; readonly reason: string; readonly original: Uint8Array }[]
 }
 export interface Decoder {
+  /** True where a slab is JSON lines, none too long for the columns, so that stages can run over them. */
+  readonly columns?: boolean
   decode(slab: Slab, from: number, to: number, meta: JsonValue | undefined, out: DecodeOutput): void | Promise<void>
 }
 export interface DecodeOutput {

@@ -42,8 +42,6 @@ export interface HostOptions {
 interface SourceHalf {
   readonly decoder: Decoder
   readonly reader: PieceReader | undefined
-  /** True where the source's bytes are JSON lines. */
-  readonly jsonLines: boolean
 }
 
 type PieceMessage = Extract<ToHost, { kind: 'piece' }>
@@ -84,7 +82,7 @@ export class Host {
     const { plan } = this.#options
     for (const [index, half] of this.#sources) {
       const node = plan.nodes[index]
-      if (node === undefined || !half.jsonLines) continue
+      if (node === undefined || half.decoder.columns !== true) continue
       const columns = SourceColumns.make(plan, node, half.decoder, this.#parts, () => this.#newSegment(0, true))
       if (columns !== undefined) this.#columns.set(index, columns)
     }
@@ -296,7 +294,7 @@ function sourceHalf(config: SourceConfig, registry: Registry, context: Component
   const { format, options } = declaration.create(prepared, context).format
   const codec = registry.codec(format)
   if (codec?.decoder === undefined) throw new SluiceError('PLAN_UNKNOWN_TYPE', `Source "${config.id}": the format "${format}" can't be read.`)
-  return { decoder: codec.decoder(prepareConfig(codec.config, options, context)), jsonLines: codec.jsonLines === true, reader: declaration.reader?.(prepared, context) }
+  return { decoder: codec.decoder(prepareConfig(codec.config, options, context)), reader: declaration.reader?.(prepared, context) }
 }
 
 /** What all records of a piece share. */

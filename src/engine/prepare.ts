@@ -71,7 +71,14 @@ export function fits(field: Field<unknown>, value: unknown): boolean {
   if (field.anyOf !== undefined) return field.anyOf.some(one => fits(one, value))
   if (field.enum !== undefined && !field.enum.includes(value)) return false
   const types = field.type === undefined ? [] : typeof field.type === 'string' ? [field.type] : field.type
-  return types.length === 0 || types.some(type => isOfType(type, value))
+  if (types.length > 0 && !types.some(type => isOfType(type, value))) return false
+  return field.properties === undefined || typeof value !== 'object' || value === null || fitsShape(field, field.properties, value)
+}
+
+/** True where an object has the fields that are required, no others, and each of its kind. */
+function fitsShape(field: Field<unknown>, properties: Readonly<Record<string, Field<unknown>>>, value: object): boolean {
+  if (field.required?.some(name => !Object.hasOwn(value, name)) === true) return false
+  return Object.entries(value).every(([name, item]) => (properties[name] === undefined ? field.additionalProperties !== false : fits(properties[name], item)))
 }
 
 function isOfType(type: string, value: unknown): boolean {

@@ -3,7 +3,7 @@ import { Event, JsonArrayCutter, LineFramer, decodeCsv, decodeJsonLines, decodeP
 import type { ColumnType, CsvOptions, FramedSlab, JsonValue } from '../../event/index.ts'
 import { SluiceError } from '../../base/index.ts'
 import { defineCodec, field } from '../../engine/index.ts'
-import type { CodecDeclaration, Frame, Framer } from '../../engine/index.ts'
+import type { CodecDeclaration, Decoder, Frame, Framer } from '../../engine/index.ts'
 
 const RECORD_MAX = field.size({ default: '1MiB', description: 'Most bytes of one record; longer ones go to the dead letters' })
 
@@ -35,13 +35,17 @@ function frame(slab: FramedSlab): Frame {
   return slab
 }
 
+/** A slab of columns has lines of 1 MiB at most: a smaller limit is for the object path to keep. */
+function jsonDecoder(recordMax: number): Decoder {
+  return { columns: recordMax >= 1 << 20, decode: (slab, from, to, _meta, out) => decodeJsonLines(slab, from, to, out, recordMax) }
+}
+
 const ndjson = defineCodec({
   type: 'ndjson',
   summary: 'One JSON value a line',
   config: field.object({ record_max: RECORD_MAX }),
-  jsonLines: true,
   framer: config => new WithoutMark(new LineFramer(config.record_max)),
-  decoder: () => ({ decode: (slab, from, to, _meta, out) => decodeJsonLines(slab, from, to, out) }),
+  decoder: config => jsonDecoder(config.record_max),
   encoder: () => ({ encode: event => `${event.text}\n` }),
 })
 
@@ -50,7 +54,7 @@ const lines = defineCodec({
   summary: 'Plain text, one event a line',
   config: field.object({ record_max: RECORD_MAX, field: field.string({ default: 'line', description: 'Field that holds the text; a sink writes this field' }) }),
   framer: config => new WithoutMark(new LineFramer(config.record_max)),
-  decoder: config => ({ decode: (slab, from, to, _meta, out) => decodePlainLines(slab, from, to, config.field, out) }),
+  decoder: config => ({ decode: (slab, from, to, _meta, out) => decodePlainLines(slab, from, to, config.field, out, config.record_max) }),
   encoder: config => ({
     encode: event => {
       const { value } = event
@@ -93,9 +97,8 @@ const json = defineCodec({
   type: 'json',
   summary: 'A JSON array, or JSON values one after the other',
   config: field.object({ record_max: RECORD_MAX }),
-  jsonLines: true,
   framer: config => new ArrayFramer(config.record_max),
-  decoder: () => ({ decode: (slab, from, to, _meta, out) => decodeJsonLines(slab, from, to, out) }),
+  decoder: config => jsonDecoder(config.record_max),
 })
 
 const TYPE = field.choice(['string', 'number', 'integer', 'boolean', 'json'])

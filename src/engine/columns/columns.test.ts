@@ -6,7 +6,7 @@ import { rawAt, removeRaw, renameRaw, setRaw } from '../../event/index.ts'
 import type { Event } from '../../event/index.ts'
 import { SluiceError } from '../../base/index.ts'
 import { defineStage } from '../component.ts'
-import type { StageDeclaration } from '../component.ts'
+import type { CodecDeclaration, StageDeclaration } from '../component.ts'
 import * as field from '../fields.ts'
 import { runPipeline } from '../run.ts'
 import { Kept, memoryCodec, memorySink, memorySource, sinkConfig, stageConfig, testPipeline, testRegistry } from '../testing.ts'
@@ -93,7 +93,7 @@ const change = defineStage({
 })
 
 const stages: readonly StageDeclaration[] = [keep as StageDeclaration, make as StageDeclaration, change as StageDeclaration] // A stage of one config is a stage.
-const jsonLines = { ...memoryCodec, jsonLines: true }
+const jsonLines: CodecDeclaration = { ...memoryCodec, decoder: config => ({ columns: true, decode: (slab, from, to, meta, out) => memoryCodec.decoder?.(config).decode(slab, from, to, meta, out) }) }
 
 async function run(lines: readonly string[], chain: readonly [string, Record<string, unknown>][], columns: boolean, piece: number): Promise<{ out: string[]; letters: unknown[]; report: unknown }> {
   const kept = new Kept()

@@ -30,8 +30,9 @@ export function eachLine(slab: Slab, from: number, to: number, line: (start: num
 }
 
 /** One JSON value a line. Every line is checked here, so that a broken one is known by its place. */
-export function decodeJsonLines(slab: Slab, from: number, to: number, out: DecodeTarget): void {
+export function decodeJsonLines(slab: Slab, from: number, to: number, out: DecodeTarget, recordMax = Infinity): void {
   eachLine(slab, from, to, (start, end, text) => {
+    if (end - start > recordMax) return out.reject(start, end, tooLong(end - start, recordMax))
     if (text === undefined) return out.reject(start, end, notUtf8())
     const trimmed = text.trim()
     if (trimmed === '') return
@@ -46,8 +47,9 @@ export function decodeJsonLines(slab: Slab, from: number, to: number, out: Decod
 }
 
 /** `{"line": "..."}` for each line. */
-export function decodePlainLines(slab: Slab, from: number, to: number, field: string, out: DecodeTarget): void {
+export function decodePlainLines(slab: Slab, from: number, to: number, field: string, out: DecodeTarget, recordMax = Infinity): void {
   eachLine(slab, from, to, (start, end, text) => {
+    if (end - start > recordMax) return out.reject(start, end, tooLong(end - start, recordMax))
     if (text === undefined) out.reject(start, end, notUtf8())
     else out.event(new Event(slab, start, end, undefined, { [field]: text }))
   })
@@ -59,4 +61,8 @@ export function notUtf8(): SluiceError {
 
 export function notJson(error: unknown): SluiceError {
   return new SluiceError('JSON_SYNTAX', `The record is not JSON: ${error instanceof Error ? error.message : String(error)}`)
+}
+
+function tooLong(length: number, most: number): SluiceError {
+  return new SluiceError('RECORD_TOO_LONG', `A record of ${length} bytes; ${most} is the most.`)
 }

@@ -1,0 +1,16 @@
+/**
+ * The built-in sources, sinks and formats, one file for each or for a few of a kind.
+ *
+ * Owns: how the outside is read and written. Heavy libraries are loaded when a component that needs them is opened.
+ * Never here: what happens to events between a source and a sink.
+ */
+import type { SinkDeclaration, SourceDeclaration } from '../engine/index.ts'
+import { file as fileSink } from './sinks/file.ts'
+import { discard, stdout } from './sinks/simple.ts'
+import { file } from './sources/file.ts'
+import { generate } from './sources/generate.ts'
+import { exec, stdin } from './sources/process.ts'
+
+export { codecs } from './codecs/index.ts'
+export const sources: readonly SourceDeclaration[] = [exec, file, generate, stdin]
+export const sinks: readonly SinkDeclaration[] = [discard, fileSink, stdout]

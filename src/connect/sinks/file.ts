@@ -1,0 +1,224 @@
+/**
+ * Writes files.
+ *
+ * With checkpoints, the mark holds the length of every file; opening at a mark cuts each file back to it, so that what is written again stands there once. A file that was
+ * begun after the mark is begun anew.
+ *
+ * With `rotate`, files get a number before their ending (`out-000001.ndjson`). With `atomic`, a file has the ending `.part` until the input ends.
+ */
+import { existsSync } from 'node:fs'
+import { rename, rm, stat } from 'node:fs/promises'
+import { dirname, extname, isAbsolute, resolve, sep } from 'node:path'
+import { SluiceError } from '../../base/index.ts'
+import { defineSink, field } from '../../engine/index.ts'
+import type { ComponentContext, Sink, SinkChunk, SinkDeclaration, SinkEncoding, ValueOf } from '../../engine/index.ts'
+import type { Event, JsonValue } from '../../event/index.ts'
+import { TargetFile, syncFolder } from './target-file.ts'
+import type { Compression } from './target-file.ts'
+
+const CONFIG = field.object({
+  path: field.template({ description: 'File, with expressions in braces where each event goes to a file of its own: out/{event.city}.ndjson' }),
+  format: field.choice(['auto', 'ndjson', 'csv', 'tsv', 'lines'], { default: 'auto', description: 'Form of the records; `auto` goes by the name of the file' }),
+  options: field.anything({ default: {}, description: 'Options of the format, such as `columns` for csv' }),
+  compression: field.choice(['auto', 'none', 'gzip', 'zstd'], { default: 'auto', description: '`auto` goes by the name: .gz, .zst' }),
+  mode: field.choice(['overwrite', 'append', 'create'], { default: 'overwrite', description: 'What to do with a file that is there already when a run begins anew; `create` makes it an error' }),
+  rotate: field.optional(field.object({ size: field.optional(field.size()), every: field.optional(field.duration()) }, { description: 'Begin another file after so many bytes or so long' })),
+  atomic: field.boolean({ default: false, description: 'Give the file its name only when the input has ended' }),
+})
+type Config = ValueOf<typeof CONFIG>
+
+const OPEN_MAX = 64
+const TARGETS_MAX = 10_000
+const ENDINGS: Readonly<Record<string, string>> = { '.csv': 'csv', '.tsv': 'tsv', '.txt': 'lines', '.log': 'lines' }
+
+function formatOf(config: Config): string {
+  if (config.format !== 'auto') return config.format
+  return ENDINGS[extname(config.path.source.replace(/\.(?:gz|zst)$/, ''))] ?? 'ndjson'
+}
+
+function compressionOf(config: Config): Compression {
+  if (config.compression !== 'auto') return config.compression
+  return config.path.source.endsWith('.gz') ? 'gzip' : config.path.source.endsWith('.zst') ? 'zstd' : 'none'
+}
+
+/** The folder that no target may leave. Throws CONFIG_VALUE for a template that begins with an expression. */
+function rootOf(config: Config, folder: string): string {
+  const { prefix, literal, source } = config.path
+  if (!literal && prefix === '') throw new SluiceError('CONFIG_VALUE', `The path ${JSON.stringify(source)} must begin with a folder, not with an expression.`)
+  return dirname(absolute(`${prefix}x`, folder))
+}
+
+function absolute(path: string, folder: string): string {
+  return isAbsolute(path) ? resolve(path) : resolve(folder, path)
+}
+
+function encoding(config: Config, context: ComponentContext): SinkEncoding {
+  const root = rootOf(config, context.folder)
+  const options = typeof config.options === 'object' && config.options !== null ? (config.options as Readonly<Record<string, JsonValue>>) : {} // Checked against the codec's own schema.
+  const format = { format: formatOf(config), options }
+  if (config.path.literal) return format
+  return {
+    ...format,
+    target: (event: Event) => {
+      const path = absolute(config.path(event), context.folder)
+      if (path.startsWith(root + sep) && !path.includes('\0')) return path
+      throw new SluiceError('PATH_ESCAPE', `The path ${JSON.stringify(path.slice(0, 200))} leads out of ${root}.`)
+    },
+  }
+}
+
+interface FileMark {
+  readonly target: string
+  readonly index: number
+  readonly length: number
+  readonly begun: number
+}
+
+interface Target {
+  readonly name: string
+  index: number
+  /** Milliseconds since 1970 when the current file was begun. */
+  begun: number
+  file: TargetFile
+}
+
+class FileSink implements Sink {
+  readonly #config: Config
+  readonly #context: ComponentContext
+  readonly #targets = new Map<string, Target>()
+  readonly #open = new Set<TargetFile>()
+
+  constructor(config: Config, context: ComponentContext) {
+    rootOf(config, context.folder)
+    this.#config = config
+    this.#context = context
+  }
+
+  async open(mark: JsonValue | undefined): Promise<void> {
+    const files = mark === undefined ? undefined : (mark as unknown as { readonly files: readonly FileMark[] }).files // Made by `flush`.
+    for (const { target, index, length, begun } of files ?? []) {
+      const file = this.#file(target, index, length)
+      this.#targets.set(target, { name: target, index, begun, file })
+      await this.#recover(target, index, file, length)
+    }
+    // One file is begun at once, so that an empty result is a file too, and a path that can't be written is known before anything is read.
+    if (files === undefined && this.#config.path.literal && this.#config.rotate === undefined) await this.#use(await this.#target(''))
+  }
+
+  /** Cuts the file back and removes those begun after it. */
+  async #recover(target: string, index: number, file: TargetFile, length: number): Promise<void> {
+    const finished = this.#config.atomic && !existsSync(file.path) && existsSync(this.#name(target, index))
+    if (finished) await rename(this.#name(target, index), file.path)
+    if (length > 0 || existsSync(file.path)) await this.#use({ name: target, index, begun: 0, file })
+    for (let next = index + 1; this.#config.rotate !== undefined && existsSync(this.#path(target, next)); next++) await rm(this.#path(target, next))
+  }
+
+  async write(chunk: SinkChunk): Promise<void> {
+    const target = await this.#target(chunk.target)
+    if (this.#isFull(target, chunk.bytes.length)) await this.#rotate(target)
+    await this.#use(target)
+    await target.file.write(chunk.bytes)
+  }
+
+  #isFull({ file, begun }: Target, bytes: number): boolean {
+    const { rotate } = this.#config
+    if (rotate === undefined || file.length === 0) return false
+    if (rotate.size !== undefined && file.length + bytes > rotate.size) return true
+    return rotate.every !== undefined && this.#context.now() - begun >= rotate.every
+  }
+
+  async #rotate(target: Target): Promise<void> {
+    await target.file.sync()
+    await this.#release(target.file)
+    if (this.#config.atomic) await this.#finish(target)
+    target.index++
+    target.begun = this.#context.now()
+    target.file = this.#file(target.name, target.index, 0)
+  }
+
+  async #target(name: string): Promise<Target> {
+    const known = this.#targets.get(name)
+    if (known !== undefined) return known
+    if (this.#targets.size >= TARGETS_MAX) throw new SluiceError('FILE_WRITE', `More than ${TARGETS_MAX} files would be written at the same time.`, { retry: false })
+    let index = 1
+    let length = 0
+    if (this.#config.mode !== 'overwrite') {
+      while (this.#config.rotate !== undefined && existsSync(this.#path(name, index))) index++
+      const path = this.#path(name, index)
+      const size = (await stat(path).catch(() => undefined))?.size ?? 0
+      if (this.#config.mode === 'create' && existsSync(path)) throw new SluiceError('FILE_WRITE', `${path} is there already, and the mode is "create".`, { retry: false })
+      length = size
+    }
+    const target = { name, index, begun: this.#context.now(), file: this.#file(name, index, length) }
+    this.#targets.set(name, target)
+    return target
+  }
+
+  #file(target: string, index: number, length: number): TargetFile {
+    return new TargetFile(this.#path(target, index), length, compressionOf(this.#config))
+  }
+
+  /** Where the file is written: under another name while it is not finished, if it is to be atomic. */
+  #path(target: string, index: number): string {
+    return this.#name(target, index) + (this.#config.atomic ? '.part' : '')
+  }
+
+  #name(target: string, index: number): string {
+    const path = target === '' ? absolute(this.#config.path.source, this.#context.folder) : target
+    if (this.#config.rotate === undefined) return path
+    const ending = /(?:\.[A-Za-z0-9]+)?(?:\.(?:gz|zst))?$/.exec(path)?.[0] ?? ''
+    return `${path.slice(0, path.length - ending.length)}-${String(index).padStart(6, '0')}${ending}`
+  }
+
+  /** Opens a target's file, letting go of the one that was used longest ago where too many are open. */
+  async #use({ file }: Target): Promise<void> {
+    await file.open()
+    this.#open.delete(file)
+    this.#open.add(file)
+    if (this.#open.size <= OPEN_MAX) return
+    const [oldest] = this.#open
+    if (oldest !== undefined) await this.#release(oldest)
+  }
+
+  async #release(file: TargetFile): Promise<void> {
+    this.#open.delete(file)
+    await file.release()
+  }
+
+  async flush(): Promise<JsonValue> {
+    const files: FileMark[] = []
+    for (const { name, index, begun, file } of this.#targets.values()) {
+      await file.sync()
+      files.push({ target: name, index, length: file.length, begun })
+    }
+    return { files: files.map(one => ({ ...one })) }
+  }
+
+  async #finish(target: Target): Promise<void> {
+    const from = this.#path(target.name, target.index)
+    const to = this.#name(target.name, target.index)
+    await rename(from, to)
+    await syncFolder(dirname(to))
+  }
+
+  async close(outcome: 'done' | 'stopped' | 'failed'): Promise<void> {
+    for (const target of this.#targets.values()) {
+      await target.file.release()
+      if (outcome === 'done' && this.#config.atomic && existsSync(this.#path(target.name, target.index))) await this.#finish(target)
+    }
+  }
+}
+
+export const file: SinkDeclaration = defineSink({
+  type: 'file',
+  summary: 'Write files',
+  config: CONFIG,
+  durable: 'flush',
+  marks: true,
+  examples: [
+    { title: 'JSON lines', config: { path: 'out/events.ndjson' } },
+    { title: 'A compressed file for each city', config: { path: 'out/{event.city}.ndjson.gz' } },
+  ],
+  encoding,
+  create: (config, context) => new FileSink(config, context),
+}) as SinkDeclaration // A sink of one config is a sink.

@@ -1,0 +1,48 @@
+/** `stdout` and `discard`. */
+import { defineSink, field } from '../../engine/index.ts'
+import type { SinkDeclaration } from '../../engine/index.ts'
+import { SluiceError } from '../../base/index.ts'
+import type { JsonValue } from '../../event/index.ts'
+
+function writeOut(bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(bytes, error => {
+      if (error === null || error === undefined) return resolve()
+      const gone = 'code' in error && error.code === 'EPIPE'
+      reject(new SluiceError('FILE_WRITE', gone ? 'Nobody reads the standard output any more.' : `The standard output can't be written: ${error.message}`, { cause: error, retry: false }))
+    })
+  })
+}
+
+export const stdout: SinkDeclaration = defineSink({
+  type: 'stdout',
+  summary: 'Write to the standard output',
+  config: field.object({
+    format: field.choice(['ndjson', 'csv', 'tsv', 'lines'], { default: 'ndjson', description: 'Form of the records' }),
+    options: field.anything({ default: {}, description: 'Options of the format' }),
+  }),
+  durable: 'write',
+  examples: [{ title: 'JSON lines', config: {} }],
+  encoding: ({ format, options }) => ({ format, options: (options ?? {}) as JsonValue }), // Checked against the codec's own schema.
+  create: () => ({
+    open: () => {
+      // A reader that went away is told by the next write; without a listener the error would end the process.
+      process.stdout.on('error', () => undefined)
+      return Promise.resolve()
+    },
+    write: chunk => writeOut(chunk.bytes),
+    flush: () => Promise.resolve(undefined),
+    close: () => Promise.resolve(),
+  }),
+}) as SinkDeclaration // A sink of one config is a sink; so for the others.
+
+export const discard: SinkDeclaration = defineSink({
+  type: 'discard',
+  summary: 'Count events and forget them',
+  config: field.object({}),
+  durable: 'write',
+  marks: true,
+  examples: [{ title: 'For a measurement', config: {} }],
+  encoding: () => ({ format: 'ndjson', options: {} }),
+  create: () => ({ open: () => Promise.resolve(), write: () => Promise.resolve(), flush: () => Promise.resolve(null), close: () => Promise.resolve() }),
+}) as SinkDeclaration

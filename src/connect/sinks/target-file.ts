@@ -1,0 +1,134 @@
+/**
+ * One output file: written at known places, so that a write which failed half way is simply made again.
+ *
+ * `length` is what counts as written; bytes behind it are leftovers of a failed write and are overwritten. With compression, chunks are gathered and
+ * become a member (gzip) or frame (zstd) of the file when there are enough of them, or at a flush: readers take the members as one stream.
+ */
+import { mkdir, open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { promisify } from 'node:util'
+import { gzip, zstdCompress } from 'node:zlib'
+import { SluiceError } from '../../base/index.ts'
+
+export type Compression = 'none' | 'gzip' | 'zstd'
+
+const compressors = { gzip: promisify(gzip), zstd: promisify(zstdCompress) }
+/** Bytes that become one member. */
+const MEMBER = 1024 * 1024
+
+export class TargetFile {
+  readonly path: string
+  readonly #compression: Compression
+  #handle: FileHandle | undefined
+  #length: number
+  #dirty = false
+  #made = false
+  #pending: Uint8Array[] = []
+  #pendingBytes = 0
+
+  /** `length` is where the next byte goes. */
+  constructor(path: string, length: number, compression: Compression) {
+    this.path = path
+    this.#length = length
+    this.#compression = compression
+  }
+
+  /** Bytes of the file, those still gathered not counted. */
+  get length(): number {
+    return this.#length
+  }
+
+  /** Opens the file and cuts it to its length. Throws FILE_MARK where it is shorter. */
+  async open(): Promise<void> {
+    if (this.#handle !== undefined) return
+    try {
+      await mkdir(dirname(this.path), { recursive: true })
+      const handle = await open(this.path, 'r+').catch(() => open(this.path, 'wx+'))
+      const { size } = await handle.stat()
+      if (size < this.#length) {
+        await handle.close()
+        throw new SluiceError('FILE_MARK', `${this.path} has ${size} bytes; the last checkpoint says ${this.#length}.`)
+      }
+      if (size > this.#length) await handle.truncate(this.#length)
+      this.#made ||= size === 0
+      this.#handle = handle
+    } catch (error) {
+      throw error instanceof SluiceError ? error : writeError(this.path, error)
+    }
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    if (this.#compression === 'none') return this.#put(bytes)
+    if (this.#pendingBytes + bytes.length < MEMBER) {
+      this.#pending.push(bytes)
+      this.#pendingBytes += bytes.length
+      return
+    }
+    await this.#member([...this.#pending, bytes])
+  }
+
+  async #member(parts: readonly Uint8Array[]): Promise<void> {
+    const compress = this.#compression === 'zstd' ? compressors.zstd : compressors.gzip
+    await this.#put(await compress(Buffer.concat(parts)))
+    // Only now: a failed write leaves what was gathered in place for the next attempt.
+    this.#pending = []
+    this.#pendingBytes = 0
+  }
+
+  async #put(bytes: Uint8Array): Promise<void> {
+    await this.open()
+    try {
+      for (let done = 0; done < bytes.length; ) {
+        const wrote = await this.#handle?.write(bytes, done, bytes.length - done, this.#length + done)
+        done += wrote?.bytesWritten ?? 0
+      }
+    } catch (error) {
+      throw writeError(this.path, error)
+    }
+    this.#length += bytes.length
+    this.#dirty = true
+  }
+
+  /** Makes durable what was written. */
+  async sync(): Promise<void> {
+    if (this.#pendingBytes > 0) await this.#member(this.#pending)
+    if (!this.#dirty && !this.#made) return
+    await this.open()
+    try {
+      await this.#handle?.datasync()
+      if (this.#made) await syncFolder(dirname(this.path))
+    } catch (error) {
+      // What a failed fsync leaves on disk is unknown: it is not tried again.
+      throw new SluiceError('FILE_WRITE', `${this.path} can't be made durable: ${messageOf(error)}`, { cause: error, retry: false })
+    }
+    this.#dirty = false
+    this.#made = false
+  }
+
+  /** Lets go of the file; it is opened again when it is written to. */
+  async release(): Promise<void> {
+    const handle = this.#handle
+    this.#handle = undefined
+    await handle?.close()
+  }
+}
+
+export async function syncFolder(path: string): Promise<void> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+function writeError(path: string, error: unknown): SluiceError {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  const hopeless = ['EACCES', 'EPERM', 'EROFS', 'EISDIR', 'ENOTDIR', 'ENAMETOOLONG'].includes(String(code))
+  return new SluiceError('FILE_WRITE', `${path} can't be written: ${messageOf(error)}`, { cause: error, retry: !hopeless })
+}
