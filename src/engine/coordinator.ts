@@ -27,6 +27,9 @@ import type { OpenSource } from './sources.ts'
 /** Pieces that a worker may have waiting, so that it never waits for the coordinating thread. */
 const PIECES_PER_WORKER = 3
 
+/** Batches under way at most: enough to keep all busy; more would only lie in memory. */
+const FLIGHTS_MAX = 24
+
 export interface CoordinatorParts {
   readonly plan: Plan
   readonly links: readonly Link[]
@@ -182,6 +185,7 @@ export class Coordinator {
 
   #hasRoom(): boolean {
     if (this.#flights.size > 0 && this.inFlightBytes >= this.#parts.plan.config.memory) return false
+    if (this.#flights.size >= FLIGHTS_MAX) return false
     return this.#pending.some(count => count < PIECES_PER_WORKER)
   }
 

@@ -1,0 +1,13 @@
+/** How a worker thread makes the pipeline that its starter runs. */
+import type { PipelineConfig, Registry } from './engine/index.ts'
+import { registry } from './registry.ts'
+
+/** What travels to a worker: the whole config, or the module that makes it. */
+export type PipelineStart = { readonly kind: 'config'; readonly config: PipelineConfig } | { readonly kind: 'module'; readonly file: string; readonly config: PipelineConfig }
+
+export async function loadStart(start: PipelineStart): Promise<{ readonly config: PipelineConfig; readonly registry: Registry }> {
+  if (start.kind === 'config') return { config: start.config, registry }
+  const { loadModulePipeline } = await import('./pipeline/index.ts')
+  const made = await loadModulePipeline(start.file, registry)
+  return { config: start.config, registry: made.registry }
+}

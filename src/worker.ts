@@ -1,0 +1,11 @@
+/** The module that a worker thread runs. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { serveHost } from './engine/index.ts'
+import type { HostData } from './engine/index.ts'
+import { loadStart } from './start.ts'
+import type { PipelineStart } from './start.ts'
+
+if (parentPort !== null) {
+  const data = workerData as HostData // Set by the engine, which starts this thread.
+  await serveHost(parentPort, data, start => loadStart(start as PipelineStart)) // `start` is what runtime.ts handed to the engine.
+}
