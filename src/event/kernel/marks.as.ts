@@ -1,6 +1,9 @@
 /**
  * First pass: finds quotes, newlines, escapes and control characters, 64 bytes at a time.
  *
+ * Quotes and newlines become a bit map, one bit per byte of the slab; the end of a string is the next bit behind its beginning. Escapes and control characters,
+ * which are rare, become a list of places.
+ *
  * Only an unescaped quote is a mark. A backslash takes the byte after it with it, so backslashes are walked one by one; they are rare.
  * A newline ends a line wherever it stands, within a string too (the line is then not JSON), so lines never depend on one another.
  */
@@ -21,7 +24,23 @@ function anyOf(a: v128, b: v128, c: v128, d: v128): bool {
   return v128.any_true(v128.or(v128.or(a, b), v128.or(c, d)))
 }
 
-/** Fills `marks` and `suspects` for `length` bytes and puts a newline behind them. Both lists end with a sentinel. */
+/** Address of the first mark at `p` or behind it. There is always one: the newline behind the slab. */
+// @ts-ignore: a decorator of AssemblyScript
+@inline
+export function nextMark(p: usize): usize {
+  const at = p - input
+  // Eight bytes of the map from the one that holds this bit: at least 57 bits, and no boundary that a string of usual length might cross.
+  const window = load<u64>(marks + (at >> 3)) >> (at & 7)
+  return window ? p + <usize>ctz(window) : farMark(p)
+}
+
+function farMark(p: usize): usize {
+  let word = marks + ((p - input) >> 3) + 8
+  while (load<u64>(word) == 0) word += 8
+  return input + ((word - marks) << 3) + <usize>ctz(load<u64>(word))
+}
+
+/** Fills `marks` and `suspects` for `length` bytes and puts a newline behind them. */
 export function findMarks(length: u32): void {
   let mark = marks
   let suspect = suspects
@@ -64,30 +83,11 @@ export function findMarks(length: u32): void {
       suspect += 4
       doubtful &= doubtful - 1
     }
-    // Eight at a time whether or not there are as many: a branch per mark would be guessed wrong too often. What is too much is overwritten.
-    const count = <u32>popcnt(found)
-    let at = mark
-    for (let k = 0; k < 8; k++) {
-      store<u32>(at, i + <u32>ctz(found))
-      at += 4
-      found &= found - 1
-    }
-    if (count > 8) {
-      for (let k = 0; k < 8; k++) {
-        store<u32>(at, i + <u32>ctz(found))
-        at += 4
-        found &= found - 1
-      }
-      for (let k: u32 = 16; k < count; k++) {
-        store<u32>(at, i + <u32>ctz(found))
-        at += 4
-        found &= found - 1
-      }
-    }
-    mark += count << 2
+    store<u64>(mark, found)
+    mark += 8
   }
-  store<u32>(mark, length)
-  store<u32>(mark, length, 4)
+  // Where the slab ends with a block, the newline behind it stands in none.
+  store<u64>(mark, ~0)
   store<u32>(suspect, 0xffffffff)
   newlines = lines + 1
 }

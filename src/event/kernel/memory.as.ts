@@ -7,7 +7,7 @@
 
 /** The slab of bytes that is scanned. */
 export let input: usize = 0
-/** Positions of the unescaped quotes and of the newlines, in order. */
+/** A bit for each byte of the slab: set where an unescaped quote or a newline is. */
 export let marks: usize = 0
 /** Positions of the escapes and of the control characters other than newline, in order. */
 export let suspects: usize = 0

@@ -1,11 +1,11 @@
 /**
  * The scan: both passes over a slab, line by line into rows.
  */
-import { fields, input, kinds, lineEnd, lineStart, marks, rowsMax, status, stride, suspects } from './memory.as'
-import { findMarks, newlines } from './marks.as'
+import { fields, input, kinds, lineEnd, lineStart, rowsMax, status, stride, suspects } from './memory.as'
+import { findMarks, newlines, nextMark } from './marks.as'
 import { inexact, isHex, resetInexact } from './token.as'
 import { canLearn, forgetShapes, learnShape, walkShape } from './shape.as'
-import { BAD, BLANK, OK, mark, setCursors, suspect, walkLine } from './walk.as'
+import { BAD, BLANK, OK, newline, setSuspect, suspect, walkLine } from './walk.as'
 
 /** Lines after which it is judged whether shapes pay, and for how many lines they are left alone if not. */
 const TRIAL_LINES: u32 = 1024
@@ -39,43 +39,40 @@ export function scan(bytes: u32): u32 {
   findMarks(bytes)
   linesLeft = newlines
   next = input
-  setCursors(marks, suspects)
+  setSuspect(suspects)
   return resume()
 }
 
 /** Goes on behind the last row of the same slab. */
 export function resume(): u32 {
-  const end = input + length
+  const slabEnd = input + length
   let row: u32 = 0
   let p = next
   skipped = 0
   resetInexact()
   const rows = min(linesLeft, rowsMax)
   for (let field: u32 = 0; field < fields; field++) memory.fill(kinds + field * stride, 0, rows)
-  while (p < end && row < rowsMax) {
-    const firstMark = mark
-    const firstSuspect = suspect
+  while (p < slabEnd && row < rowsMax) {
     let result = readLine(p, row)
-    // After a good line `mark` is at its newline; after a bad one the newline is looked for.
-    let m = mark
-    while (load<u8>(input + load<u32>(m)) != 10) m += 4
-    const newline = load<u32>(m)
-    let s = firstSuspect
-    if (load<u32>(s) < newline) {
-      if (!suspectsAreFine(s, firstMark, newline) && result != BLANK) result = BAD
-      while (load<u32>(s) < newline) s += 4
+    let end = newline
+    if (result != OK) for (end = nextMark(p); load<u8>(end) != 10; ) end = nextMark(end + 1)
+    const until = <u32>(end - input)
+    if (load<u32>(suspect) < until) {
+      if (!suspectsAreFine(suspect, p, until) && result != BLANK) result = BAD
+      let s = suspect
+      while (load<u32>(s) < until) s += 4
+      setSuspect(s)
     }
-    setCursors(m + 4, s)
     linesLeft--
-    const from = <u32>(p - input)
-    p = input + newline + 1
+    const start = p
+    p = end + 1
     if (result == BLANK) {
       skipped++
       continue
     }
     if (result != OK) for (let field: u32 = 0; field < fields; field++) store<u8>(kinds + field * stride + row, 0)
-    store<u32>(lineStart + (<usize>row << 2), from)
-    store<u32>(lineEnd + (<usize>row << 2), newline > from && load<u8>(input + newline - 1) == 13 ? newline - 1 : newline)
+    store<u32>(lineStart + (<usize>row << 2), <u32>(start - input))
+    store<u32>(lineEnd + (<usize>row << 2), end > start && load<u8>(end - 1) == 13 ? until - 1 : until)
     store<u8>(status + row, <u8>result)
     row++
   }
@@ -98,18 +95,17 @@ function readLine(p: usize, row: u32): i32 {
   }
   if (walkShape(p, row)) return OK
   misses++
-  const firstMark = mark
   const result = walkLine(p, row)
-  if (result == OK && canLearn()) learnShape(p, firstMark)
+  if (result == OK && canLearn()) learnShape(p)
   return result
 }
 
 /** Checks the escapes of a line, and that its control characters are white space between tokens. */
-function suspectsAreFine(s: usize, m: usize, newline: u32): bool {
+function suspectsAreFine(s: usize, start: usize, until: u32): bool {
+  let m = nextMark(start)
   let inString = false
-  for (; load<u32>(s) < newline; s += 4) {
-    const at = load<u32>(s)
-    const p = input + at
+  for (; load<u32>(s) < until; s += 4) {
+    const p = input + load<u32>(s)
     const c = load<u8>(p)
     if (c == 92) {
       const d = load<u8>(p, 1)
@@ -121,7 +117,7 @@ function suspectsAreFine(s: usize, m: usize, newline: u32): bool {
       continue
     }
     if (c != 9 && c != 13) return false
-    for (; load<u32>(m) < at; m += 4) inString = !inString
+    for (; m < p; m = nextMark(m + 1)) inString = !inString
     if (inString) return false
   }
   return true

@@ -14,9 +14,10 @@
  *
  * Bounds: JOINTS_MAX joints, SIBLINGS_MAX behind one value, JOINT_BYTES_MAX bytes in one. Where most lines leave the tree it is given up for a while and then begun anew.
  */
+import { nextMark } from './marks.as'
 import { ENTRY_BYTES, entries, input, kinds, fields, putField, shapes, starts, stride } from './memory.as'
 import { ARRAY, ESCAPED, FALSE, NULL, OBJECT, STRING, TRUE, simpleNumber } from './token.as'
-import { findEntry, mark, setMark, suspect } from './walk.as'
+import { findEntry, setNewline, suspect } from './walk.as'
 
 const JOINTS_MAX: u32 = 768
 const SIBLINGS_MAX: u32 = 8
@@ -31,14 +32,12 @@ const TEXT: usize = 0
 const MASK: usize = 16
 const REST: usize = 32
 const LENGTH: usize = 80
-/** Bytes of the marks within the joint. */
-const MARKS: usize = 84
-const FIELD: usize = 88
-const CHILD: usize = 92
-const SIBLING: usize = 96
-const BOUND_COUNT: usize = 100
-const IS_END: usize = 104
-const BOUNDS: usize = 112
+const FIELD: usize = 84
+const CHILD: usize = 88
+const SIBLING: usize = 92
+const BOUND_COUNT: usize = 96
+const IS_END: usize = 100
+const BOUNDS: usize = 104
 const BOUND_BYTES: usize = 12
 const JOINT_BYTES: usize = 160
 
@@ -64,9 +63,8 @@ function matches(joint: usize, p: usize): bool {
   return length <= 16 || memory.compare(p + 16, joint + REST, length - 16) == 0
 }
 
-/** Walks the line at `p` along the tree; false where it leaves the tree, with the row's columns as they were. Leaves `mark` at the line's newline. */
+/** Walks the line at `p` along the tree; false where it leaves the tree, with the row's columns as they were. Leaves `newline` at the line's end. */
 export function walkShape(p: usize, row: u32): bool {
-  let m = mark
   let s = suspect
   let joint = <usize>load<u32>(shapes, CHILD)
   while (joint != 0) {
@@ -76,17 +74,15 @@ export function walkShape(p: usize, row: u32): bool {
     }
     if (load<u32>(joint, BOUND_COUNT)) putBounds(joint, p, row)
     p += load<u32>(joint, LENGTH)
-    m += load<u32>(joint, MARKS)
     if (load<u32>(joint, IS_END)) {
-      setMark(m)
+      setNewline(p - 1)
       return true
     }
     const field = load<i32>(joint, FIELD)
     const c = load<u8>(p)
     if (c == 34) {
-      const close = input + load<u32>(m, 4)
+      const close = nextMark(p + 1)
       if (load<u8>(close) != 34) break
-      m += 8
       if (field >= 0) {
         while (load<u32>(s) < <u32>(p - input)) s += 4
         putField(field, row, load<u32>(s) < <u32>(close - input) ? ESCAPED : STRING, p, close + 1)
@@ -125,11 +121,10 @@ const STACK = memory.data(64 * 12, 16)
 const PENDING = memory.data(48, 16)
 let pending: u32 = 0
 
-/** Adds the line at `p`, which the full walk found good, to the tree. `m` is its first mark. */
-export function learnShape(p: usize, m: usize): void {
+/** Adds the line at `p`, which the full walk found good, to the tree. */
+export function learnShape(p: usize): void {
   let parent = shapes
   let from = p
-  let marks: u32 = 0
   let depth: u32 = 0
   let field = -1
   let child = 0
@@ -138,18 +133,15 @@ export function learnShape(p: usize, m: usize): void {
   while (parent != 0) {
     const c = load<u8>(p)
     if (c == 34) {
-      const close = input + load<u32>(m, 4)
-      m += 8
+      const close = nextMark(p + 1)
       if (isKey) {
         const node = load<i32>(STACK + depth * 12)
         const entry = node < 0 ? -1 : findEntry(node, p + 1, <u32>(close - p - 1))
         field = entry < 0 ? -1 : load<i32>(entries + <usize>entry * ENTRY_BYTES, 16)
         child = entry < 0 ? -1 : load<i32>(entries + <usize>entry * ENTRY_BYTES, 20)
-        marks += 8
         isKey = false
       } else {
-        parent = addJoint(parent, from, p, marks, field, false)
-        marks = 0
+        parent = addJoint(parent, from, p, field, false)
         from = close + 1
       }
       p = close + 1
@@ -173,13 +165,12 @@ export function learnShape(p: usize, m: usize): void {
       child = -1
       p++
     } else if (c == 10) {
-      addJoint(parent, from, p, marks, -1, true)
+      addJoint(parent, from, p, -1, true)
       return
     } else if (c == 58 || c == 32 || c == 9 || c == 13) {
       p++
     } else {
-      parent = addJoint(parent, from, p, marks, field, false)
-      marks = 0
+      parent = addJoint(parent, from, p, field, false)
       for (let d = c; d != 44 && d != 125 && d != 93 && d > 32; d = load<u8>(p)) p++
       from = p
     }
@@ -198,7 +189,7 @@ function addBound(field: i32, offset: usize, kind: u32): void {
 }
 
 /** The joint from `from` to `p` behind the value of `parent`, made if it is not there; 0 where the bounds forbid it. */
-function addJoint(parent: usize, from: usize, p: usize, marks: u32, field: i32, isEnd: bool): usize {
+function addJoint(parent: usize, from: usize, p: usize, field: i32, isEnd: bool): usize {
   const length = isEnd ? p + 1 - from : p - from
   let count: u32 = 0
   let last: usize = 0
@@ -219,7 +210,6 @@ function addJoint(parent: usize, from: usize, p: usize, marks: u32, field: i32, 
   memory.fill(joint + MASK, 255, head)
   if (length > 16) memory.copy(joint + REST, from + 16, length - 16)
   store<u32>(joint, <u32>length, LENGTH)
-  store<u32>(joint, marks, MARKS)
   store<i32>(joint, field, FIELD)
   store<u32>(joint, pending, BOUND_COUNT)
   store<u32>(joint, <u32>isEnd, IS_END)

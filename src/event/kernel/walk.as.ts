@@ -1,9 +1,11 @@
 /**
  * Second pass: walks one line from token to token, checks the grammar of JSON and writes the wanted fields.
  *
- * Strings are not read: the first pass left the places of all quotes, so a string is two marks in a row, and the walk jumps from one to the other.
+ * Strings are not read: the first pass marked all quotes, so the walk jumps from a string's first quote to the next mark. A quote where a token begins is never an
+ * escaped one, since the byte before it was read as something else than a backslash.
  * Containers are kept on a stack by depth. A container whose keys are not wanted has node -1, and its keys are only stepped over.
  */
+import { nextMark } from './marks.as'
 import { ENTRY_BYTES, entries, input, keys, nodes, putField, seen } from './memory.as'
 import { ARRAY, ESCAPED, FALSE, NULL, OBJECT, STRING, TRUE, number, skipSpace } from './token.as'
 
@@ -16,15 +18,15 @@ const DEPTH_MAX: u32 = 63
 /** Per depth: node (i32), start of the container (u32), field (i32). */
 const STACK = memory.data(64 * 12, 16)
 
-/** Where the walk stands in `marks` and `suspects`; set before a line, moved on behind it. */
-export let mark: usize = 0
+/** First suspect that may lie in the line; set before a line. */
 export let suspect: usize = 0
-export function setCursors(markAt: usize, suspectAt: usize): void {
-  mark = markAt
-  suspect = suspectAt
+export function setSuspect(at: usize): void {
+  suspect = at
 }
-export function setMark(markAt: usize): void {
-  mark = markAt
+/** Address of the newline of a line that was found good. */
+export let newline: usize = 0
+export function setNewline(at: usize): void {
+  newline = at
 }
 /** Number of the line, never the same twice: tells whether an entry was met in this line. */
 let stamp: u32 = 0
@@ -48,9 +50,8 @@ export function findEntry(node: i32, p: usize, length: u32): i32 {
 const VALUE = 0
 const KEY = 1
 
-/** Walks the line at `p`; answers OK, BAD, SLOW or BLANK. Leaves `mark` at the mark behind the last one used. */
+/** Walks the line at `p`; answers OK, BAD, SLOW or BLANK. Leaves `newline` at the end of a line that is OK. */
 export function walkLine(p: usize, row: u32): i32 {
-  let m = mark
   let s = suspect
   let arrays: u64 = 0
   let depth: u32 = 0
@@ -63,10 +64,9 @@ export function walkLine(p: usize, row: u32): i32 {
   if (load<u8>(p) != 123) return load<u8>(p) == 10 ? BLANK : BAD
   while (true) {
     if (mode == KEY) {
-      if (load<u8>(p) != 34 || load<u32>(m) != <u32>(p - input)) return BAD
-      const close = input + load<u32>(m, 4)
+      if (load<u8>(p) != 34) return BAD
+      const close = nextMark(p + 1)
       if (load<u8>(close) != 34) return BAD
-      m += 8
       field = -1
       child = -1
       const node = load<i32>(STACK + depth * 12)
@@ -94,10 +94,8 @@ export function walkLine(p: usize, row: u32): i32 {
     }
     const c = load<u8>(p)
     if (c == 34) {
-      if (load<u32>(m) != <u32>(p - input)) return BAD
-      const close = input + load<u32>(m, 4)
+      const close = nextMark(p + 1)
       if (load<u8>(close) != 34) return BAD
-      m += 8
       if (field >= 0) {
         while (load<u32>(s) < <u32>(p - input)) s += 4
         putField(field, row, load<u32>(s) < <u32>(close - input) ? ESCAPED : STRING, p, close + 1)
@@ -147,7 +145,7 @@ export function walkLine(p: usize, row: u32): i32 {
         next = load<u8>(p)
       }
       if (depth == 0) {
-        mark = m
+        newline = p
         return next == 10 ? result : BAD
       }
       p++

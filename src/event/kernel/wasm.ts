@@ -81,7 +81,7 @@ export class WasmColumns implements Columns {
     this.rowsMax = rowsMax
     // Columns of different fields must not fall on the same cache sets: their distance is no power of two.
     const stride = rowsMax + 272
-    const size = slabBytes * 9 + rowsMax * 9 + stride * 17 * paths.length + paths.length * 4096 + (1 << 18)
+    const size = slabBytes * 6 + rowsMax * 9 + stride * 17 * paths.length + paths.length * 4096 + (1 << 18)
     const arena = new Arena(RESERVED, size + (options.roomBytes ?? ROOM_BYTES))
     this.#arena = arena
     compiled ??= new WebAssembly.Module(Buffer.from(KERNEL, 'base64'))
@@ -89,7 +89,7 @@ export class WasmColumns implements Columns {
     if (this.#kernel.heapBase() > RESERVED) throw new SluiceError('INTERNAL', 'The kernel places more than is reserved for it.')
 
     const input = arena.take(slabBytes + SLAB_MARGIN)
-    this.#kernel.placeSlab(input, arena.take(slabBytes * 4 + 1024), arena.take(slabBytes * 4 + 1024), arena.take(this.#kernel.shapeBytes()))
+    this.#kernel.placeSlab(input, arena.take((slabBytes >> 3) + 1024), arena.take(slabBytes * 4 + 1024), arena.take(this.#kernel.shapeBytes()))
     this.#kernel.forgetShapes()
     this.input = arena.bytesAt(input, slabBytes)
     this.#buffer = Buffer.from(arena.memory.buffer, input, slabBytes)
