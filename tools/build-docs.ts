@@ -11,6 +11,7 @@ import { withBenchmarkTable } from './docs/benchmark-table.ts'
 import { withCheckpointExample } from './docs/checkpoint-example.ts'
 import { cliPage } from './docs/cli-page.ts'
 import { componentPage } from './docs/component-page.ts'
+import { configPage } from './docs/config-page.ts'
 import { errorsPage } from './docs/errors-page.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -28,6 +29,7 @@ export async function generatedPages(): Promise<Map<string, string>> {
     for (const declaration of registry.all(kind)) pages.set(`docs/reference/${folder}/${declaration.type}.md`, componentPage(declaration))
   }
   pages.set('docs/reference/README.md', indexPage())
+  pages.set('docs/reference/config.md', configPage())
   pages.set('docs/reference/errors.md', errorsPage())
   pages.set('docs/reference/cli.md', await cliPage())
   pages.set('README.md', withBenchmarkTable(readFileSync(join(root, 'README.md'), 'utf8'), root))

@@ -1,7 +1,7 @@
 /** The reference page of one component, made from its declaration. */
 import { stringify } from 'yaml'
 import { fieldRows, kindText } from '../../src/cli/field-text.ts'
-import type { CodecDeclaration, Example, SinkDeclaration, SourceDeclaration, StageDeclaration } from '../../src/engine/index.ts'
+import type { CodecDeclaration, Example, Field, SinkDeclaration, SourceDeclaration, StageDeclaration } from '../../src/engine/index.ts'
 
 export type AnyDeclaration = SourceDeclaration | StageDeclaration | SinkDeclaration | CodecDeclaration
 
@@ -46,16 +46,26 @@ function fields({ config, shorthand }: AnyDeclaration): string[] {
   if (shorthand !== undefined) parts.push(`A bare value stands for \`${shorthand}\`.`)
   const variants = config.anyOf ?? [config]
   for (const [index, variant] of variants.entries()) {
-    if (variants.length > 1) parts.push(`Form ${index + 1}: ${variant.description ?? kindText(variant)}`)
-    const rows = fieldRows(variant)
-    if (rows.length > 0) {
-      const table = rows.map(row => `| \`${row.name}\` | ${cell(row.kind)} | ${cell(row.needed)} | ${cell(row.description)} |`)
-      parts.push(['| field | kind | given | what it is |', '| --- | --- | --- | --- |', ...table].join('\n'))
+    if (variants.length > 1) parts.push(`Form ${index + 1}, ${kindText(variant)}${variant.description === undefined ? '' : `: ${variant.description}`}.`)
+    if (fieldRows(variant).length > 0) {
+      parts.push(fieldTable(variant))
     } else if (variants.length === 1) {
       parts.push(variant.properties === undefined ? `${capital(kindText(variant))}.` : 'None.')
     }
   }
   return parts
+}
+
+/** A row per field; groups of fields are opened. */
+export function fieldTable(config: Field<unknown>): string {
+  const all = fieldRows(config)
+  const rows = all.map(row => {
+    const inner = all.filter(other => other.name.startsWith(`${row.name}.`))
+    // A group of fields that may all be left out may be left out itself.
+    const needed = row.needed === 'required' && inner.length > 0 && inner.every(other => other.needed !== 'required') ? 'optional' : row.needed
+    return `| \`${row.name}\` | ${cell(row.kind)} | ${cell(needed)} | ${cell(row.description)} |`
+  })
+  return ['| field | kind | given | what it is |', '| --- | --- | --- | --- |', ...rows].join('\n')
 }
 
 function examples(declaration: AnyDeclaration): string[] {
@@ -72,7 +82,7 @@ function exampleText({ kind, type, shorthand }: AnyDeclaration, example: Example
 
 /** The component as it stands in a pipeline. */
 function componentYaml(kind: AnyDeclaration['kind'], type: string, shorthand: string | undefined, config: unknown): string {
-  if (kind === 'codec') return stringify({ file: { path: 'data/in', format: type, ...(config as Record<string, unknown>) } }) // A format's config is an object.
+  if (kind === 'codec') return stringify({ sources: { in: { file: { path: 'data/in', format: type, options: config } } } })
   const value = shorthand === undefined || config !== undefined ? config : {}
   const entry = { [type]: value }
   if (kind === 'stage') return stringify({ stages: [entry] }, { lineWidth: 0 })
