@@ -37,7 +37,7 @@ export class ThreadLink implements Link {
   readonly #worker: Worker
 
   constructor(url: URL, data: unknown, listener: Listener) {
-    this.#worker = new Worker(url, { workerData: data, stdout: false, stderr: false })
+    this.#worker = new Worker(url, { workerData: data, stdout: false, stderr: false, resourceLimits: { maxYoungGenerationSizeMb: 4 } })
     this.#worker.on('message', listener)
     this.#worker.on('error', (error: unknown) => listener({ kind: 'failed', error: crash(error) }))
     this.#worker.on('exit', code => {
