@@ -6,11 +6,14 @@
  */
 import type { SinkDeclaration, SourceDeclaration } from '../engine/index.ts'
 import { file as fileSink } from './sinks/file.ts'
+import { http } from './sinks/http.ts'
 import { discard, stdout } from './sinks/simple.ts'
 import { file } from './sources/file.ts'
 import { generate } from './sources/generate.ts'
+import { httpClient } from './sources/http-client.ts'
+import { httpServer } from './sources/http-server.ts'
 import { exec, stdin } from './sources/process.ts'
 
 export { codecs } from './codecs/index.ts'
-export const sources: readonly SourceDeclaration[] = [exec, file, generate, stdin]
-export const sinks: readonly SinkDeclaration[] = [discard, fileSink, stdout]
+export const sources: readonly SourceDeclaration[] = [exec, file, generate, httpClient, httpServer, stdin]
+export const sinks: readonly SinkDeclaration[] = [discard, fileSink, http, stdout]

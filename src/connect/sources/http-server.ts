@@ -1,0 +1,206 @@
+/**
+ * Takes events that clients post.
+ *
+ * A body is JSON lines, a JSON array or a single JSON value, by its content type. With `answer: durable` the client gets its 200 only when all its events are durable at
+ * every sink or in the dead letters; with `accepted` it gets a 202 as soon as they are in memory. When more than `waiting_max` bytes wait, clients get 429 with Retry-After.
+ */
+import { createServer } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { timingSafeEqual, createHash } from 'node:crypto'
+import { createGunzip } from 'node:zlib'
+import type { Readable } from 'node:stream'
+import { SluiceError } from '../../base/index.ts'
+import { defineSource, field } from '../../engine/index.ts'
+import type { ComponentContext, Piece, Source, SourceDeclaration, ValueOf } from '../../engine/index.ts'
+import { JsonArrayCutter } from '../../event/index.ts'
+import type { JsonValue } from '../../event/index.ts'
+
+const CONFIG = field.object({
+  host: field.string({ default: '127.0.0.1', description: 'Address to listen at' }),
+  port: field.integer({ minimum: 0, maximum: 65535, description: 'Port to listen at; 0 takes a free one' }),
+  path: field.string({ default: '/', description: 'Path of the requests' }),
+  answer: field.choice(['durable', 'accepted'], { default: 'durable', description: 'When a client gets its answer' }),
+  token: field.optional(field.secret({ description: 'Token that clients must send as `authorization: Bearer`' })),
+  body_max: field.size({ default: '8MiB', description: 'Most bytes of a body, unpacked' }),
+  waiting_max: field.size({ default: '32MiB', description: 'Most bytes that wait; beyond it clients are told to come back' }),
+  timeout: field.duration({ default: '30s', description: 'Longest wait for a durable answer; then 503' }),
+})
+type Config = ValueOf<typeof CONFIG>
+
+interface Waiting {
+  readonly number: number
+  readonly response: ServerResponse
+  readonly cancel: () => void
+}
+
+class HttpServerSource implements Source {
+  readonly live = true
+  readonly format = { format: 'ndjson', options: { record_max: 64 * 1024 * 1024 } }
+  readonly #config: Config
+  readonly #context: ComponentContext
+  readonly #server: Server
+  readonly #pieces: Piece[] = []
+  #waitingBytes = 0
+  #number = 0
+  #waiting: Waiting[] = []
+  #wake: (() => void) | undefined
+  #closing = false
+
+  constructor(config: Config, context: ComponentContext) {
+    this.#config = config
+    this.#context = context
+    this.#server = createServer((request, response) => {
+      this.#take(request, response).catch((error: unknown) => answer(response, 500, { error: error instanceof Error ? error.message : String(error) }))
+    })
+  }
+
+  async open(): Promise<void> {
+    const { host, port } = this.#config
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', error => reject(new SluiceError('HTTP_FAILED', `http_server can't listen at ${host}:${port}: ${error.message}`, { cause: error, retry: false })))
+      this.#server.listen(port, host, resolve)
+    })
+    const address = this.#server.address()
+    if (port === 0 && typeof address === 'object' && address !== null) this.#context.warn(`http_server listens at ${host}:${address.port}`)
+  }
+
+  async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = (request.url ?? '/').split('?')[0]
+    if (path === '/healthz' && request.method === 'GET') return answer(response, 200, { status: 'ok' })
+    if (path !== this.#config.path) return answer(response, 404, { error: `Events go to ${this.#config.path}` })
+    if (request.method !== 'POST') return answer(response, 405, { error: 'Use POST.' }, { allow: 'POST' })
+    if (!this.#allowed(request)) return answer(response, 401, { error: 'The token is missing or wrong.' }, { 'www-authenticate': 'Bearer' })
+    if (this.#closing) return answer(response, 503, { error: 'The server is stopping.' }, { 'retry-after': '5' })
+    if (this.#waitingBytes > this.#config.waiting_max) return answer(response, 429, { error: 'Too much is waiting.' }, { 'retry-after': '1' })
+    const body = await this.#body(request, response)
+    if (body === undefined) return
+    this.#accept(body, request, response)
+  }
+
+  #allowed(request: IncomingMessage): boolean {
+    const { token } = this.#config
+    if (token === undefined) return true
+    const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
+    return timingSafeEqual(digest(request.headers.authorization ?? ''), digest(`Bearer ${token}`))
+  }
+
+  /** The body, unpacked; answers the client itself where it is too long or broken. */
+  async #body(request: IncomingMessage, response: ServerResponse): Promise<Buffer | undefined> {
+    const encoding = request.headers['content-encoding'] ?? 'identity'
+    if (encoding !== 'identity' && encoding !== 'gzip') return void answer(response, 415, { error: `The encoding ${encoding} is not known; gzip is.` })
+    const stream: Readable = encoding === 'gzip' ? request.pipe(createGunzip()) : request
+    const parts: Buffer[] = []
+    let length = 0
+    try {
+      for await (const part of stream as AsyncIterable<Buffer>) { // No encoding is set: parts are buffers.
+        length += part.length
+        if (length > this.#config.body_max) return void answer(response, 413, { error: `A body may have ${this.#config.body_max} bytes.` }, { connection: 'close' })
+        parts.push(part)
+      }
+    } catch {
+      return void answer(response, 400, { error: 'The body could not be read.' })
+    }
+    return Buffer.concat(parts)
+  }
+
+  #accept(body: Buffer, request: IncomingMessage, response: ServerResponse): void {
+    let lines: Uint8Array
+    try {
+      lines = asLines(body, request.headers['content-type'] ?? '')
+    } catch (error) {
+      return answer(response, 400, { error: error instanceof Error ? error.message : String(error) })
+    }
+    if (lines.length === 0) return answer(response, 200, { accepted: 0 })
+    const number = ++this.#number
+    this.#pieces.push({ position: number, from: { request: number, offset: 0 }, bytes: lines.length, data: lines })
+    this.#waitingBytes += lines.length
+    this.#wake?.()
+    if (this.#config.answer === 'accepted') return answer(response, 202, { accepted: true })
+    const cancel = (): void => {
+      this.#waiting = this.#waiting.filter(one => one.number !== number)
+    }
+    const late = new AbortController()
+    this.#context.sleep(this.#config.timeout, late.signal).then(
+      () => {
+        cancel()
+        answer(response, 503, { error: 'The events were taken, but are not durable yet; sending them again may double them.' }, { 'retry-after': '5' })
+      },
+      () => undefined,
+    )
+    response.on('close', cancel)
+    this.#waiting.push({ number, response, cancel: () => late.abort() })
+  }
+
+  async next(_bytes: number, signal: AbortSignal): Promise<Piece | undefined> {
+    for (;;) {
+      const piece = this.#pieces.shift()
+      if (piece !== undefined) {
+        this.#waitingBytes -= piece.bytes
+        return piece
+      }
+      if (signal.aborted) {
+        this.#closing = true
+        return undefined
+      }
+      await new Promise<void>(resolve => {
+        this.#wake = resolve
+        signal.addEventListener('abort', () => resolve(), { once: true })
+      })
+      this.#wake = undefined
+    }
+  }
+
+  commit(position: JsonValue): void {
+    const done = this.#waiting.filter(one => one.number <= Number(position))
+    this.#waiting = this.#waiting.filter(one => one.number > Number(position))
+    for (const { response, cancel } of done) {
+      cancel()
+      answer(response, 200, { durable: true })
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true
+    for (const { response, cancel } of this.#waiting) {
+      cancel()
+      answer(response, 503, { error: 'The server stopped before the events were durable.' }, { 'retry-after': '5' })
+    }
+    this.#waiting = []
+    const closed = new Promise<void>(resolve => this.#server.close(() => resolve()))
+    this.#server.closeIdleConnections()
+    this.#server.closeAllConnections()
+    await (this.#server.listening ? closed : undefined)
+  }
+}
+
+function answer(response: ServerResponse, status: number, body: object, headers: Readonly<Record<string, string>> = {}): void {
+  if (response.headersSent || response.destroyed) return
+  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(`${JSON.stringify(body)}\n`)
+}
+
+/** A body as JSON lines. Throws JSON_SYNTAX for an array that is cut off. */
+function asLines(body: Buffer, type: string): Uint8Array {
+  if (/ndjson|jsonl|json-seq|text\/plain/.test(type)) return withEnd(body)
+  const cutter = new JsonArrayCutter()
+  const lines = cutter.push(body)
+  cutter.end()
+  return withEnd(lines)
+}
+
+function withEnd(bytes: Uint8Array): Uint8Array {
+  if (bytes.length === 0) return new Uint8Array(0)
+  const ended = bytes.at(-1) === 10
+  const copy = new Uint8Array(bytes.length + (ended ? 0 : 1))
+  copy.set(bytes)
+  if (!ended) copy[bytes.length] = 10
+  return copy
+}
+
+export const httpServer: SourceDeclaration = defineSource({
+  type: 'http_server',
+  summary: 'Take events that clients post',
+  config: CONFIG,
+  acks: true,
+  examples: [{ title: 'Answer when the events are durable', config: { port: 8080, path: '/events' } }],
+  create: (config, context) => new HttpServerSource(config, context),
+}) as SourceDeclaration // A source of one config is a source.
