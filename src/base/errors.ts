@@ -54,6 +54,9 @@ export const ERRORS = {
   CONFIG_REFERENCE: entry('The config names a node or template that does not exist.', 'A slip in `from`, or a node that was renamed.', 'Name an existing id.'),
   CONFIG_VARIABLE: entry('A ${...} in the config has no value.', 'The environment variable or file is missing.', 'Set it, or give a default: ${NAME:default}.'),
   CONFIG_FILE: entry('A file that the config names can\'t be read.', 'It is not there, or may not be read.', 'Check the path; it is resolved against the folder of the pipeline.'),
+  CONFIG_ID_TWICE: entry('Two sources or stages have one id.', 'An id was given twice.', 'Give one of them another id.'),
+  CONFIG_CYCLE: entry('Parts of the config lead in a circle.', 'A `from`, an `include` or a template points back.', 'Take one of the steps away.'),
+  CONFIG_LIMIT: entry('The config is larger than is allowed.', 'It was generated, or aliases, includes or templates multiply it.', 'Make it smaller; one pipeline has room for thousands of stages.'),
   CONFIG_UNUSED: entry('A part of the pipeline leads nowhere.', 'Nothing takes its output.', 'Add a sink, or name the output in `from`.'),
 
   // connect

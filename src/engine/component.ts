@@ -157,6 +157,11 @@ export interface StageDeclaration<F extends Field<unknown> = Field<unknown>> ext
   readonly waits?: boolean
   /** Names of further outputs, for `from: stage.output`. */
   outputs?(config: Record<string, unknown>): readonly string[]
+  /**
+   * The JSON Schema of the events that leave, given that of those that come (undefined where unknown): expressions behind the stage are checked against it.
+   * Without this, a schema that the stage's own config names holds behind it, else nothing is known there.
+   */
+  eventSchema?(config: Record<string, unknown>, incoming: Readonly<Record<string, unknown>> | undefined): Readonly<Record<string, unknown>> | undefined
   create(config: ValueOf<F>, context: StageContext): Stage
 }
 

@@ -61,7 +61,7 @@ type ObjectOf<S extends Shape> = { readonly [K in keyof S]: ValueOf<S[K]> }
 
 /** Marks a field that may be left out and has no default; `create` then sees `undefined`. */
 export function optional<T>(field: Field<T>): Field<T | undefined> {
-  return { ...field, 'x-optional': true } as Field<T | undefined> // The phantom type is the only thing that changes.
+  return { ...field, 'x-optional': true }
 }
 
 export function string(options: StringOptions = {}): Field<string> {

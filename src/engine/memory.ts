@@ -106,7 +106,7 @@ export class StageMemory implements State {
 
   table<V>(name: string, options: { readonly keysMax: number }): StateTable<V> {
     const known = this.#tables.get(name)
-    if (known !== undefined) return known as Table<unknown> as Table<V> // The stage asks for one name with one type.
+    if (known !== undefined) return known as Table<V> // The stage asks for one name with one type.
     const table = new Table<V>(this, options.keysMax)
     for (const part of this.#restored) {
       if (part.table !== name || !this.#owns(part.group)) continue

@@ -2,12 +2,12 @@
  * Turns a component's config, as the pipeline room has checked it, into what its `create` receives: defaults put in, durations in milliseconds,
  * sizes in bytes, paths absolute, expressions and templates compiled. Runs on every thread that makes components.
  */
-import { readFileSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
 import { SluiceError, parseDuration, parseSize } from '../base/index.ts'
 import type { Event } from '../event/index.ts'
 import { compile, toJson } from '../expr/index.ts'
 import type { Expression } from '../expr/index.ts'
+import { readTextNow } from '../platform/index.ts'
 import type { Field, ValueOf } from './fields.ts'
 
 /** An expression of a config, ready to be called. Throws SluiceError with a code `EXPR_...` for an event it can't be evaluated on. */
@@ -168,12 +168,8 @@ function textOf(value: unknown): string {
 }
 
 function loadSchema(path: string): unknown {
-  let text: string
-  try {
-    text = readFileSync(path, 'utf8')
-  } catch (error) {
-    throw new SluiceError('CONFIG_FILE', `The schema ${path} can't be read.`, { cause: error })
-  }
+  const text = readTextNow(path)
+  if (text === undefined) throw new SluiceError('CONFIG_FILE', `There is no schema ${path}.`)
   try {
     return JSON.parse(text) as unknown
   } catch (error) {

@@ -148,8 +148,8 @@ export function compareNumbers(a: number | bigint | Uint, b: number | bigint | U
   const y = b instanceof Uint ? b.$uint : b
   if (x < y) return -1
   if (x > y) return 1
-  // JavaScript compares number and bigint by value, exactly; what is left is equality and NaN.
-  return x == y ? 0 : Number.NaN // oxlint-safe: both sides are number or bigint.
+  // JavaScript compares number and bigint by value, exactly; what is left is equal, or not a number.
+  return Number.isNaN(x) || Number.isNaN(y) ? Number.NaN : 0
 }
 
 export function equals(a: unknown, b: unknown): boolean {

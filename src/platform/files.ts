@@ -1,4 +1,5 @@
 /** Files: the calls that durable parts make, so that tests can make each of them fail. */
+import { readFileSync, statSync } from 'node:fs'
 import { open, rename, rm, mkdir, readFile } from 'node:fs/promises'
 
 export interface OpenFile {
@@ -60,4 +61,20 @@ export const systemFiles: Files = {
       await handle.close()
     }
   },
+}
+
+/** The text of a small file at once, for configs and what they name; undefined where there is none. Throws what else the system says. */
+export function readTextNow(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (isMissing(error)) return undefined
+    throw error
+  }
+}
+
+/** A text that changes when the file does; throws what the system says. */
+export function stampOf(path: string): string {
+  const { mtimeMs, size, ino } = statSync(path)
+  return `${mtimeMs} ${size} ${ino}`
 }

@@ -3,6 +3,8 @@
  */
 export { SimulatedClock, systemClock } from './clock.ts'
 export type { Clock } from './clock.ts'
-export { systemFiles } from './files.ts'
+export { readTextNow, stampOf, systemFiles } from './files.ts'
 export type { Files, OpenFile } from './files.ts'
+export { lockFolder } from './folder-lock.ts'
+export type { FolderLock } from './folder-lock.ts'
 export { seededRandom, systemRandom } from './random.ts'

@@ -1,9 +1,9 @@
 /** A table of a CSV or JSON file, by key; read again when the file has changed. */
-import { readFileSync, statSync } from 'node:fs'
 import { SluiceError } from '../base/index.ts'
 import type { ComponentContext, LookUpTable } from '../engine/index.ts'
 import { parseRecord } from '../event/index.ts'
 import type { JsonValue } from '../event/index.ts'
+import { readTextNow, stampOf } from '../platform/index.ts'
 import { define, isObject } from './paths.ts'
 
 /** Milliseconds between two looks at the file. */
@@ -35,9 +35,8 @@ export class Table implements LookUpTable {
     const { path } = this.#options
     let text: string
     try {
-      const { mtimeMs, size, ino } = statSync(path)
-      this.#stamp = `${mtimeMs} ${size} ${ino}`
-      text = readFileSync(path, 'utf8')
+      this.#stamp = stampOf(path)
+      text = readTextNow(path) ?? ''
     } catch (error) {
       throw new SluiceError('FILE_MISSING', `The table ${path} can't be read: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
     }
@@ -56,8 +55,7 @@ export class Table implements LookUpTable {
     if (now - this.#looked < LOOK_EVERY) return
     this.#looked = now
     try {
-      const { mtimeMs, size, ino } = statSync(this.#options.path)
-      if (`${mtimeMs} ${size} ${ino}` !== this.#stamp) this.load()
+      if (stampOf(this.#options.path) !== this.#stamp) this.load()
     } catch (error) {
       this.#context.warn(`The table ${this.#options.path} can't be read again; its old rows stay. ${error instanceof Error ? error.message : String(error)}`, 'table')
     }

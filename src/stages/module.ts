@@ -54,7 +54,7 @@ function functionStage(work: StageFunction): Stage {
 function answer(event: Event, made: ReturnType<StageFunction>, out: Output): void {
   if (made === undefined) return out.drop(event)
   if (Array.isArray(made)) return out.split(event, made.map((item: JsonValue) => event.derive(item)))
-  event.replace(made as JsonValue) // Neither undefined nor an array of parts.
+  event.replace(made)
   out.emit(event)
 }
 

@@ -5,7 +5,7 @@
  */
 import { SluiceError } from '../base/index.ts'
 import { defineStage, field } from '../engine/index.ts'
-import type { CompiledExpression, StageDeclaration } from '../engine/index.ts'
+import type { StageDeclaration } from '../engine/index.ts'
 import { each } from './each.ts'
 
 const CONFIG = field.record(field.either([field.expression({ expect: 'bool' }), field.boolean()]), {
@@ -19,7 +19,7 @@ export const route: StageDeclaration = defineStage({
   outputs: config => Object.keys(config),
   examples: [{ title: 'Late and other flights', config: { late: 'event.delay > 60', else: true }, input: [{ delay: 5 }, { delay: 90 }] }],
   create: config => {
-    const cases = Object.entries(config).flatMap(([output, test]) => (typeof test === 'function' ? [{ output, test: test as CompiledExpression }] : []))
+    const cases = Object.entries(config).flatMap(([output, test]) => (typeof test === 'function' ? [{ output, test }] : []))
     const rest = Object.entries(config).find(([, test]) => test === true)?.[0]
     return {
       process: each((event, out) => {

@@ -26,7 +26,7 @@ export const split: StageDeclaration = defineStage({
         if (!Array.isArray(items)) throw new SluiceError('FIELD_TYPE', `split: ${name ?? 'the event'} is ${kindOf(items)}, not a list.`)
         const list = items as readonly JsonValue[] // An array of JSON.
         if (list.length > items_max) throw new SluiceError('FIELD_TYPE', `split: ${name ?? 'the event'} has ${list.length} items; ${items_max} are the most.`)
-        out.split(event, list.map(item => event.derive(keep && path.length > 0 ? ((withValue(value, path, item) ?? item) as JsonValue) : item))) // An object of JSON is JSON.
+        out.split(event, list.map(item => event.derive(keep && path.length > 0 ? (withValue(value, path, item) ?? item) : item)))
       }),
     }
   },

@@ -197,10 +197,10 @@ const deadLetters = defineCodec({
 })
 
 export const codecs: readonly CodecDeclaration[] = [
-  ndjson as CodecDeclaration, // A codec of one config is a codec; so for the others.
-  lines as CodecDeclaration,
-  json as CodecDeclaration,
+  ndjson,
+  lines,
+  json,
   csvCodec('csv', 'Comma-separated values', ','),
   csvCodec('tsv', 'Tab-separated values', '\t'),
-  deadLetters as CodecDeclaration,
+  deadLetters,
 ]

@@ -87,18 +87,18 @@ class HttpServerSource implements Source {
   /** The body, unpacked; answers the client itself where it is too long or broken. */
   async #body(request: IncomingMessage, response: ServerResponse): Promise<Buffer | undefined> {
     const encoding = request.headers['content-encoding'] ?? 'identity'
-    if (encoding !== 'identity' && encoding !== 'gzip') return void answer(response, 415, { error: `The encoding ${encoding} is not known; gzip is.` })
+    if (encoding !== 'identity' && encoding !== 'gzip') return refused(response, 415, `The encoding ${encoding} is not known; gzip is.`)
     const stream: Readable = encoding === 'gzip' ? request.pipe(createGunzip()) : request
     const parts: Buffer[] = []
     let length = 0
     try {
       for await (const part of stream as AsyncIterable<Buffer>) { // No encoding is set: parts are buffers.
         length += part.length
-        if (length > this.#config.body_max) return void answer(response, 413, { error: `A body may have ${this.#config.body_max} bytes.` }, { connection: 'close' })
+        if (length > this.#config.body_max) return refused(response, 413, `A body may have ${this.#config.body_max} bytes.`)
         parts.push(part)
       }
     } catch {
-      return void answer(response, 400, { error: 'The body could not be read.' })
+      return refused(response, 400, 'The body could not be read.')
     }
     return Buffer.concat(parts)
   }
@@ -176,6 +176,12 @@ class HttpServerSource implements Source {
 function answer(response: ServerResponse, status: number, body: object, headers: Readonly<Record<string, string>> = {}): void {
   if (response.headersSent || response.destroyed) return
   response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(`${JSON.stringify(body)}\n`)
+}
+
+/** Answers a body that was not read to its end: the connection can't be used again. */
+function refused(response: ServerResponse, status: number, error: string): undefined {
+  answer(response, status, { error }, { connection: 'close' })
+  return undefined
 }
 
 /** A body as JSON lines. Throws JSON_SYNTAX for an array that is cut off. */

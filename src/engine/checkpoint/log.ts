@@ -10,10 +10,9 @@
  */
 import { join } from 'node:path'
 import { SluiceError } from '../../base/index.ts'
-import type { Files, OpenFile } from '../../platform/index.ts'
+import { lockFolder } from '../../platform/index.ts'
+import type { Files, FolderLock, OpenFile } from '../../platform/index.ts'
 import type { GroupState } from '../messages.ts'
-import { lockFolder } from './lock.ts'
-import type { FolderLock } from './lock.ts'
 import { MAGIC, VERSION, decodeCut, encodeCut } from './record.ts'
 import type { Cut, DecodedCut } from './record.ts'
 

@@ -92,7 +92,7 @@ const change = defineStage({
   }),
 })
 
-const stages: readonly StageDeclaration[] = [keep as StageDeclaration, make as StageDeclaration, change as StageDeclaration] // A stage of one config is a stage.
+const stages: readonly StageDeclaration[] = [keep, make, change]
 const jsonLines: CodecDeclaration = { ...memoryCodec, decoder: config => ({ columns: true, decode: (slab, from, to, meta, out) => memoryCodec.decoder?.(config).decode(slab, from, to, meta, out) }) }
 
 async function run(lines: readonly string[], chain: readonly [string, Record<string, unknown>][], columns: boolean, piece: number): Promise<{ out: string[]; letters: unknown[]; report: unknown }> {

@@ -280,7 +280,7 @@ export class ColumnRunner {
     this.#write(document, selection, count, (output, from, to) => {
       const tickets = selection.slice(from, to)
       if (this.#base > 0) for (let at = 0; at < tickets.length; at++) tickets[at] = (tickets[at] ?? 0) + this.#base
-      this.#fast.push({ sink, bytes: output.bytes.slice(0, output.length) as Uint8Array<ArrayBuffer>, ends: (output.ends ?? new Int32Array(0)).slice(0, output.rows), tickets }) // A slice has a buffer of its own.
+      this.#fast.push({ sink, bytes: output.bytes.slice(0, output.length), ends: (output.ends ?? new Int32Array(0)).slice(0, output.rows), tickets })
     })
   }
 
@@ -335,6 +335,6 @@ function asSinkRows({ sink, bytes, ends, tickets }: FastRows): SinkRows {
 function joined(parts: readonly FastRows[]): SinkRows {
   const first = parts[0] as FastRows // There is at least one.
   const rows = parts.reduce((sum, part) => sum + part.tickets.length, 0)
-  const bytes = parts.length === 1 ? first.bytes : (new Uint8Array(Buffer.concat(parts.map(part => part.bytes))) as Uint8Array<ArrayBuffer>) // Copied, so its buffer is its own.
+  const bytes = parts.length === 1 ? first.bytes : new Uint8Array(Buffer.concat(parts.map(part => part.bytes)))
   return { sink: first.sink, target: '', bytes, rows, ends: undefined, tickets: undefined, origins: [] }
 }

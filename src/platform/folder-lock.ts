@@ -7,7 +7,7 @@
  */
 import { open, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { SluiceError } from '../../base/index.ts'
+import { SluiceError } from '../base/index.ts'
 
 export interface FolderLock {
   release(): Promise<void>

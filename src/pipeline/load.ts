@@ -1,0 +1,55 @@
+/** Loads a pipeline from a YAML file. */
+import { basename, dirname, extname, resolve } from 'node:path'
+import { SluiceError } from '../base/index.ts'
+import type { PipelineConfig, Registry } from '../engine/index.ts'
+import { readTextNow } from '../platform/index.ts'
+import { Diagnostics, renderDiagnostics } from './diagnostic.ts'
+import type { Diagnostic } from './diagnostic.ts'
+import { Documents } from './documents.ts'
+import type { ReadText } from './documents.ts'
+import { applyOverrides } from './overrides.ts'
+import { readPipeline } from './pipeline-reader.ts'
+import { substituteVariables } from './variables.ts'
+
+export interface LoadOptions {
+  /** Relative names are resolved against it, and files shown as seen from it; the process's working folder by default. */
+  readonly workingFolder?: string
+  /** Where `${NAME}` comes from; the environment of the process by default. */
+  readonly env?: Readonly<Record<string, string | undefined>>
+  /** Values that replace those of the file, by key; `batch.bytes` names one inside another. Read as YAML. */
+  readonly overrides?: Readonly<Record<string, string>>
+  /** The text of a file, or undefined where there is none. */
+  readonly readText?: ReadText
+}
+
+export interface LoadResult {
+  /** Undefined where there are errors. */
+  readonly config: PipelineConfig | undefined
+  /** The registry that knows every type of the config. */
+  readonly registry: Registry
+  /** Errors and warnings, by place. */
+  readonly diagnostics: readonly Diagnostic[]
+}
+
+/** Reads a pipeline's file with all that belongs to it. Never throws for what a user wrote: all problems are in `diagnostics`. */
+export async function loadPipeline(file: string, registry: Registry, options: LoadOptions = {}): Promise<LoadResult> {
+  const yaml = await import('yaml')
+  const diagnostics = new Diagnostics()
+  const { workingFolder = process.cwd(), env = process.env, readText = readTextNow, overrides = {} } = options
+  const path = resolve(workingFolder, file)
+  const variables = { env, readText, diagnostics }
+  const substitute = (tree: Parameters<typeof substituteVariables>[0]) => substituteVariables(tree, variables)
+  const read = new Documents({ yaml, diagnostics, readText, workingFolder, substitute }).read(path)
+  const tree = read === undefined ? undefined : applyOverrides(read, overrides, yaml, diagnostics)
+  if (tree === undefined) return { config: undefined, registry, diagnostics: diagnostics.list() }
+  const fallbackName = basename(path, extname(path))
+  const config = readPipeline(tree, { registry, diagnostics, readText, folder: dirname(path), workingFolder, fallbackName })
+  return { config, registry, diagnostics: diagnostics.list() }
+}
+
+/** The config, or a SluiceError that tells all problems. */
+export function configOrThrow({ config, diagnostics }: LoadResult): PipelineConfig {
+  if (config !== undefined) return config
+  const errors = diagnostics.filter(one => one.severity === 'error')
+  throw new SluiceError(errors[0]?.code ?? 'CONFIG_VALUE', `The pipeline has ${errors.length === 1 ? 'an error' : `${errors.length} errors`}:\n${renderDiagnostics(errors)}`)
+}

@@ -1,0 +1,163 @@
+/** Reads the merged tree of a pipeline into the config that the engine takes, telling everything that is wrong on the way. */
+import { dirname, join } from 'node:path'
+import { suggest } from '../base/index.ts'
+import { prepareConfig } from '../engine/index.ts'
+import type { Field, PipelineConfig, Registry, SinkConfig } from '../engine/index.ts'
+import { checkValue } from './check-value.ts'
+import type { Diagnostics } from './diagnostic.ts'
+import type { ReadText } from './documents.ts'
+import { EventSchemas } from './event-schemas.ts'
+import { giveIds } from './ids.ts'
+import { NAME, SECTIONS, SETTINGS } from './layout.ts'
+import { defaultRetry, sinkOf, stageOf } from './node-options.ts'
+import { longForm, readNode, readNodeMap } from './nodes.ts'
+import type { DraftNode } from './nodes.ts'
+import { readStages } from './stage-list.ts'
+import { entryOf, isEmpty } from './tree.ts'
+import type { Mapping } from './tree.ts'
+import { ValueContext } from './value-context.ts'
+import { checkOutputs, wire } from './wiring.ts'
+import type { Wired, Wiring } from './wiring.ts'
+
+export interface PipelineReading {
+  readonly registry: Registry
+  readonly diagnostics: Diagnostics
+  readonly readText: ReadText
+  /** Absolute folder of the pipeline's file. */
+  readonly folder: string
+  readonly workingFolder: string
+  /** Name of the pipeline where it does not say. */
+  readonly fallbackName: string
+}
+
+
+export function readPipeline(tree: Mapping, reading: PipelineReading): PipelineConfig | undefined {
+  const { diagnostics } = reading
+  checkSections(tree, diagnostics)
+  const context = new ValueContext(reading)
+  const name = readName(tree, reading, context)
+  const settings = readSettings(tree, reading, context)
+  const nodes = readNodes(tree, reading)
+  const wiring = wire(nodes, diagnostics)
+  const configs = checkConfigs(nodes, wiring, context, diagnostics)
+  checkOutputs(nodes, wiring, node => outputsOf(node, configs.get(node)), diagnostics)
+  const sources = nodes.sources.map(node => ({ id: node.id, type: node.type, config: configs.get(node) ?? {} }))
+  const stages = nodes.stages.map(node => stageOf(node, configs.get(node), references(node, wiring), context))
+  const sinks = nodes.sinks.map(node => sinkOf(node, configs.get(node), references(node, wiring), context))
+  const deadLetters = readDeadLetters(tree, name, settings.state, context, reading)
+  if (diagnostics.errors > 0) return undefined
+  return { name, folder: reading.folder, sources, stages, sinks, deadLetters, ...settings }
+}
+
+// --------------------------------------------------------------------------------------------------------------- sections
+
+function checkSections(tree: Mapping, diagnostics: Diagnostics): void {
+  for (const { key, keyPlace } of tree.entries) {
+    if (SECTIONS.includes(key)) continue
+    const suggestion = suggest(key, SECTIONS)
+    diagnostics.error('CONFIG_UNKNOWN_FIELD', keyPlace, `A pipeline has no section "${key}".`, { suggestion, hint: suggestion === undefined ? `It has: ${SECTIONS.join(', ')}.` : undefined })
+  }
+  for (const [needed, hint] of NEEDED) {
+    const entry = entryOf(tree, needed)
+    if (entry === undefined) diagnostics.error('CONFIG_MISSING_FIELD', { ...tree.place, end: tree.place.start + 1 }, `The pipeline has no "${needed}".`, { expected: `a section "${needed}"`, hint })
+    else if (isEmpty(entry.value) || (entry.value.kind === 'map' && entry.value.entries.length === 0)) {
+      diagnostics.error('CONFIG_MISSING_FIELD', entry.keyPlace, `"${needed}" is empty: a pipeline needs at least one ${needed.slice(0, -1)}.`, { hint })
+    }
+  }
+}
+
+const NEEDED = [
+  ['sources', 'For example: sources: { in: { file: { path: data.ndjson } } }'],
+  ['sinks', 'For example: sinks: { out: { file: { path: out.ndjson } } }'],
+] as const
+
+function readName(tree: Mapping, { fallbackName }: PipelineReading, context: ValueContext): string {
+  const entry = entryOf(tree, 'pipeline')
+  const value = entry === undefined ? undefined : checkValue(NAME, entry.value, 'pipeline', context.checks())
+  return typeof value === 'string' ? value : fallbackName
+}
+
+type Settings = Pick<PipelineConfig, 'workers' | 'memory' | 'state' | 'checkpointInterval' | 'ordered' | 'batch' | 'stopTimeout'>
+
+function readSettings(tree: Mapping, { folder, diagnostics }: PipelineReading, context: ValueContext): Settings {
+  const own = { ...tree, entries: tree.entries.filter(entry => Object.hasOwn(SETTINGS.properties ?? {}, entry.key)) }
+  const before = diagnostics.errors
+  const value = checkValue(SETTINGS, own, 'pipeline', context.checks())
+  // Wrong settings stand in the diagnostics; the defaults take their place, so that the rest can be checked.
+  const { workers, memory, state, checkpoint_interval, ordered, batch, stop_timeout } = prepareConfig(SETTINGS, diagnostics.errors === before ? value : {}, { folder, now: () => 0, random: () => 0 })
+  return { workers, memory, state, checkpointInterval: checkpoint_interval, ordered, batch, stopTimeout: stop_timeout }
+}
+
+function readNodes(tree: Mapping, reading: PipelineReading): Wired {
+  const section = (key: 'sources' | 'sinks'): DraftNode[] => {
+    const value = entryOf(tree, key)?.value
+    return value === undefined || isEmpty(value) ? [] : readNodeMap(key === 'sources' ? 'source' : 'sink', value, reading)
+  }
+  const sources = section('sources')
+  const { stages, aliases } = readStages(entryOf(tree, 'stages')?.value, entryOf(tree, 'templates')?.value, reading)
+  const sinks = section('sinks')
+  giveIds([...sources, ...stages], sinks, reading.diagnostics)
+  return { sources, stages, sinks, aliases: aliases() }
+}
+
+// ---------------------------------------------------------------------------------------------------------------- configs
+
+/** Checks the config of each node, in the order in which events meet them, so that what a stage promises of its events is known behind it. */
+function checkConfigs(nodes: Wired, wiring: Wiring, context: ValueContext, diagnostics: Diagnostics): Map<DraftNode, Record<string, unknown>> {
+  const configs = new Map<DraftNode, Record<string, unknown>>()
+  const schemas = new EventSchemas(wiring, context)
+  const inOrder = new Set([...wiring.order, ...nodes.sources, ...nodes.stages, ...nodes.sinks])
+  for (const node of inOrder) {
+    const { declaration } = node
+    if (declaration === undefined) continue
+    const incoming = schemas.incoming(node)
+    const before = diagnostics.errors
+    const value = checkValue(declaration.config, longForm(declaration, node.config), node.type, context.checks(incoming))
+    // What was checked against an object's fields is an object.
+    if (typeof value === 'object' && value !== null) configs.set(node, value as Record<string, unknown>)
+    schemas.leave(node, incoming, diagnostics.errors === before ? configs.get(node) : undefined)
+  }
+  return configs
+}
+
+function outputsOf({ declaration }: DraftNode, config: Record<string, unknown> | undefined): readonly string[] | undefined {
+  if (declaration === undefined || config === undefined) return undefined
+  if (declaration.kind !== 'stage' || declaration.outputs === undefined) return []
+  try {
+    return declaration.outputs(config)
+  } catch {
+    // A config with problems may be more than the declaration expects; the problems have been told.
+    return undefined
+  }
+}
+
+function references(node: DraftNode, wiring: Wiring): string[] {
+  return (wiring.from.get(node) ?? []).map(edge => (edge.output === undefined ? edge.node.id : `${edge.node.id}.${edge.output}`))
+}
+
+// ----------------------------------------------------------------------------------------------------------- dead letters
+
+/** Dead letters go where the pipeline says, else to a file beside the state or in the working folder: never nowhere. */
+function readDeadLetters(tree: Mapping, name: string, state: string | undefined, context: ValueContext, reading: PipelineReading): SinkConfig | undefined {
+  const entry = entryOf(tree, 'dead_letters')
+  if (entry === undefined) return defaultDeadLetters(name, state, reading)
+  const node = readNode('sink', 'dead_letters', entry.keyPlace, entry.value, '', reading)
+  if (node?.declaration === undefined) return undefined
+  const from = node.options.find(option => option.key === 'from')
+  if (from !== undefined) reading.diagnostics.error('CONFIG_UNKNOWN_FIELD', from.keyPlace, 'Dead letters come from everywhere: "dead_letters" has no "from".')
+  const config = checkValue(node.declaration.config, longForm(node.declaration, node.config), node.type, context.checks())
+  return sinkOf(node, config, [], context)
+}
+
+function defaultDeadLetters(name: string, state: string | undefined, { registry, workingFolder }: PipelineReading): SinkConfig | undefined {
+  const declaration = registry.sink('file')
+  if (declaration === undefined) return undefined
+  const path = join(state === undefined ? workingFolder : dirname(state), `${name.replace(/[^\w.-]+/g, '-')}.dead-letters.ndjson`)
+  return { id: 'dead_letters', type: 'file', config: { ...defaultsOf(declaration.config), path }, from: [], retry: defaultRetry(), breaker: undefined, rateLimit: undefined }
+}
+
+/** The defaults of a component's fields, in the user's words. */
+function defaultsOf(of: Field<unknown>): Record<string, unknown> {
+  const given = Object.entries(of.properties ?? {}).filter(([, inner]) => inner.default !== undefined)
+  return Object.fromEntries(given.map(([key, inner]) => [key, inner.default]))
+}
