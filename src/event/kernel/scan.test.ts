@@ -211,6 +211,18 @@ for (const engine of ENGINES) {
   })
 }
 
+test('lines that change their shapes all the time, then not any more, then to others for good, are read right', () => {
+  const columns = createScanner([['a'], ['o', 'b']], { slabBytes: 1 << 16, rowsMax: 512, roomBytes: 1 << 16 })
+  const phases = [(n: number) => `k${n}`, () => 'x', () => 'yy']
+  for (const keyOf of phases) {
+    for (let first = 0; first < 20000; first += 400) {
+      const rows = Array.from({ length: 400 }, (_, index) => first + index)
+      assert.equal(scanText(columns, rows.map((n) => `{"${keyOf(n)}":[${n}],"a":${n / 4},"o":{"b":"${n}"}}\n`).join('')), 400)
+      for (const row of [0, 17, 399]) assert.deepEqual([columns.status[row], columns.value(0, row), columns.value(1, row)], [OK, (first + row) / 4, String(first + row)])
+    }
+  }
+})
+
 test('both engines agree on every row, but for lines that one of them leaves to JSON.parse', () => {
   const dice = new Dice(11)
   const [kernel, twin] = ENGINES.map((engine) => createScanner(PATHS, { engine })) as [Columns, Columns] // Two engines.

@@ -60,7 +60,15 @@ function matches(joint: usize, p: usize): bool {
   const difference = v128.and(v128.xor(v128.load(p), v128.load(joint, TEXT)), v128.load(joint, MASK))
   if (v128.any_true(difference)) return false
   const length = <usize>load<u32>(joint, LENGTH)
-  return length <= 16 || memory.compare(p + 16, joint + REST, length - 16) == 0
+  return length <= 16 || matchesRest(joint, p, length)
+}
+
+/** Compares the bytes behind the sixteenth; the joint has zeros behind its last. */
+function matchesRest(joint: usize, p: usize, length: usize): bool {
+  let at: usize = 16
+  for (; at + 16 <= length; at += 16) if (v128.any_true(v128.xor(v128.load(p + at), v128.load(joint + REST - 16 + at)))) return false
+  for (; at < length; at++) if (load<u8>(p + at) != load<u8>(joint + REST - 16 + at)) return false
+  return true
 }
 
 /** Walks the line at `p` along the tree; false where it leaves the tree, with the row's columns as they were. Leaves `newline` at the line's end. */
