@@ -183,7 +183,7 @@ function checkObject(field: Field<unknown>, tree: Mapping, name: string, checks:
     if (of !== undefined) {
       // `key:` with nothing behind it, where it may be left out, is left out.
       if (isEmpty(value) && mayBeLeftOut(of)) continue
-      const made = checkValue(of, value, `${name}.${key}`, checks)
+      const made = checkValue(of, value, below(name, key), checks)
       if (made !== undefined) define(result, key, made)
     } else if (others === false) unknownField(key, keyPlace, name, Object.keys(properties), checks)
     else define(result, key, plain(value))
@@ -205,7 +205,12 @@ export function mustBeGiven(of: Field<unknown>): boolean {
 
 /** A map that was left out and is not optional has its defaults. */
 function defaultsOf(of: Field<unknown>, result: Record<string, unknown>, key: string, { place }: Tree, name: string, checks: ValueChecks): void {
-  if (of['x-optional'] !== true && of.properties !== undefined) define(result, key, checkObject(of, { kind: 'map', entries: [], place }, `${name}.${key}`, checks))
+  if (of['x-optional'] !== true && of.properties !== undefined) define(result, key, checkObject(of, { kind: 'map', entries: [], place }, below(name, key), checks))
+}
+
+/** How a field of a map is called; the settings of the pipeline stand below no name. */
+function below(name: string, key: string): string {
+  return name === '' ? key : `${name}.${key}`
 }
 
 function unknownField(key: string, place: Place, name: string, known: readonly string[], checks: ValueChecks): void {

@@ -82,7 +82,7 @@ type Settings = Pick<PipelineConfig, 'workers' | 'memory' | 'state' | 'checkpoin
 function readSettings(tree: Mapping, { folder, diagnostics }: PipelineReading, context: ValueContext): Settings {
   const own = { ...tree, entries: tree.entries.filter(entry => Object.hasOwn(SETTINGS.properties ?? {}, entry.key)) }
   const before = diagnostics.errors
-  const value = checkValue(SETTINGS, own, 'pipeline', context.checks())
+  const value = checkValue(SETTINGS, own, '', context.checks())
   // Wrong settings stand in the diagnostics; the defaults take their place, so that the rest can be checked.
   const { workers, memory, state, checkpoint_interval, ordered, batch, stop_timeout } = prepareConfig(SETTINGS, diagnostics.errors === before ? value : {}, { folder, now: () => 0, random: () => 0 })
   return { workers, memory, state, checkpointInterval: checkpoint_interval, ordered, batch, stopTimeout: stop_timeout }
