@@ -30,6 +30,9 @@ const PIECES_PER_WORKER = 3
 /** Batches under way at most: enough to keep all busy; more would only lie in memory. */
 const FLIGHTS_MAX = 24
 
+/** Bytes of a piece at most: it must fit the columns, with a long last line. */
+const PIECE_MAX = 768 * 1024
+
 export interface CoordinatorParts {
   readonly plan: Plan
   readonly links: readonly Link[]
@@ -158,7 +161,7 @@ export class Coordinator {
   }
 
   async #readSource(open: OpenSource, stop: AbortSignal): Promise<void> {
-    const { bytes } = this.#parts.plan.config.batch
+    const bytes = Math.min(this.#parts.plan.config.batch.bytes, PIECE_MAX)
     while (!stop.aborted) {
       await this.#gate.until(() => this.#failure !== undefined || stop.aborted || this.#hasRoom())
       this.check()

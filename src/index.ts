@@ -1,0 +1,11 @@
+/** What programs that embed Sluice use. */
+export { defineCodec, defineSink, defineSource, defineStage, field, runPipeline as run } from './engine/index.ts'
+export type {
+  CodecDeclaration, ComponentContext, Output, PipelineConfig, Progress, Registry, Report, RunOptions, Sink, SinkDeclaration, Source, SourceDeclaration, Stage, StageContext, StageDeclaration,
+} from './engine/index.ts'
+export { Event } from './event/index.ts'
+export type { JsonValue } from './event/index.ts'
+export { SluiceError } from './base/index.ts'
+export { makeRegistry, registry } from './registry.ts'
+export { runFile } from './runtime.ts'
+export type { RunFileOptions } from './runtime.ts'
