@@ -69,6 +69,26 @@ for (const engine of ENGINES) {
     }
   })
 
+  test(`${engine}: what lies behind an output is not touched, however long a row is`, () => {
+    const columns = createScanner([['a']], { engine })
+    scanText(columns, `{"a":"${'€'.repeat(2000)}"}`)
+    const values = columns.newNumbers()
+    values[0] = -1.7976931348623157e-308
+    const long: EmitOp = { op: 'literal', text: 'x'.repeat(5000) }
+    const mask: EmitOp = { op: 'mask', field: 0, fill: 'yy', last: 700, each: true }
+    const set: EmitOp = { op: 'edit', edits: [{ edit: 'set', field: 0, value: [mask, { op: 'number', values }, long] }] }
+    for (const ops of [[{ op: 'number', values }, long], [mask, mask], [set], [long], [{ op: 'line' }]] as EmitOp[][]) {
+      const program = columns.compile(ops)
+      for (let room = 0; room < 70; room++) {
+        const output = columns.newOutput(room)
+        const behind = columns.newMask().fill(7)
+        assert.equal(columns.emit(program, columns.newRows(), 0, 1, output), 0)
+        assert.equal(output.length, 0)
+        assert.ok(behind.every((byte) => byte === 7))
+      }
+    }
+  })
+
   test(`${engine}: output goes on where it stopped`, () => {
     const columns = createScanner([['a']], { engine })
     const rows = scanText(columns, Array.from({ length: 9 }, (_, index) => `{"a":${index}}\n`).join(''))

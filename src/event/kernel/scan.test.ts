@@ -152,6 +152,10 @@ for (const engine of ENGINES) {
       const text = `{"a":"${'x'.repeat(length - 8)}"}`
       assert.deepEqual([scanText(columns, text), columns.status[0], columns.text(0, 0).length], [1, OK, length - 6])
     }
+    for (const length of [64, 128, 4096]) {
+      const columns = createScanner([['a']], { engine, slabBytes: length })
+      assert.deepEqual([scanText(columns, `{"a":"${'x'.repeat(length - 6)}`), columns.status[0], columns.lineEnd[0]], [1, BAD, length])
+    }
     const columns = createScanner([['a']], { engine, slabBytes: 64 })
     assert.throws(() => columns.scan(65), /does not fit/)
     assert.equal(columns.scan(0), 0)
@@ -220,6 +224,19 @@ test('lines that change their shapes all the time, then not any more, then to ot
       assert.equal(scanText(columns, rows.map((n) => `{"${keyOf(n)}":[${n}],"a":${n / 4},"o":{"b":"${n}"}}\n`).join('')), 400)
       for (const row of [0, 17, 399]) assert.deepEqual([columns.status[row], columns.value(0, row), columns.value(1, row)], [OK, (first + row) / 4, String(first + row)])
     }
+  }
+})
+
+test('more shapes than are remembered do no harm', () => {
+  const columns = createScanner([['k1'], ['k9']])
+  const dice = new Dice(1)
+  for (let round = 0; round < 4; round++) {
+    const lines = Array.from({ length: 900 }, () => `{${Array.from({ length: 12 }, (_, key) => `"k${key}":${dice.roll(99)}`).filter(() => dice.roll(2) === 0).join(',')}}`)
+    assert.equal(scanText(columns, lines.join('\n')), lines.length)
+    lines.forEach((text, row) => {
+      assert.equal(columns.line(row), text)
+      assert.deepEqual([columns.value(0, row), columns.value(1, row)], ['k1', 'k9'].map((key) => valueAt(JSON.parse(text), [key])))
+    })
   }
 })
 

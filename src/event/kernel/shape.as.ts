@@ -15,7 +15,7 @@
  * Bounds: JOINTS_MAX joints, SIBLINGS_MAX behind one value, JOINT_BYTES_MAX bytes in one. Where most lines leave the tree it is given up for a while and then begun anew.
  */
 import { nextMark } from './marks.as'
-import { ENTRY_BYTES, entries, input, kinds, fields, putField, shapes, starts, stride } from './memory.as'
+import { ENTRY_BYTES, entries, input, putField, shapes, starts, stride } from './memory.as'
 import { ARRAY, ESCAPED, FALSE, NULL, OBJECT, STRING, TRUE, simpleNumber } from './token.as'
 import { findEntry, setNewline, suspect } from './walk.as'
 
@@ -108,7 +108,6 @@ export function walkShape(p: usize, row: u32): bool {
     }
     joint = load<u32>(joint, CHILD)
   }
-  for (let field: u32 = 0; field < fields; field++) store<u8>(kinds + field * stride + row, 0)
   return false
 }
 
