@@ -3,6 +3,7 @@ import { extname, resolve } from 'node:path'
 import { runPipeline } from './engine/index.ts'
 import type { PipelineConfig, Progress, Registry, Report, SourceConfig } from './engine/index.ts'
 import { configOrThrow, loadPipeline } from './pipeline/index.ts'
+import { answerToOwnName } from './own-name.ts'
 import { registry } from './registry.ts'
 import type { PipelineStart } from './start.ts'
 
@@ -37,6 +38,7 @@ export async function runFile(file: string, options: RunFileOptions = {}): Promi
 }
 
 async function load(file: string, folder: string, overrides: Readonly<Record<string, string>>): Promise<{ config: PipelineConfig; registry: Registry; module: string | undefined }> {
+  answerToOwnName()
   const result = await loadPipeline(file, registry, { workingFolder: folder, overrides })
   return { config: configOrThrow(result), registry: result.registry, module: undefined }
 }
