@@ -87,12 +87,16 @@ export function makePlan(config: PipelineConfig, registry: Registry): Plan {
 
 function draft(config: PipelineConfig): Draft[] {
   const drafts: Draft[] = []
+  // Sinks have names of their own: nothing takes from a sink, so one may be called like the stage that feeds it.
   const byId = new Map<string, Draft>()
+  const sinkIds = new Set<string>(['dead_letters'])
   const add = (id: string, kind: NodeKind, from: readonly string[], of: Draft['config']): void => {
-    if (byId.has(id)) throw new SluiceError('PLAN_ID_TWICE', `Two nodes are called "${id}".`)
+    const taken = kind === 'sink' ? sinkIds.has(id) : byId.has(id)
+    if (taken) throw new SluiceError('PLAN_ID_TWICE', `Two ${kind === 'sink' ? 'sinks' : 'nodes'} are called "${id}".`)
     const node: Draft = { index: drafts.length, id, kind, level: 0, from: from.map(text => ({ node: -1, output: text })), config: of }
     drafts.push(node)
-    byId.set(id, node)
+    if (kind === 'sink') sinkIds.add(id)
+    else byId.set(id, node)
   }
   for (const source of config.sources) add(source.id, 'source', [], source)
   for (const stage of config.stages) add(stage.id, stage.type === PARTITION_BY ? 'partition' : 'stage', stage.from, stage)
