@@ -227,11 +227,21 @@ test('lines that change their shapes all the time, then not any more, then to ot
   }
 })
 
+test('objects that are wanted themselves are found, however many begin or end at one place', () => {
+  const path = ['a', 'b', 'c', 'd', 'e', 'f', 'g']
+  const columns = createScanner(path.map((_, depth) => path.slice(0, depth + 1)))
+  for (const depth of [1, 2, 3, 4, 5, 6, 7]) {
+    const inner = path.slice(0, depth).reduceRight((value, key) => `{"${key}":${value}}`, '[7]')
+    assert.equal(scanText(columns, `${inner}\n`.repeat(3)), 3)
+    for (const row of [0, 1, 2]) path.forEach((_, field) => assert.deepEqual(columns.value(field, row), valueAt(JSON.parse(inner), path.slice(0, field + 1))))
+  }
+})
+
 test('more shapes than are remembered do no harm', () => {
   const columns = createScanner([['k1'], ['k9']])
   const dice = new Dice(1)
   for (let round = 0; round < 4; round++) {
-    const lines = Array.from({ length: 900 }, () => `{${Array.from({ length: 12 }, (_, key) => `"k${key}":${dice.roll(99)}`).filter(() => dice.roll(2) === 0).join(',')}}`)
+    const lines = Array.from({ length: 900 }, () => `{${Array.from({ length: 40 }, (_, key) => `"k${key}":${dice.roll(99)}`).filter(() => dice.roll(2) === 0).join(',')}}`)
     assert.equal(scanText(columns, lines.join('\n')), lines.length)
     lines.forEach((text, row) => {
       assert.equal(columns.line(row), text)
