@@ -226,7 +226,10 @@ function missingField(key: string, of: Field<unknown>, place: Place, name: strin
 }
 
 function checkEither(field: Field<unknown>, fields: readonly Field<unknown>[], tree: Tree, name: string, checks: ValueChecks): unknown {
-  const candidates = fields.filter(one => hasKind(one, tree))
+  // Whatever can be an expression is one only if nothing else fits better: `true` is a boolean first.
+  const fitting = fields.filter(one => hasKind(one, tree))
+  const native = tree.kind === 'leaf' && typeof tree.value !== 'string' ? fitting.filter(one => one['x-sluice'] !== 'expression') : []
+  const candidates = native.length > 0 ? native : fitting
   const [only] = candidates
   if (only === undefined) return wrong(field, tree, name, checks, { suggestion: nearest(fields, tree) })
   if (candidates.length === 1) return checkValue(only, tree, name, checks)

@@ -63,6 +63,24 @@ export class Documents {
     return own.kind === 'map' ? this.#withIncludes(own, path, [...chain, path]) : undefined
   }
 
+  /** The tree with the tests of the file beside it: `late.test.yaml` for `late.yaml`. It holds tests and nothing else. */
+  withTests(own: Mapping, path: string): Mapping {
+    const beside = path.replace(/\.(ya?ml)$/, '.test.$1')
+    const { diagnostics, readText } = this.#setting
+    let there = false
+    try {
+      there = beside !== path && readText(beside) !== undefined
+    } catch {
+      there = true // Reading it again tells why it can't be read.
+    }
+    const tests = there ? this.read(beside) : undefined
+    if (tests === undefined) return own
+    for (const { key, keyPlace } of tests.entries) {
+      if (key !== 'tests') diagnostics.error('CONFIG_UNKNOWN_FIELD', keyPlace, `A file of tests holds "tests" only, not "${key}".`)
+    }
+    return merge(own, { ...tests, place: own.place, entries: tests.entries.filter(entry => entry.key === 'tests') })
+  }
+
   #open(path: string, named: Place | undefined): SourceFile | undefined {
     const before = this.#files.get(path)
     if (before !== undefined) return before
@@ -139,8 +157,8 @@ function mergeEntry(under: Entry, over: Entry): Entry {
   return over
 }
 
-/** A path as seen from a folder, where that is inside it or near. */
+/** A path as seen from a folder, where that is inside it or beside it. */
 export function shownPath(path: string, folder: string): string {
   const seen = relative(folder, path)
-  return seen === '' || isAbsolute(seen) || seen.startsWith('../../..') ? path : seen
+  return seen === '' || isAbsolute(seen) || seen.startsWith('../../') ? path : seen
 }

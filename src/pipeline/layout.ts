@@ -76,7 +76,7 @@ export const SETTINGS = field.object({
   ordered: field.boolean({ default: true, description: 'Keep the order of the source in the output, whatever the number of workers' }),
   batch: field.object(
     {
-      bytes: field.size({ default: '1MiB', description: 'Bytes to aim at' }),
+      bytes: field.size({ default: '256KiB', description: 'Bytes to aim at; 768KiB at most' }),
       events: field.integer({ minimum: 1, maximum: 10_000_000, default: 100_000, description: 'Most events in a batch' }),
       age: field.duration({ default: '10ms', description: 'How long a started batch of a live source may wait for more' }),
     },

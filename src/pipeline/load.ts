@@ -8,7 +8,9 @@ import type { Diagnostic } from './diagnostic.ts'
 import { Documents } from './documents.ts'
 import type { ReadText } from './documents.ts'
 import { applyOverrides } from './overrides.ts'
+import type { ConfigTest } from './config-tests/layout.ts'
 import { readPipeline } from './pipeline-reader.ts'
+import type { PipelineDraft } from './pipeline-reader.ts'
 import { substituteVariables } from './variables.ts'
 
 export interface LoadOptions {
@@ -18,6 +20,8 @@ export interface LoadOptions {
   readonly env?: Readonly<Record<string, string | undefined>>
   /** Values that replace those of the file, by key; `batch.bytes` names one inside another. Read as YAML. */
   readonly overrides?: Readonly<Record<string, string>>
+  /** Reads `NAME.test.yaml` beside `NAME.yaml` too, where there is one. */
+  readonly withTests?: boolean
   /** The text of a file, or undefined where there is none. */
   readonly readText?: ReadText
 }
@@ -29,6 +33,10 @@ export interface LoadResult {
   readonly registry: Registry
   /** Errors and warnings, by place. */
   readonly diagnostics: readonly Diagnostic[]
+  /** The tests of the file, and of the one beside it where `withTests` asked for it. */
+  readonly tests: readonly ConfigTest[]
+  /** For `echoPipeline`; undefined where nothing could be read. */
+  readonly draft: PipelineDraft | undefined
 }
 
 /** Reads a pipeline's file with all that belongs to it. Never throws for what a user wrote: all problems are in `diagnostics`. */
@@ -38,13 +46,14 @@ export async function loadPipeline(file: string, registry: Registry, options: Lo
   const { workingFolder = process.cwd(), env = process.env, readText = readTextNow, overrides = {} } = options
   const path = resolve(workingFolder, file)
   const variables = { env, readText, diagnostics }
-  const substitute = (tree: Parameters<typeof substituteVariables>[0]) => substituteVariables(tree, variables)
-  const read = new Documents({ yaml, diagnostics, readText, workingFolder, substitute }).read(path)
-  const tree = read === undefined ? undefined : applyOverrides(read, overrides, yaml, diagnostics)
-  if (tree === undefined) return { config: undefined, registry, diagnostics: diagnostics.list() }
+  const documents = new Documents({ yaml, diagnostics, readText, workingFolder, substitute: tree => substituteVariables(tree, variables) })
+  const own = documents.read(path)
+  const whole = own === undefined || options.withTests !== true ? own : documents.withTests(own, path)
+  if (whole === undefined) return { config: undefined, registry, diagnostics: diagnostics.list(), tests: [], draft: undefined }
+  const tree = applyOverrides(whole, overrides, yaml, diagnostics)
   const fallbackName = basename(path, extname(path))
-  const config = readPipeline(tree, { registry, diagnostics, readText, folder: dirname(path), workingFolder, fallbackName })
-  return { config, registry, diagnostics: diagnostics.list() }
+  const draft = readPipeline(tree, { registry, diagnostics, readText, folder: dirname(path), workingFolder, fallbackName })
+  return { config: draft.config, registry, diagnostics: diagnostics.list(), tests: draft.tests, draft }
 }
 
 /** The config, or a SluiceError that tells all problems. */

@@ -1,9 +1,11 @@
 /** Reads the merged tree of a pipeline into the config that the engine takes, telling everything that is wrong on the way. */
 import { dirname, join } from 'node:path'
-import { suggest } from '../base/index.ts'
+import { parseSize, suggest } from '../base/index.ts'
 import { prepareConfig } from '../engine/index.ts'
 import type { Field, PipelineConfig, Registry, SinkConfig } from '../engine/index.ts'
 import { checkValue } from './check-value.ts'
+import { readTests } from './config-tests/read.ts'
+import type { ConfigTest } from './config-tests/layout.ts'
 import type { Diagnostics } from './diagnostic.ts'
 import type { ReadText } from './documents.ts'
 import { EventSchemas } from './event-schemas.ts'
@@ -13,8 +15,9 @@ import { defaultRetry, sinkOf, stageOf } from './node-options.ts'
 import { longForm, readNode, readNodeMap } from './nodes.ts'
 import type { DraftNode } from './nodes.ts'
 import { readStages } from './stage-list.ts'
-import { entryOf, isEmpty } from './tree.ts'
+import { entryOf, isEmpty, shown } from './tree.ts'
 import type { Mapping } from './tree.ts'
+import { tryCreate } from './try-create.ts'
 import { ValueContext } from './value-context.ts'
 import { checkOutputs, wire } from './wiring.ts'
 import type { Wired, Wiring } from './wiring.ts'
@@ -31,7 +34,19 @@ export interface PipelineReading {
 }
 
 
-export function readPipeline(tree: Mapping, reading: PipelineReading): PipelineConfig | undefined {
+/** A pipeline as it was read, with the trees of its values. */
+export interface PipelineDraft {
+  readonly name: string
+  readonly tree: Mapping
+  readonly nodes: Wired
+  readonly wiring: Wiring
+  readonly deadLetters: SinkConfig | undefined
+  /** Undefined where there are errors. */
+  readonly config: PipelineConfig | undefined
+  readonly tests: readonly ConfigTest[]
+}
+
+export function readPipeline(tree: Mapping, reading: PipelineReading): PipelineDraft {
   const { diagnostics } = reading
   checkSections(tree, diagnostics)
   const context = new ValueContext(reading)
@@ -45,8 +60,9 @@ export function readPipeline(tree: Mapping, reading: PipelineReading): PipelineC
   const stages = nodes.stages.map(node => stageOf(node, configs.get(node), references(node, wiring), context))
   const sinks = nodes.sinks.map(node => sinkOf(node, configs.get(node), references(node, wiring), context))
   const deadLetters = readDeadLetters(tree, name, settings.state, context, reading)
-  if (diagnostics.errors > 0) return undefined
-  return { name, folder: reading.folder, sources, stages, sinks, deadLetters, ...settings }
+  const tests = readTests(tree, nodes, context)
+  const config = diagnostics.errors > 0 ? undefined : { name, folder: reading.folder, sources, stages, sinks, deadLetters, ...settings }
+  return { name, tree, nodes, wiring, deadLetters, config, tests }
 }
 
 // --------------------------------------------------------------------------------------------------------------- sections
@@ -83,9 +99,22 @@ function readSettings(tree: Mapping, { folder, diagnostics }: PipelineReading, c
   const own = { ...tree, entries: tree.entries.filter(entry => Object.hasOwn(SETTINGS.properties ?? {}, entry.key)) }
   const before = diagnostics.errors
   const value = checkValue(SETTINGS, own, '', context.checks())
+  checkBatchBytes(tree, diagnostics)
   // Wrong settings stand in the diagnostics; the defaults take their place, so that the rest can be checked.
   const { workers, memory, state, checkpoint_interval, ordered, batch, stop_timeout } = prepareConfig(SETTINGS, diagnostics.errors === before ? value : {}, { folder, now: () => 0, random: () => 0 })
   return { workers, memory, state, checkpointInterval: checkpoint_interval, ordered, batch, stopTimeout: stop_timeout }
+}
+
+/** Columns take a slab of this size and one record more. */
+const BATCH_BYTES_MAX = 768 * 1024
+
+function checkBatchBytes(tree: Mapping, diagnostics: Diagnostics): void {
+  const batch = entryOf(tree, 'batch')?.value
+  const bytes = batch?.kind === 'map' ? entryOf(batch, 'bytes')?.value : undefined
+  if (bytes?.kind !== 'leaf' || (typeof bytes.value !== 'string' && typeof bytes.value !== 'number')) return
+  const size = parseSize(bytes.value)
+  if (size === undefined || (size >= 1024 && size <= BATCH_BYTES_MAX)) return
+  diagnostics.error('CONFIG_VALUE', bytes.place, `"batch.bytes" must be from 1KiB to 768KiB, not ${shown(bytes)}.`, { expected: 'a size from 1KiB to 768KiB' })
 }
 
 function readNodes(tree: Mapping, reading: PipelineReading): Wired {
@@ -113,9 +142,10 @@ function checkConfigs(nodes: Wired, wiring: Wiring, context: ValueContext, diagn
     const incoming = schemas.incoming(node)
     const before = diagnostics.errors
     const value = checkValue(declaration.config, longForm(declaration, node.config), node.type, context.checks(incoming))
+    const right = diagnostics.errors === before && typeof value === 'object' && value !== null
     // What was checked against an object's fields is an object.
-    if (typeof value === 'object' && value !== null) configs.set(node, value as Record<string, unknown>)
-    schemas.leave(node, incoming, diagnostics.errors === before ? configs.get(node) : undefined)
+    if (right && tryCreate(node, value as Record<string, unknown>, context)) configs.set(node, value as Record<string, unknown>)
+    schemas.leave(node, incoming, configs.get(node))
   }
   return configs
 }

@@ -188,8 +188,14 @@ export class Templates {
   }
 }
 
-const PARAMETER = field.object({
+const PARAMETER: Field<unknown> = field.object({
   type: field.choice(PARAMETER_TYPES, { default: 'any', description: 'Kind of value' }),
   default: field.optional(field.anything({ description: 'Value where the use gives none; without it the parameter must be given' })),
   description: field.optional(field.string()),
 })
+
+/** What a template holds beside its stages. */
+export const TEMPLATE_FIELDS: Readonly<Record<string, Field<unknown>>> = {
+  description: field.string({ description: 'What the template is for' }),
+  parameters: field.record(PARAMETER, { description: 'Values that a use gives, by name: `${param:name}` stands for them' }),
+}
