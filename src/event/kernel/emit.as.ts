@@ -130,6 +130,18 @@ function continues(p: usize): bool {
   return (load<u8>(p) & 0xc0) == 0x80
 }
 
+/** The first such byte between two places, or `end`. */
+// @ts-ignore: a decorator of AssemblyScript
+@inline
+function findByte(from: usize, end: usize, byte: u8): usize {
+  const wanted = i8x16.splat(<i8>byte)
+  for (; from < end; from += 16) {
+    const found = i8x16.bitmask(i8x16.eq(v128.load(from), wanted))
+    if (found) return min(from + <usize>ctz(found), end)
+  }
+  return end
+}
+
 /** Hides the middle of the text from `start` to `end`. `rule`: first, last, from (byte or 0), each, place and length of the fill. */
 function mask(start: usize, end: usize, rule: usize): void {
   const fill = load<usize>(rule, 16)
@@ -150,7 +162,7 @@ function mask(start: usize, end: usize, rule: usize): void {
     head = start
     tail = end
   } else if (tailByte) {
-    for (tail = head; tail < end && load<u8>(tail) != tailByte; ) tail++
+    tail = findByte(head, end, <u8>tailByte)
   }
   if (limit - to < 1) full = true
   else store<u8>(to++, 34)
