@@ -75,6 +75,11 @@ export class Barriers {
     this.#cancel?.()
   }
 
+  /** The dead letters take rows of a batch as long as any sink may refuse them, so what comes later is kept back while a barrier passes. */
+  get #letters(): SinkRunner | undefined {
+    return this.#parts.sinks.get(this.#parts.plan.deadLetters)
+  }
+
   /** Cuts behind the last batch read. Resolves when the cut is on disk. */
   async cut(): Promise<void> {
     if (this.#barrier !== undefined) await this.#barrier.done
@@ -84,6 +89,7 @@ export class Barriers {
     const { promise, resolve } = Promise.withResolvers<void>()
     const barrier: Barrier = { id: this.#ids++, seq, open: 1, groups: [], marks: new Map(), passed: 0, done: promise, resolve }
     this.#barrier = barrier
+    this.#letters?.hold(seq)
     if (!this.#parts.plan.config.ordered) this.#parts.coordinator.hold(seq)
     for (const level of this.#parts.plan.levels) if (this.#parts.coordinator.cursor(level.index) > seq) this.#pass(barrier, level.index)
     await promise
@@ -139,9 +145,10 @@ export class Barriers {
     barrier.open--
     if (barrier.open > 0) return
     // The dead letters come last: what the other sinks refused has been written to them by now.
-    const letters = this.#parts.sinks.get(this.#parts.plan.deadLetters)
+    const letters = this.#letters
     if (letters !== undefined && !barrier.marks.has(letters.id)) return this.#flush(barrier, letters)
     this.#barrier = undefined
+    letters?.hold(undefined)
     this.#committing = this.#commit(barrier).catch((error: unknown) => this.#parts.coordinator.fail(error))
     if (!this.#parts.plan.config.ordered) this.#parts.coordinator.hold(undefined)
     barrier.resolve()

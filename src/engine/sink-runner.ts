@@ -33,6 +33,8 @@ export class SinkRunner {
   readonly #refused: Refused
   readonly #failed: (error: unknown) => void
   readonly #queue: Item[] = []
+  #holdBehind: number | undefined
+  #held: { readonly rows: SinkRows; readonly flight: Flight }[] = []
   #writing = 0
   #flushing = false
   /** Set once a write has failed for good: nothing more is written. */
@@ -53,11 +55,23 @@ export class SinkRunner {
 
   /** Chunks that wait or are being written. */
   get backlog(): number {
-    return this.#queue.length + this.#writing
+    return this.#queue.length + this.#held.length + this.#writing
+  }
+
+  /** Keeps back the rows of flights behind `seq`, until called with undefined: they must not be part of the mark that is being made. */
+  hold(seq: number | undefined): void {
+    this.#holdBehind = seq
+    const held = this.#held
+    this.#held = []
+    for (const { rows, flight } of held) this.write(rows, flight)
   }
 
   /** Takes rows on behalf of a flight, which is told when they are answered. */
   write(rows: SinkRows, flight: Flight): void {
+    if (this.#holdBehind !== undefined && flight.seq > this.#holdBehind) {
+      this.#held.push({ rows, flight })
+      return
+    }
     this.#queue.push({ kind: 'write', rows, flight })
     this.#next()
   }
