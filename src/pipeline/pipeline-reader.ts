@@ -183,7 +183,7 @@ function defaultDeadLetters(name: string, state: string | undefined, { registry,
   const declaration = registry.sink('file')
   if (declaration === undefined) return undefined
   const path = join(state === undefined ? workingFolder : dirname(state), `${name.replace(/[^\w.-]+/g, '-')}.dead-letters.ndjson`)
-  return { id: 'dead_letters', type: 'file', config: { ...defaultsOf(declaration.config), path }, from: [], retry: defaultRetry(), breaker: undefined, rateLimit: undefined }
+  return { id: 'dead_letters', type: 'file', config: { ...defaultsOf(declaration.config), path, mode: 'append' }, from: [], retry: defaultRetry(), breaker: undefined, rateLimit: undefined }
 }
 
 /** The defaults of a component's fields, in the user's words. */

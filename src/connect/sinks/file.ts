@@ -101,8 +101,9 @@ class FileSink implements Sink {
       this.#targets.set(target, { name: target, index, begun, file })
       await this.#recover(target, index, file, length)
     }
-    // One file is begun at once, so that an empty result is a file too, and a path that can't be written is known before anything is read.
-    if (files === undefined && this.#config.path.literal && this.#config.rotate === undefined) await this.#use(await this.#target(''))
+    // One file is begun at once, so that an empty result is a file too, and a path that can't be written is known before anything is read. What is appended to needs neither.
+    const { path, rotate, mode } = this.#config
+    if (files === undefined && path.literal && rotate === undefined && mode !== 'append') await this.#use(await this.#target(''))
   }
 
   /** Cuts the file back and removes those begun after it. */
