@@ -39,7 +39,8 @@ export const mask: StageDeclaration = defineStage({
   ],
   create: ({ fields, how, keep, fill, key }) => {
     if (how === 'hash' && key === undefined) throw new SluiceError('CONFIG_VALUE', 'mask: "hash" needs a "key".')
-    const paths = (typeof fields === 'string' ? [fields] : fields).map(parsePath)
+    // A path that stands twice is one field, masked once.
+    const paths = [...new Map((typeof fields === 'string' ? [fields] : fields).map(path => [JSON.stringify(parsePath(path)), parsePath(path)])).values()]
     const first = how === 'keep_first' ? keep : how === 'email' ? 1 : 0
     const last = how === 'keep_last' ? keep : 0
     const from = how === 'email' ? '@' : undefined
@@ -49,13 +50,15 @@ export const mask: StageDeclaration = defineStage({
     }
     return {
       process: each((event, out) => {
-        for (const path of paths) {
+        // All of them or none: what `on_error: pass` lets through must not be masked by half.
+        const masked = paths.flatMap(path => {
           const raw = rawField(event, path)
-          if (raw === undefined) continue
+          if (raw === undefined) return []
           const value = JSON.parse(raw) as JsonValue // The field's own JSON text.
           if (typeof value !== 'string') throw new SluiceError('FIELD_TYPE', `mask: ${path.join('.')} is ${kindOf(value)}, not a text.`)
-          setField(event, path, JSON.stringify(hide(value)))
-        }
+          return [{ path, raw: JSON.stringify(hide(value)) }]
+        })
+        for (const { path, raw } of masked) setField(event, path, raw)
         out.emit(event)
       }),
       columns: () => {
