@@ -19,6 +19,8 @@ export interface RunFileOptions {
   readonly signal?: AbortSignal
   /** Stops at once. */
   readonly stopNow?: AbortSignal
+  /** The pipeline was read and is about to run. */
+  readonly onLoaded?: (config: PipelineConfig) => void
   readonly onProgress?: (progress: Progress) => void
   /** Milliseconds. */
   readonly progressInterval?: number
@@ -27,10 +29,11 @@ export interface RunFileOptions {
 
 /** Runs the pipeline of a YAML file or a TypeScript module. Throws CONFIG_... with all problems, or what made the run fail. */
 export async function runFile(file: string, options: RunFileOptions = {}): Promise<Report> {
-  const { folder = process.cwd(), overrides = {}, workers, inputDeadLetters, ...rest } = options
+  const { folder = process.cwd(), overrides = {}, workers, inputDeadLetters, onLoaded, ...rest } = options
   const all = workers === undefined ? overrides : { ...overrides, workers: String(workers) }
   const loaded = await load(file, folder, all)
   const config = inputDeadLetters === undefined ? loaded.config : fromDeadLetters(loaded.config, resolve(folder, inputDeadLetters))
+  onLoaded?.(config)
   const start: PipelineStart = loaded.module === undefined ? { kind: 'config', config } : { kind: 'module', file: loaded.module, config }
   // The module beside this one, in the form that this one has: source or built.
   const url = new URL(`./worker${extname(import.meta.url)}`, import.meta.url)

@@ -28,10 +28,9 @@ export interface Io {
 const DEFAULT_COLUMNS = 80
 
 export function systemIo(): Io {
-  // A reader such as `head` that has seen enough closes the pipe: that is no failure of ours.
+  // A reader such as `head` that has seen enough closes the pipe: for a list that is no failure, and a pipeline's sink tells it by itself.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0)
-    throw error
+    if (error.code !== 'EPIPE') throw error
   })
   return {
     stdout: stream(process.stdout, process.env),

@@ -15,7 +15,8 @@ import type { ProgressView } from './progress-text.ts'
 const erase = (lines: number): string => (lines === 0 ? '' : `\u001b[${lines}F\u001b[0J`)
 
 export class ProgressDisplay {
-  readonly #pipeline: string
+  #pipeline: string
+  #silent = false
   readonly #to: TextStream
   readonly #unicode: boolean
   readonly #live: boolean
@@ -31,7 +32,14 @@ export class ProgressDisplay {
     this.#unicode = options.unicode
   }
 
+  /** The pipeline's name, once it is known. `silent`: nothing may be drawn, because the pipeline's output goes to the same terminal. */
+  about(pipeline: string, silent: boolean): void {
+    this.#pipeline = pipeline
+    this.#silent = silent
+  }
+
   show(progress: Progress): void {
+    if (this.#silent) return
     this.#events.note(progress.seconds, progress.events_in)
     this.#bytes.note(progress.seconds, progress.bytes_in)
     const view: ProgressView = {

@@ -1,0 +1,13 @@
+/** Loads a pipeline for the commands that look at it without running it. */
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { LoadOptions, LoadResult } from '../pipeline/index.ts'
+import { UsageError } from './failure.ts'
+import type { Session } from './session.ts'
+
+export async function loadForCommand(file: string, { io }: Session, options: Pick<LoadOptions, 'overrides' | 'withTests'> = {}): Promise<LoadResult> {
+  if (!existsSync(resolve(io.folder, file))) throw new UsageError('CLI_FILE_MISSING', `${file} can't be read: it is not there.`)
+  const [{ loadPipeline }, { registry }, { answerToOwnName }] = await Promise.all([import('../pipeline/index.ts'), import('../registry.ts'), import('../own-name.ts')])
+  answerToOwnName()
+  return loadPipeline(file, registry, { ...options, workingFolder: io.folder, env: io.env })
+}
