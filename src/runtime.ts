@@ -1,7 +1,8 @@
 /** Runs a pipeline from its file: loads it, picks the way its workers make it again, and hands it to the engine. */
 import { extname, resolve } from 'node:path'
+import { fromDeadLetters } from './dead-letter-input.ts'
 import { runPipeline } from './engine/index.ts'
-import type { PipelineConfig, Progress, Registry, Report, SourceConfig } from './engine/index.ts'
+import type { PipelineConfig, Progress, Registry, Report } from './engine/index.ts'
 import { configOrThrow, loadPipeline } from './pipeline/index.ts'
 import { answerToOwnName } from './own-name.ts'
 import { registry } from './registry.ts'
@@ -44,19 +45,4 @@ async function load(file: string, folder: string, overrides: Readonly<Record<str
   answerToOwnName()
   const result = await loadPipeline(file, registry, { workingFolder: folder, overrides })
   return { config: configOrThrow(result), registry: result.registry, module: undefined }
-}
-
-/** The pipeline with its sources replaced by one that reads dead letters: they go where the first source's events went. */
-function fromDeadLetters(config: PipelineConfig, path: string): PipelineConfig {
-  const replaced = new Set(config.sources.map(source => source.id))
-  const source: SourceConfig = { id: 'input_dead_letters', type: 'file', config: { path, format: 'dead_letters' } }
-  const redirect = (from: readonly string[]): readonly string[] => [...new Set(from.map(id => (replaced.has(id) ? source.id : id)))]
-  return {
-    ...config,
-    // Positions of the real sources must not be mixed up with those of this file.
-    state: undefined,
-    sources: [source],
-    stages: config.stages.map(stage => ({ ...stage, from: redirect(stage.from) })),
-    sinks: config.sinks.map(sink => ({ ...sink, from: redirect(sink.from) })),
-  }
 }

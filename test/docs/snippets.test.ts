@@ -1,7 +1,7 @@
 /** Runs what the pages tell their readers to run. One folder per page; snippets in the order in which they stand. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, globSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'node:test'
@@ -26,8 +26,9 @@ function words(line: string): string[] {
 function runCommand(line: string, folder: string): void {
   const [first = '', ...rest] = words(line)
   if (first === 'npm') return // The test of the package does that.
+  if (first === 'mv') return renameSync(join(folder, rest[0] ?? ''), join(folder, rest[1] ?? ''))
   const args = first === 'npx' ? rest.slice(1) : rest
-  assert.ok(first === 'sluice' || (first === 'npx' && rest[0] === 'sluice'), `an sh block holds sluice commands only: ${line}`)
+  assert.ok(first === 'sluice' || (first === 'npx' && rest[0] === 'sluice'), `an sh block holds sluice commands and mv only: ${line}`)
   const { status, text } = sluice(args, folder)
   assert.equal(status, args.includes('--fail-on-dead-letters') ? 3 : 0, `${line}\n${text}`)
 }
