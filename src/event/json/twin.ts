@@ -140,7 +140,7 @@ export class TwinColumns implements Columns {
   emit(program: Program, selection: Int32Array, from: number, to: number, output: Output): number {
     this.#needsOf(program)
     let at = from
-    for (; at < to && output.rows < this.rowsMax; at++) {
+    for (; at < to && output.rows < (output.ends?.length ?? Infinity); at++) {
       const row = selection[at] ?? 0
       const bytes = Buffer.from(`${this.#run(program.ops, row)}\n`)
       if (output.length + bytes.length > output.bytes.length) break

@@ -41,11 +41,11 @@ export interface Field {
   readonly number: Float64Array
 }
 
-/** Bytes that `emit` appends to. Take `bytes.subarray(0, length)` and set `length` to 0 to use it again. */
+/** Bytes that `emit` appends to. Take `bytes.subarray(0, length)` and set `length` (and `rows`, where `ends` are kept) to 0 to use it again. */
 export interface Output {
   readonly bytes: Uint8Array
   length: number
-  /** Where each emitted row ends, newline included, since `rows` was last set to 0; undefined if not asked for. */
+  /** Where each emitted row ends, newline included, since `rows` was last set to 0; undefined if not asked for. Has room for `rowsMax` rows. */
   readonly ends: Int32Array | undefined
   /** Rows emitted since it was last set to 0. */
   rows: number
@@ -122,7 +122,7 @@ export interface Columns {
   split(program: Program, selection: Int32Array, count: number, fit: Int32Array, rest: Int32Array): number
   /**
    * Runs the program on `selection[from..to)` and appends to `output`, each row with a newline. Answers the place in the selection where it stopped: `to`, or
-   * less where the next row did not fit in the output any more; nothing of that row is written. On rows that `split` did not find fit, the line is well-formed only by chance.
+   * less where the next row did not fit in the output (or its end in `ends`) any more; nothing of that row is written. On rows that `split` did not find fit, the line is well-formed only by chance.
    */
   emit(program: Program, selection: Int32Array, from: number, to: number, output: Output): number
 }

@@ -36,13 +36,13 @@
  *
  * Job J3 (check, enrich by a table, mask) keeps the line and edits it, with the paths `email`, `device.id`, `owner`, `region` among others:
  *
- *     const devices = columns.newDictionary(), ids = columns.newRows()
- *     const owners = columns.newDictionary()   // or one dictionary whose values are whole objects, for `enrich` with `as`
- *     for (const row of table) { devices.add(row.id, JSON.stringify(row.owner)); regions.add(row.id, JSON.stringify(row.region)) }
- *     columns.lookup(DEVICE_ID, devices, n, ids)
+ *     const owners = columns.newDictionary(), regions = columns.newDictionary(), ids = columns.newRows()
+ *     for (const row of table) { owners.add(row.id, JSON.stringify(row.owner)); regions.add(row.id, JSON.stringify(row.region)) }
+ *     // after each scan; `enrich` with `as` takes one dictionary whose values are whole objects
+ *     columns.lookup(DEVICE_ID, owners, n, ids)
  *     columns.compile([{ op: 'edit', edits: [
  *       { edit: 'set', field: EMAIL, value: [{ op: 'mask', field: EMAIL, first: 1, fill: '***', from: '@' }] },
- *       { edit: 'set', field: OWNER, value: [{ op: 'entry', ids, dictionary: devices }] },
+ *       { edit: 'set', field: OWNER, value: [{ op: 'entry', ids, dictionary: owners }] },
  *       { edit: 'set', field: REGION, value: [{ op: 'entry', ids, dictionary: regions }] },
  *     ] }])
  *

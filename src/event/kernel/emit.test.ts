@@ -69,11 +69,24 @@ for (const engine of ENGINES) {
     }
   })
 
+  test(`${engine}: an output without row ends takes any number of rows, one with them takes as many as it has room for`, () => {
+    const columns = createScanner([['a']], { engine, rowsMax: 4 })
+    const rows = scanText(columns, '{"a":1}\n'.repeat(4))
+    const program = columns.compile([{ op: 'raw', field: 0 }])
+    const selection = columns.newRows().fill(0)
+    const [plain, counted] = [columns.newOutput(100), columns.newOutput(100, true)]
+    for (let round = 0; round < 3; round++) assert.equal(columns.emit(program, selection, 0, rows, plain), rows)
+    assert.equal(plain.rows, 12)
+    assert.equal(columns.emit(program, selection, 0, 3, counted), 3)
+    assert.equal(columns.emit(program, selection, 0, rows, counted), 1)
+    assert.equal(textOf(counted), '1\n1\n1\n1\n')
+  })
+
   test(`${engine}: what lies behind an output is not touched, however long a row is`, () => {
     const columns = createScanner([['a']], { engine })
     scanText(columns, `{"a":"${'€'.repeat(2000)}"}`)
     const values = columns.newNumbers()
-    values[0] = -1.7976931348623157e-308
+    values[0] = -1.25e-308
     const long: EmitOp = { op: 'literal', text: 'x'.repeat(5000) }
     const mask: EmitOp = { op: 'mask', field: 0, fill: 'yy', last: 700, each: true }
     const set: EmitOp = { op: 'edit', edits: [{ edit: 'set', field: 0, value: [mask, { op: 'number', values }, long] }] }

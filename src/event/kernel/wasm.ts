@@ -187,7 +187,7 @@ export class WasmColumns implements Columns {
   emit(program: Program, selection: Int32Array, from: number, to: number, output: Output): number {
     const { bytes, ends } = output
     const base = this.#encoder.addressOf(bytes)
-    const until = Math.min(this.#countOf(to), from + this.rowsMax - output.rows)
+    const until = ends === undefined ? this.#countOf(to) : Math.min(this.#countOf(to), from + ends.length - output.rows)
     const rowEnds = ends === undefined ? 0 : this.#encoder.addressOf(ends) + output.rows * 4
     const { at } = this.#compiled(program)
     const done = this.#kernel.emit(at, program.ops.length, this.#encoder.addressOf(selection), from, until, base + output.length, base + bytes.length, rowEnds, base)
