@@ -139,7 +139,7 @@ class Checker {
     const times = [first, second].some(type => type === 'timestamp' || type === 'duration')
     if (first !== 'dyn' && second !== 'dyn' && first !== second && !times) this.#fail(node, `"${symbol}" does not take ${a(first)} and ${a(second)}.`)
     if (times) return 'dyn'
-    return first === 'dyn' ? (second === 'number' && symbol === '+' ? 'dyn' : second) : first
+    return first === 'dyn' ? second : first
   }
 
   #fail(node: Expr | undefined, message: string): never {

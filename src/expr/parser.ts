@@ -227,7 +227,9 @@ class Parser {
       this.#expect(')')
       return inner
     }
-    if (token.text === '[') return this.#listLiteral(token)
+    if (token.text === '[') return this.#listLiteral(token, false)
+    // The lexer takes the two characters of `[?x]` together, as it must behind a value.
+    if (token.text === '[?') return this.#listLiteral(token, true)
     if (token.text === '{') return this.#mapLiteral(token)
     if (token.text === '.') return this.#name(this.#fieldName(), '.')
     this.#at--
@@ -252,11 +254,11 @@ class Parser {
     return { ...arg, test: true, start, end }
   }
 
-  #listLiteral(open: Token): Expr {
+  #listLiteral(open: Token, firstOptional: boolean): Expr {
     const items: Expr[] = []
     const optional: number[] = []
     while (!this.#is(']')) {
-      if (this.#take('?')) optional.push(items.length)
+      if (this.#take('?') || (firstOptional && items.length === 0)) optional.push(items.length)
       items.push(this.#expression())
       if (!this.#take(',')) break
     }

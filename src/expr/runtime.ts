@@ -3,6 +3,7 @@
  *
  * `lenient` has one number type, JavaScript's; `strict` keeps int, uint and double apart and checks for overflow.
  */
+import type { ErrorCode } from '../base/index.ts'
 import {
   Duration, Optional, Timestamp, Uint, compare, equals, evalError, isMap, makeMap, mapEntries, mapGet, mapHas, typeName,
 } from './values.ts'
@@ -154,6 +155,10 @@ export class Runtime {
     return Number.isInteger(at) ? at : undefined
   }
 
+  fail(code: ErrorCode, message: string): never {
+    throw evalError(code, message)
+  }
+
   /** The value of a slot. */
   slot(value: unknown, path: string): unknown {
     if (value === undefined) throw evalError('EXPR_MISSING_FIELD', `There is no field ${path}.`)
@@ -262,6 +267,7 @@ export class Runtime {
 
   map(entries: readonly (readonly [unknown, unknown, boolean])[]): unknown {
     return makeMap(entries.flatMap(([key, value, optional]) => {
+      if (this.strict && typeof key === 'number') throw evalError('EXPR_NO_OVERLOAD', 'A map cannot have a double as a key.')
       if (!optional) return [[key, value] as const]
       return this.#optionalItem(value).map(item => [key, item] as const)
     }))

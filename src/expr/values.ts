@@ -142,13 +142,15 @@ function isNumeric(value: unknown): value is number | bigint | Uint {
   return typeof value === 'number' || typeof value === 'bigint' || value instanceof Uint
 }
 
-/** -1, 0 or 1; NaN where one is NaN. Exact across types. */
+/** -1, 0 or 1; NaN where one is NaN. */
 export function compareNumbers(a: number | bigint | Uint, b: number | bigint | Uint): number {
-  const x = a instanceof Uint ? a.$uint : a
-  const y = b instanceof Uint ? b.$uint : b
+  let x = a instanceof Uint ? a.$uint : a
+  let y = b instanceof Uint ? b.$uint : b
+  // A whole number meets a double as a double, as the standard's reference does it.
+  if (typeof x === 'number') y = Number(y)
+  else if (typeof y === 'number') x = Number(x)
   if (x < y) return -1
   if (x > y) return 1
-  // JavaScript compares number and bigint by value, exactly; what is left is equal, or not a number.
   return Number.isNaN(x) || Number.isNaN(y) ? Number.NaN : 0
 }
 

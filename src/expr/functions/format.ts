@@ -62,7 +62,14 @@ function fixed(value: unknown, digits: number, verb: 'f' | 'e'): string {
   if (typeof number !== 'number') throw wrong(verb, value)
   const name = special(number)
   if (name !== undefined) return name
-  return verb === 'f' ? number.toFixed(digits) : number.toExponential(digits).replace(/e([+-])(\d)$/, 'e$10$2')
+  return verb === 'f' ? halfEven(number, digits) : number.toExponential(digits).replace(/e([+-])(\d)$/, 'e$10$2')
+}
+
+/** Digits behind the point, with exact halves going to the even neighbour; toFixed takes the larger one. */
+function halfEven(value: number, digits: number): string {
+  const scaled = Math.abs(value) * 10 ** digits
+  if (scaled % 1 !== 0.5 || scaled > Number.MAX_SAFE_INTEGER) return value.toFixed(digits)
+  return ((Math.sign(value) * 2 * Math.round(scaled / 2)) / 10 ** digits).toFixed(digits)
 }
 
 function whole(value: unknown, verb: string): bigint {
