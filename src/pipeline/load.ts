@@ -1,16 +1,19 @@
-/** Loads a pipeline from a YAML file. */
+/** Loads a pipeline from a YAML file, or from a module that exports one. */
 import { basename, dirname, extname, resolve } from 'node:path'
 import { SluiceError } from '../base/index.ts'
 import type { PipelineConfig, Registry } from '../engine/index.ts'
 import { readTextNow } from '../platform/index.ts'
+import { buildPipeline, importPipeline, isModule } from './builder/build.ts'
 import { Diagnostics, renderDiagnostics } from './diagnostic.ts'
 import type { Diagnostic } from './diagnostic.ts'
-import { Documents } from './documents.ts'
+import { Documents, shownPath } from './documents.ts'
 import type { ReadText } from './documents.ts'
 import { applyOverrides } from './overrides.ts'
 import type { ConfigTest } from './config-tests/layout.ts'
 import { readPipeline } from './pipeline-reader.ts'
 import type { PipelineDraft } from './pipeline-reader.ts'
+import { SourceFile } from './source-file.ts'
+import type { Mapping } from './tree.ts'
 import { substituteVariables } from './variables.ts'
 
 export interface LoadOptions {
@@ -35,25 +38,43 @@ export interface LoadResult {
   readonly diagnostics: readonly Diagnostic[]
   /** The tests of the file, and of the one beside it where `withTests` asked for it. */
   readonly tests: readonly ConfigTest[]
+  /** The module that the pipeline comes from, where it is one: workers import it again. */
+  readonly module: string | undefined
   /** For `echoPipeline`; undefined where nothing could be read. */
   readonly draft: PipelineDraft | undefined
 }
 
-/** Reads a pipeline's file with all that belongs to it. Never throws for what a user wrote: all problems are in `diagnostics`. */
+/** Reads a pipeline's file (`.yaml`, or `.ts`, `.js` and their kin for a module) with all that belongs to it. Never throws for what a user wrote: all problems are in `diagnostics`. */
 export async function loadPipeline(file: string, registry: Registry, options: LoadOptions = {}): Promise<LoadResult> {
-  const yaml = await import('yaml')
   const diagnostics = new Diagnostics()
   const { workingFolder = process.cwd(), env = process.env, readText = readTextNow, overrides = {} } = options
   const path = resolve(workingFolder, file)
+  const yaml = await import('yaml')
+  if (isModule(path)) return loadModule(path, registry, workingFolder, diagnostics, tree => applyOverrides(tree, overrides, yaml, diagnostics))
   const variables = { env, readText, diagnostics }
   const documents = new Documents({ yaml, diagnostics, readText, workingFolder, substitute: tree => substituteVariables(tree, variables) })
   const own = documents.read(path)
   const whole = own === undefined || options.withTests !== true ? own : documents.withTests(own, path)
-  if (whole === undefined) return { config: undefined, registry, diagnostics: diagnostics.list(), tests: [], draft: undefined }
+  if (whole === undefined) return { ...NOTHING, registry, diagnostics: diagnostics.list() }
   const tree = applyOverrides(whole, overrides, yaml, diagnostics)
   const fallbackName = basename(path, extname(path))
   const draft = readPipeline(tree, { registry, diagnostics, readText, folder: dirname(path), workingFolder, fallbackName })
-  return { config: draft.config, registry, diagnostics: diagnostics.list(), tests: draft.tests, draft }
+  return { config: draft.config, registry, diagnostics: diagnostics.list(), tests: draft.tests, draft, module: undefined }
+}
+
+const NOTHING = { config: undefined, tests: [], draft: undefined, module: undefined } as const
+
+/** A module runs its own code when it is loaded: what it throws is a problem of the pipeline like any other. */
+async function loadModule(path: string, base: Registry, workingFolder: string, diagnostics: Diagnostics, change: (tree: Mapping) => Mapping): Promise<LoadResult> {
+  const name = shownPath(path, workingFolder)
+  try {
+    const made = buildPipeline(await importPipeline(path), base, { folder: dirname(path), name, workingFolder, diagnostics, change })
+    return { config: made.config, registry: made.registry, diagnostics: diagnostics.list(), tests: made.draft.tests, draft: made.draft, module: path }
+  } catch (error) {
+    if (!(error instanceof SluiceError)) throw error
+    diagnostics.error(error.code, { file: new SourceFile(name, path, ''), start: 0, end: 1 }, error.message)
+    return { ...NOTHING, registry: base, diagnostics: diagnostics.list() }
+  }
 }
 
 /** The config, or a SluiceError that tells all problems. */
