@@ -19,7 +19,9 @@ interface Route {
 
 const FLIGHTS_MIN = 500
 const ROWS = 12
-const BAR = 20
+/** Widths in characters: a row fits into 80. */
+const CITIES = 24
+const BAR = 11
 
 function rows<T>(name: string): T[] {
   const path = new URL(`out/${name}`, import.meta.url)
@@ -36,20 +38,23 @@ function cut(text: string, width: number): string {
 const routes = rows<Route>('routes.ndjson')
 const flights = routes.reduce((sum, route) => sum + route.flights, 0)
 const late = routes.reduce((sum, route) => sum + route.late, 0)
-const busy = routes.filter(route => route.flights >= FLIGHTS_MIN)
-const worst = busy.sort((a, b) => b.average - a.average).slice(0, ROWS)
+const worst = routes.filter(route => route.flights >= FLIGHTS_MIN).sort((a, b) => b.average - a.average).slice(0, ROWS)
 const top = worst[0]?.average ?? 1
 const colors = process.stdout.isTTY === true && (process.env.NO_COLOR ?? '') === ''
-const red = (text: string): string => (colors ? `\u001b[31m${text}\u001b[39m` : text)
-const dim = (text: string): string => (colors ? `\u001b[2m${text}\u001b[22m` : text)
+const styled = (on: number, off: number) => (text: string): string => (colors ? `\u001b[${on}m${text}\u001b[${off}m` : text)
+const [bold, dim, red] = [styled(1, 22), styled(2, 22), styled(31, 39)]
 
-console.log(`\nThe worst of ${number(routes.length, 0)} routes in the United States, January to June 2001`)
-console.log(dim(`${number(flights, 0)} flights, ${number((late / flights) * 100, 0, 1)} % of them over a quarter of an hour late; routes with ${FLIGHTS_MIN} flights or more\n`))
-console.log(dim(`   ${'route'.padEnd(9)}  ${cut('', 38)} ${'miles'.padStart(6)} ${'flights'.padStart(8)} ${'late'.padStart(6)} ${'worst'.padStart(7)}  average delay`))
+console.log(bold(`\nThe worst of ${number(routes.length, 0)} routes in the United States, January to June 2001`))
+console.log(dim(`${number(flights, 0)} flights, ${number((late / flights) * 100, 0, 1)} % of them late by more than 15 minutes; routes with ${FLIGHTS_MIN} flights or more\n`))
+console.log(dim(`   ${'route'.padEnd(9)}  ${cut('', CITIES)} flights   late   worst   average, min`))
 worst.forEach((route, place) => {
-  const cities = cut(`${route.from} to ${route.to}`, 38)
   const share = `${number((route.late / route.flights) * 100, 3)} %`
   const bar = '█'.repeat(Math.max(1, Math.round((route.average / top) * BAR)))
-  console.log(`${String(place + 1).padStart(2)} ${route.origin} ${dim('→')} ${route.destination}  ${cities} ${number(route.miles, 6)} ${number(route.flights, 8)} ${share.padStart(6)} ${number(route.worst, 7)}  ${red(bar.padEnd(BAR))} ${number(route.average, 5, 1)} min`)
+  const cities = cut(`${route.from} to ${route.to}`, CITIES)
+  console.log(`${String(place + 1).padStart(2)} ${route.origin} ${dim('→')} ${route.destination}  ${cities} ${number(route.flights, 7)}  ${share}  ${number(route.worst, 6)}   ${number(route.average, 4, 1)} ${red(bar)}`)
 })
-console.log()
+
+const { length } = rows<unknown>('very-late.ndjson')
+const implausible = rows<unknown>('implausible.ndjson').length
+console.log(`\n${number(length, 0)} flights were three hours late and unusual for their airport: out/very-late.ndjson`)
+console.log(`${number(implausible, 0)} records could not be true, such as a departure fifteen hours early: out/implausible.ndjson\n`)

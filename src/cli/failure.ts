@@ -32,6 +32,7 @@ export function exitCodeOf(error: unknown): ExitCode {
 
 export function describeError(error: unknown, paint: Paint): string {
   const code = codeOf(error) ?? 'INTERNAL'
+  if (isListOfProblems(error, code)) return `${paint.red('error')}  ${messageOf(error).replace('\n', '\n\n').trimEnd()}\n`
   const lines = [`${paint.red('error')} ${paint.bold(code)}  ${messageOf(error)}`]
   const row = (name: string, text: string): void => void lines.push(`  ${paint.dim(name.padEnd(5))}  ${text.replaceAll('\n', '\n         ')}`)
   if (error instanceof SluiceError && error.place !== undefined) row('where', error.place)
@@ -40,6 +41,11 @@ export function describeError(error: unknown, paint: Paint): string {
   row('cure', ERRORS[code].cure)
   if (code === 'INTERNAL' && error instanceof Error && error.stack !== undefined) row('stack', error.stack.split('\n').slice(1).map(line => line.trim()).join('\n'))
   return lines.join('\n') + '\n'
+}
+
+/** All problems of a config in one error: each has its own code, place and hint already. */
+function isListOfProblems(error: unknown, code: ErrorCode): boolean {
+  return code.startsWith('CONFIG_') && /^The pipeline has .+:\n/.test(messageOf(error))
 }
 
 /** The registered code of an error. Errors that crossed a thread are plain and carry it in a field. */

@@ -68,11 +68,10 @@ const README = `# orders
     sluice run pipeline.yaml       runs it; the results are in out/
     sluice test pipeline.yaml      runs the tests of pipeline.test.yaml
 
-Two of the eight orders fail on purpose: see out/failed.ndjson, and mend them with
+Two of the eight orders fail on purpose: see out/failed.ndjson. Once you have changed the rule, feed them in again:
 
-    sluice run pipeline.yaml --input-dead-letters out/failed.ndjson
-
-after you have changed the rule.
+    mv out/failed.ndjson again.ndjson
+    sluice run pipeline.yaml --input-dead-letters again.ndjson
 
 What else there is: \`sluice list\`, and \`sluice list stage filter\` for the fields of one.
 `

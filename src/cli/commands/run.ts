@@ -11,6 +11,7 @@ import { EXIT } from '../exit-codes.ts'
 import type { ExitCode } from '../exit-codes.ts'
 import { UsageError } from '../failure.ts'
 import { reason } from '../input.ts'
+import { requireFile } from '../load.ts'
 import { collectSettings } from '../settings.ts'
 import type { Settings } from '../settings.ts'
 import { paint } from '../paint.ts'
@@ -55,6 +56,8 @@ function workersOf(text: string): number | 'auto' {
 
 async function runCommand(file: string, options: RunCommandOptions, session: Session): Promise<ExitCode> {
   const { io } = session
+  requireFile(file, io)
+  if (options.inputDeadLetters !== undefined) requireFile(options.inputDeadLetters, io)
   const { report, cut } = await runWithProgress(file, options, session)
   if (options.quiet !== true) io.stderr.write(summaryText(report, paint(io.stderr.colors), path => shownPath(io.folder, path)))
   tellReport(report, options, session)
