@@ -3,10 +3,10 @@
  *
  * What has not been handed out comes at the end of the input, ordered by group. With `time`, what a row holds depends on when events arrive; with `count` and at the
  * end it depends on the events alone. Quantiles are exact up to `values_max` values of a group and are then taken over a sample of that many (reservoir
- * sampling, J. S. Vitter, 1985, with chance that depends on the group alone).
+ * sampling, J. S. Vitter, 1985, with chance that depends on the group alone). The number of distinct values is exact up to `values_max` and then an estimate.
  */
 import { SluiceError } from '../base/index.ts'
-import { defineStage, field } from '../engine/index.ts'
+import { KEY_GROUPS, defineStage, field } from '../engine/index.ts'
 import type { CompiledExpression, Output, StageDeclaration, ValueOf } from '../engine/index.ts'
 import { Event } from '../event/index.ts'
 import type { JsonValue } from '../event/index.ts'
@@ -27,7 +27,7 @@ const CONFIG = field.object({
   count: field.optional(field.integer({ minimum: 1, description: 'Hand a group out after so many events' })),
   time: field.optional(field.duration({ description: 'Hand all groups out every so often' })),
   groups_max: field.integer({ default: 100_000, minimum: 1, description: 'Most groups at a time; a new one beyond it is handed out at once' }),
-  values_max: field.integer({ default: 10_000, minimum: 1, description: 'Values kept for distinct and quantile, for each group' }),
+  values_max: field.integer({ default: 10_000, minimum: 1, description: 'Values kept for distinct and quantile, for each group: exact up to so many, estimated beyond' }),
 })
 type Config = ValueOf<typeof CONFIG>
 
@@ -51,10 +51,10 @@ function partsOf(config: Config): Part[] {
   })
 }
 
-function rowOf(group: Group, names: readonly string[], parts: readonly Part[]): Record<string, JsonValue> {
+function rowOf(group: Group, names: readonly string[], parts: readonly Part[], valuesMax: number): Record<string, JsonValue> {
   const row: Record<string, JsonValue> = {}
   names.forEach((name, at) => define(row, name, group.by[at] ?? null))
-  parts.forEach(({ name, kind, q }, at) => define(row, name, resultOf(group.sums[at] as Sum, kind, group.count, q))) // One sum for each part.
+  parts.forEach(({ name, kind, q }, at) => define(row, name, resultOf(group.sums[at] as Sum, kind, group.count, q, valuesMax))) // One sum for each part.
   return row
 }
 
@@ -77,12 +77,12 @@ export const aggregate: StageDeclaration = defineStage({
     const names = Object.keys(config.by)
     const keys = Object.values(config.by)
     const parts = partsOf(config)
-    // Room to spare: a key group that is full would forget a group that was never handed out.
-    const groups = context.state.table<Group>('groups', { keysMax: config.groups_max * 4 + 65_536 })
+    // A key group that is full would forget a group that was never handed out. So each has room for all groups: behind `partition_by` those of one partition share one.
+    const groups = context.state.table<Group>('groups', { keysMax: (config.groups_max + 1) * KEY_GROUPS })
     const timers = context.state.table<number>('timer', { keysMax: 256 })
     const hand = (name: string, group: Group, out: Output): void => {
       groups.delete(name)
-      out.produce(new Event(NOWHERE, 0, 0, undefined, rowOf(group, names, parts)))
+      out.produce(new Event(NOWHERE, 0, 0, undefined, rowOf(group, names, parts, config.values_max)))
     }
     const handAll = (out: Output): void => {
       const all = [...groups.entries()].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
@@ -93,14 +93,15 @@ export const aggregate: StageDeclaration = defineStage({
         const by = keys.map(key => valueOf(key, event))
         const values = parts.map(({ of, kind }) => (of === undefined ? undefined : kind === 'distinct' ? JSON.stringify(valueOf(of, event)) : numberOf(of, event)))
         const name = JSON.stringify(by)
-        const group = groups.get(name) ?? { by, count: 0, sums: parts.map(({ kind }) => newSum(kind)) }
+        const known = groups.get(name)
+        const group = known ?? { by, count: 0, sums: parts.map(({ kind }) => newSum(kind)) }
         group.count++
         parts.forEach(({ kind }, at) => takeValue(group.sums[at] as Sum, kind, values[at], group.count, config.values_max, name)) // One sum for each part.
         groups.set(name, group)
         if (config.time !== undefined && timers.get('next') === undefined) timers.set('next', context.now() + config.time)
         out.absorb(event)
         if (config.count !== undefined && group.count >= config.count) hand(name, group, out)
-        else if (groups.size > config.groups_max) hand(name, group, out)
+        else if (known === undefined && groups.size > config.groups_max) hand(name, group, out)
       }),
       wakeAt: () => (config.time === undefined ? undefined : timers.get('next')),
       tick: (_now, out) => {

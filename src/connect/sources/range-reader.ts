@@ -60,7 +60,9 @@ export class RangeReader implements PieceReader {
       const newline = bytes.subarray(length, length + got).indexOf(NEWLINE)
       length += newline < 0 ? got : newline + 1
     }
-    return { start, end: length, from: from(start) }
+    // The mark of a file that is read in very small ranges was not whole before.
+    const begin = base === 0 && start === 0 ? Math.min(length, markLength(bytes, length)) : start
+    return { start: begin, end: length, from: from(begin) }
   }
 
   #tooLong(fd: number, path: string, bytes: Uint8Array, line: number, length: number, base: number, size: number): SourceReject {
