@@ -9,7 +9,7 @@ import type { Diagnostic } from './diagnostic.ts'
 import { Documents, shownPath } from './documents.ts'
 import type { ReadText } from './documents.ts'
 import { applyOverrides } from './overrides.ts'
-import type { ConfigTest } from './config-tests/layout.ts'
+import type { PlacedTest } from './config-tests/read.ts'
 import { readPipeline } from './pipeline-reader.ts'
 import type { PipelineDraft } from './pipeline-reader.ts'
 import { SourceFile } from './source-file.ts'
@@ -37,7 +37,7 @@ export interface LoadResult {
   /** Errors and warnings, by place. */
   readonly diagnostics: readonly Diagnostic[]
   /** The tests of the file, and of the one beside it where `withTests` asked for it. */
-  readonly tests: readonly ConfigTest[]
+  readonly tests: readonly PlacedTest[]
   /** The module that the pipeline comes from, where it is one: workers import it again. */
   readonly module: string | undefined
   /** For `echoPipeline`; undefined where nothing could be read. */

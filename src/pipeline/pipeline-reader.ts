@@ -5,7 +5,7 @@ import { prepareConfig } from '../engine/index.ts'
 import type { Field, PipelineConfig, Registry, SinkConfig } from '../engine/index.ts'
 import { checkValue } from './check-value.ts'
 import { readTests } from './config-tests/read.ts'
-import type { ConfigTest } from './config-tests/layout.ts'
+import type { PlacedTest } from './config-tests/read.ts'
 import type { Diagnostics } from './diagnostic.ts'
 import type { ReadText } from './documents.ts'
 import { EventSchemas } from './event-schemas.ts'
@@ -43,7 +43,7 @@ export interface PipelineDraft {
   readonly deadLetters: SinkConfig | undefined
   /** Undefined where there are errors. */
   readonly config: PipelineConfig | undefined
-  readonly tests: readonly ConfigTest[]
+  readonly tests: readonly PlacedTest[]
 }
 
 export function readPipeline(tree: Mapping, reading: PipelineReading): PipelineDraft {

@@ -12,15 +12,23 @@ import type { ConfigTest } from './layout.ts'
 /** What dead letters are called in `expect`. */
 export const DEAD_LETTERS = 'dead_letters'
 
+export type PlacedTest = ConfigTest & { readonly file: string; readonly line: number }
+
 /** The tests, or none where one of them is wrong. */
-export function readTests(tree: Mapping, nodes: Wired, context: ValueContext): readonly ConfigTest[] {
+export function readTests(tree: Mapping, nodes: Wired, context: ValueContext): readonly PlacedTest[] {
   const entry = entryOf(tree, 'tests')
   if (entry === undefined || isEmpty(entry.value)) return []
   const { diagnostics } = context.reading
   const before = diagnostics.errors
   const value = checkValue(TESTS, entry.value, 'tests', context.checks())
-  if (entry.value.kind === 'list') for (const test of entry.value.items) checkNames(test, nodes, diagnostics)
-  return diagnostics.errors === before ? (value as readonly ConfigTest[]) : [] // Just checked against it.
+  const items = entry.value.kind === 'list' ? entry.value.items : []
+  for (const test of items) checkNames(test, nodes, diagnostics)
+  if (diagnostics.errors > before) return []
+  const tests = value as readonly ConfigTest[] // Just checked against it.
+  return tests.map((test, at) => {
+    const { file, start } = items[at]?.place ?? entry.keyPlace
+    return { ...test, file: file.name, line: file.position(start).line }
+  })
 }
 
 function checkNames(test: Tree, nodes: Wired, diagnostics: Diagnostics): void {
