@@ -1,4 +1,5 @@
 /** Running results of `aggregate`: plain data, so that they can be kept in a checkpoint. */
+import { hash } from 'node:crypto'
 import type { JsonValue } from '../event/index.ts'
 import { seededRandom } from '../platform/index.ts'
 
@@ -8,24 +9,23 @@ export interface Sum {
   /** The sum with its lost low-order part (Neumaier's compensated summation), or the extreme. */
   value: number
   rest: number
-  /** Values for quantiles, texts for distinct. */
+  /** Values for quantiles. */
   readonly values: number[]
-  readonly texts: Set<string>
-  /** True once `distinct` has seen more values than it may keep. */
+  /** For distinct: 48 bit hashes, at least the smallest `valuesMax` of all that were seen. */
+  readonly hashes: Set<number>
+  /** True once `distinct` has let hashes go: all that are above `value`. */
   full: boolean
 }
 
 export function newSum(kind: SumKind): Sum {
   const value = kind === 'min' ? Infinity : kind === 'max' ? -Infinity : 0
-  return { value, rest: 0, values: [], texts: new Set(), full: false }
+  return { value, rest: 0, values: [], hashes: new Set(), full: false }
 }
 
 /** Takes a value in; `count` is how many the group has with it. */
 export function takeValue(sum: Sum, kind: SumKind, value: number | string | undefined, count: number, valuesMax: number, seed: string): void {
   if (typeof value === 'string') {
-    if (sum.texts.size < valuesMax || sum.texts.has(value)) sum.texts.add(value)
-    else sum.full = true
-    return
+    return addDistinct(sum, value, valuesMax)
   }
   if (value === undefined) return
   switch (kind) {
@@ -46,6 +46,30 @@ export function takeValue(sum: Sum, kind: SumKind, value: number | string | unde
   }
 }
 
+const HASHES = 2 ** 48
+
+/** Keeps the smallest hashes; twice as many as are wanted are held before the larger half goes, so that it costs little. */
+function addDistinct(sum: Sum, value: string, valuesMax: number): void {
+  const hashed = hash('sha256', value, 'buffer').readUIntBE(0, 6)
+  if (sum.full && hashed > sum.value) return
+  sum.hashes.add(hashed)
+  if (sum.hashes.size <= valuesMax * 2) return
+  const sorted = Float64Array.from(sum.hashes).sort()
+  sum.value = sorted[valuesMax - 1] ?? 0
+  sum.full = true
+  for (const large of sorted.subarray(valuesMax)) sum.hashes.delete(large)
+}
+
+/**
+ * How many different values there were: exact up to `valuesMax`, beyond it estimated from how dense the smallest hashes lie (k minimum values, Z. Bar-Yossef and
+ * others, 2002; relative standard error about 1 / sqrt(valuesMax)).
+ */
+function distinctOf({ hashes }: Sum, valuesMax: number): number {
+  if (hashes.size <= valuesMax) return hashes.size
+  const largest = Float64Array.from(hashes).sort()[valuesMax - 1] ?? 0
+  return Math.max(valuesMax, Math.round(((valuesMax - 1) * HASHES) / (largest + 1)))
+}
+
 function add(sum: Sum, value: number): void {
   const total = sum.value + value
   sum.rest += Math.abs(sum.value) >= Math.abs(value) ? sum.value - total + value : value - total + sum.value
@@ -63,7 +87,7 @@ function sampleValue(sum: Sum, value: number, count: number, valuesMax: number, 
   if (place < valuesMax) sum.values[place] = value
 }
 
-export function resultOf(sum: Sum, kind: SumKind, count: number, q: number): JsonValue {
+export function resultOf(sum: Sum, kind: SumKind, count: number, q: number, valuesMax: number): JsonValue {
   switch (kind) {
     case 'count':
       return count
@@ -75,7 +99,7 @@ export function resultOf(sum: Sum, kind: SumKind, count: number, q: number): Jso
     case 'max':
       return Number.isFinite(sum.value) ? sum.value : null
     case 'distinct':
-      return sum.texts.size
+      return distinctOf(sum, valuesMax)
     case 'quantile':
       return quantile(sum.values, q)
   }
