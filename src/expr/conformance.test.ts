@@ -4,16 +4,15 @@ import { test } from 'node:test'
 import { tests } from '@bufbuild/cel-spec/testdata/conformance.js'
 import { runConformance } from './conformance.ts'
 import { compile, toJson } from './index.ts'
-import type { SuiteJson } from './conformance.ts'
 
 test('at least 98 of 100 conformance tests that need no messages pass, and the page lists the rest', () => {
-  const outcomes = runConformance(tests as unknown as SuiteJson) // The package types its JSON by its own names.
+  const outcomes = runConformance(tests)
   const failed = outcomes.filter(({ passed }) => !passed).map(({ id }) => id)
   assert.ok(outcomes.length > 1600)
   assert.ok(failed.length <= outcomes.length * 0.02, `${failed.length} of ${outcomes.length} fail`)
   const page = readFileSync(new URL('../../docs/reference/cel.md', import.meta.url), 'utf8')
   const listed = [...page.matchAll(/^- `([\w./ ]+)`$/gm)].map(([, id]) => id)
-  assert.deepEqual(listed.sort(), failed.sort())
+  assert.deepEqual(new Set(listed), new Set(failed))
   assert.ok(page.includes(`${outcomes.length - failed.length} of ${outcomes.length}`))
 })
 

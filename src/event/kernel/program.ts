@@ -80,6 +80,10 @@ export function needsOf(ops: readonly EmitOp[], paths: readonly (readonly string
           if (parent >= 0) needs.push({ need: 'object', field: parent })
           edit.value.forEach((value: ValueOp) => visit(value))
         }
+        return
+      case 'literal':
+      case 'line':
+        return
     }
   }
   ops.forEach(visit)
