@@ -29,6 +29,7 @@ types: install ## type check
 	@tsc -p .
 
 docs-check: install
+	@node tools/build-schema.ts --check
 	@node tools/build-docs.ts --check
 
 lint-all: lint types docs-check ## lint, types, and generated pages that are out of date
@@ -39,7 +40,8 @@ build-all: install ## JavaScript and declarations in dist/
 test-all: build-all test ## all tests on a fresh build, and a short benchmark that compares outputs
 	@node bench/pipelines/run.ts --events 20000 --rounds 1 --no-peers --out .cache/bench-smoke.json
 
-docs: install ## write the generated pages
+docs: install ## write the generated pages and the JSON Schema of pipelines
+	@node tools/build-schema.ts
 	@node tools/build-docs.ts
 
 bench: install ## pipelines side by side with their peers; BENCH="--events 1000000 --rounds 5"

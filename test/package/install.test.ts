@@ -80,7 +80,9 @@ test('the packed package', async t => {
   })
 
   await t.test('gives its types to a TypeScript program', () => {
-    writeFileSync(join(folder, 'types.ts'), "import { defineStage, field } from 'sluice/engine'\nexport const stage = defineStage({ type: 'x', summary: 'x', config: field.object({ n: field.integer() }), create: ({ n }) => ({ process: () => void (n satisfies number) }) })\n")
+    const doors = ['sluice', 'sluice/expr', 'sluice/event', 'sluice/pipeline'].map((door, index) => `export * as door${index} from '${door}'`)
+    const stage = "defineStage({ type: 'x', summary: 'x', config: field.object({ n: field.integer() }), create: ({ n }) => ({ process: () => void (n satisfies number) }) })"
+    writeFileSync(join(folder, 'types.ts'), `import { defineStage, field } from 'sluice/engine'\nexport const stage = ${stage}\n${doors.join('\n')}\n`)
     const compilerOptions = { module: 'nodenext', target: 'esnext', strict: true, noEmit: true, types: ['node'], typeRoots: [join(root, 'node_modules/@types')] }
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['types.ts'] }))
     const answer = spawnSync(join(root, 'node_modules/.bin/tsc'), ['-p', folder], { cwd: folder, encoding: 'utf8' })
