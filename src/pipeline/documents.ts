@@ -45,7 +45,7 @@ export class Documents {
   }
 
   /** The merged tree of a file, or undefined where it could not be read. */
-  read(path: string, named: Place | undefined = undefined, chain: readonly string[] = []): Mapping | undefined {
+  read(path: string, named?: Place, chain: readonly string[] = []): Mapping | undefined {
     const file = this.#open(path, named)
     if (file === undefined) return undefined
     const { diagnostics, yaml } = this.#setting

@@ -44,7 +44,9 @@ function option<T>(node: DraftNode, key: string, of: Field<T>, context: ValueCon
   const { diagnostics, folder } = context.reading
   const before = diagnostics.errors
   const value = checkValue(of, tree, key, context.checks())
-  return diagnostics.errors === before ? prepareConfig(of, value, { folder, now: () => 0, random: () => 0 }) as T : undefined // Just checked against it.
+  if (diagnostics.errors > before) return undefined
+  const prepared: unknown = prepareConfig(of, value, { folder, now: () => 0, random: () => 0 })
+  return prepared as T // Just checked against the field.
 }
 
 function readRetry(node: DraftNode, context: ValueContext): RetryConfig | undefined {

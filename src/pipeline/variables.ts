@@ -99,8 +99,10 @@ function find(reference: string, place: Place, sources: VariableSources): Found 
 
 /** One line end at the end belongs to the file, not to the value. */
 function findFile(path: string, place: Place, { readText, diagnostics }: VariableSources): Found | undefined {
-  const fail = (what: string): undefined => void diagnostics.error('CONFIG_VARIABLE', place, `The file ${path} ${what}`)
-  if (path.trim() === '') return void diagnostics.error('CONFIG_VALUE', place, 'This reference names no file.', { expected: '${file:PATH}' })
+  const fail = (what: string): undefined => {
+    diagnostics.error('CONFIG_VARIABLE', place, path.trim() === '' ? 'This reference names no file.' : `The file ${path} ${what}`, { expected: '${file:PATH}' })
+  }
+  if (path.trim() === '') return fail('')
   let text: string | undefined
   try {
     text = readText(resolve(dirname(place.file.path), path))

@@ -60,9 +60,11 @@ async function settle(event: Event, pending: Promise<void>, out: Output): Promis
   }
 }
 
-/** The event's value, of the type that the pipeline's author says it has: the source's schema, or the function before, made it so. */
-function valueOf<T>(event: Event): T {
-  return event.value as T
+/** A step's function. Any function fits: its chain's types see to it that the events it is given are what it expects. */
+type Step<R> = EventFunction<never, R>
+
+function call<R>(step: Step<R>, event: Event): R {
+  return step(event.value as never, event) // As the types of the chain say.
 }
 
 /** Puts what a function returned in the event's place; nothing at all leaves the event out. */
@@ -72,37 +74,36 @@ function put(event: Event, made: unknown, out: Output): void {
   out.emit(event)
 }
 
-export function filterStage<T>(type: string, holds: EventFunction<T, boolean>): StageDeclaration {
-  return inline(type, 'Keeps the events for which a function holds', (event, out) => (holds(valueOf<T>(event), event) ? out.emit(event) : out.drop(event)))
+export function filterStage(type: string, holds: Step<boolean>): StageDeclaration {
+  return inline(type, 'Keeps the events for which a function holds', (event, out) => (call(holds, event) ? out.emit(event) : out.drop(event)))
 }
 
-export function mapStage<T, U>(type: string, make: EventFunction<T, U>): StageDeclaration {
-  return inline(type, 'Puts what a function returns in the place of each event', (event, out) => put(event, make(valueOf<T>(event), event), out))
+export function mapStage(type: string, make: Step<unknown>): StageDeclaration {
+  return inline(type, 'Puts what a function returns in the place of each event', (event, out) => put(event, call(make, event), out))
 }
 
-export function mapWaitingStage<T, U>(type: string, make: EventFunction<T, Promise<U>>): StageDeclaration {
-  const answer: Answer = async (event, out) => put(event, await make(valueOf<T>(event), event), out)
+export function mapWaitingStage(type: string, make: Step<Promise<unknown>>): StageDeclaration {
+  const answer: Answer = async (event, out) => put(event, await call(make, event), out)
   return inline(type, 'Puts what a function returns, after a while, in the place of each event', answer, { waits: true })
 }
 
-export function flatMapStage<T, U>(type: string, make: EventFunction<T, readonly U[]>): StageDeclaration {
+export function flatMapStage(type: string, make: Step<readonly unknown[]>): StageDeclaration {
   return inline(type, 'Makes any number of events of each', (event, out) => {
-    const parts = make(valueOf<T>(event), event)
+    const parts = call(make, event)
     out.split(event, parts.map(part => event.derive(part as JsonValue))) // As in `put`.
   })
 }
 
-export function keyStage<T>(type: string, keyOf: EventFunction<T, string>): StageDeclaration {
+export function keyStage(type: string, keyOf: Step<string>): StageDeclaration {
   return inline(type, 'Sets the key of each event', (event, out) => {
-    event.key = keyOf(valueOf<T>(event), event)
+    event.key = call(keyOf, event)
     out.emit(event)
   })
 }
 
-export function routeStage<T>(type: string, cases: readonly (readonly [name: string, holds: EventFunction<T, boolean>])[]): StageDeclaration {
+export function routeStage(type: string, cases: readonly (readonly [name: string, holds: Step<boolean>])[]): StageDeclaration {
   const answer: Answer = (event, out) => {
-    const value = valueOf<T>(event)
-    for (const [name, holds] of cases) if (holds(value, event)) return out.to(name, event)
+    for (const [name, holds] of cases) if (call(holds, event)) return out.to(name, event)
     return out.emit(event)
   }
   return inline(type, 'Sends each event to the first output whose function holds', answer, { outputs: cases.map(([name]) => name) })
@@ -130,10 +131,10 @@ function issueText({ message, path }: StandardSchemaV1.Issue): string {
 /** Looks a key up: a map, or a function that may wait. */
 export type LookUp<R> = ReadonlyMap<string, R> | ((key: string) => R | undefined | Promise<R | undefined>)
 
-export function enrichStage<T, R, U>(type: string, table: LookUp<R>, keyOf: EventFunction<T, string>, combine: (event: T, found: R | undefined) => U): StageDeclaration {
+export function enrichStage<R>(type: string, table: LookUp<R>, keyOf: Step<string>, combine: (event: never, found: R | undefined) => unknown): StageDeclaration {
   const answer: Answer = (event, out) => {
-    const value = valueOf<T>(event)
-    const key = keyOf(value, event)
+    const key = call(keyOf, event)
+    const value = event.value as never // As the types of the chain say.
     const found = typeof table === 'function' ? table(key) : table.get(key)
     return found instanceof Promise ? found.then(row => put(event, combine(value, row), out)) : put(event, combine(value, found), out)
   }

@@ -6,6 +6,7 @@ import { defineSink, defineSource, defineStage, field } from '../../engine/index
 import type { JsonValue } from '../../event/index.ts'
 import { Pipeline, pipeline } from './pipeline.ts'
 import { component, stage } from './use.ts'
+import type { StageUse, WrittenConfig } from './use.ts'
 
 interface Flight {
   readonly id: string
@@ -29,64 +30,78 @@ const flightSchema: StandardSchemaV1<unknown, Flight> = {
   '~standard': { version: 1, vendor: 'test', validate: value => ({ value: value as Flight }) }, // The test feeds flights.
 }
 
-/** Compiles only if the chain's events are exactly of type `T`. */
-function eventsOf<T>() {
-  return <P>(chain: P & ([P] extends [Pipeline<infer U>] ? ([T] extends [U] ? ([U] extends [T] ? unknown : never) : never) : never)): P => chain
-}
+/** Whether the compiler takes a value of one type where it wants another. */
+type Takes<Wanted, Given> = Given extends Wanted ? true : false
+
+type EventsOf<P> = P extends Pipeline<infer U> ? U : never
+type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false
 
 test('the type of the events follows from the schema of the source', () => {
   const flights = pipeline('types').from(file({ path: 'a.ndjson', schema: flightSchema }))
-  eventsOf<Flight>()(flights)
+  const same: Same<EventsOf<typeof flights>, Flight> = true
+  assert.ok(same)
   assert.equal(flights.graph.stages.length, 1)
 })
 
 test('each step knows the type that the one before leaves', () => {
   const airports = new Map<string, Airport>()
   const flights = pipeline('types').from(file<Flight>({ path: 'a.ndjson' }))
-  const late = eventsOf<Flight>()(flights.filter(f => f.delay > 60))
-  const from = eventsOf<Flight & { from: Airport | undefined }>()(late.enrich(airports, f => f.origin, (f, from) => ({ ...f, from })))
-  const rows = eventsOf<{ flight: string; hours: number; city: string | undefined }>()(from.map(f => ({ flight: f.id, hours: f.delay / 60, city: f.from?.city })))
-  eventsOf<string>()(rows.flatMap(row => [row.flight, row.city ?? '']))
-  eventsOf<number>()(rows.mapAsync(async row => Promise.resolve(row.hours)))
-  assert.equal(flights.graph.stages.length, 5)
+  const late = flights.filter(f => f.delay > 60)
+  const from = late.enrich(airports, f => f.origin, (f, from) => ({ ...f, from }))
+  const rows = from.map(f => ({ flight: f.id, hours: f.delay / 60, city: f.from?.city }))
+  const texts = rows.flatMap(row => [row.flight, row.city ?? ''])
+  const hours = rows.mapAsync(async row => Promise.resolve(row.hours))
+  const same: readonly [
+    Same<EventsOf<typeof late>, Flight>,
+    Same<EventsOf<typeof from>, Flight & { from: Airport | undefined }>,
+    Same<EventsOf<typeof rows>, { flight: string; hours: number; city: string | undefined }>,
+    Same<EventsOf<typeof texts>, string>,
+    Same<EventsOf<typeof hours>, number>,
+  ] = [true, true, true, true, true]
+  assert.equal(flights.graph.stages.length, same.length)
 })
 
 test('a type guard narrows, and undefined leaves events out', () => {
   const values = pipeline('types').from(file<string | number>({ path: 'a.ndjson' }))
-  eventsOf<string>()(values.filter((value): value is string => typeof value === 'string'))
-  eventsOf<string>()(values.map(value => (typeof value === 'string' ? value : undefined)))
+  const narrowed = values.filter((value): value is string => typeof value === 'string')
+  const mapped = values.map(value => (typeof value === 'string' ? value : undefined))
   const { texts, rest } = values.route({ texts: (value): value is string => typeof value === 'string' })
-  eventsOf<string>()(texts)
-  eventsOf<string | number>()(rest)
+  const same: readonly [
+    Same<EventsOf<typeof narrowed>, string>,
+    Same<EventsOf<typeof mapped>, string>,
+    Same<EventsOf<typeof texts>, string>,
+    Same<EventsOf<typeof rest>, string | number>,
+  ] = [true, true, true, true]
+  assert.ok(same.every(one => one))
   assert.equal(values.graph.stages.length, 3)
 })
 
 test('two sources make a chain of either type', () => {
   const both = pipeline('types').from(file<Flight>({ path: 'a' })).from(file<Airport>({ path: 'b' }))
-  eventsOf<Flight | Airport>()(both)
+  const same: Same<EventsOf<typeof both>, Flight | Airport> = true
+  assert.ok(same)
   assert.deepEqual([...both.graph.sources.keys()], ['file', 'file-2'])
 })
 
 test('a source without a type gives any JSON value', () => {
   const values = pipeline('types').from(file({ path: 'a' }))
-  eventsOf<JsonValue>()(values)
+  const same: Same<EventsOf<typeof values>, JsonValue> = true
+  assert.ok(same)
   assert.equal(values.graph.sources.size, 1)
 })
 
 test('configs are checked by the compiler', () => {
   const values = pipeline('types').from(file({ path: 'a', wait: '5s' }))
   values.through(stage<JsonValue, Flight>(score, { field: 'event.delay', names: ['a'] })).to(file({ path: 'out/{event.id}', rotate: '1MiB' }))
-  // @ts-expect-error a path is text
-  file({ path: 1 })
-  // @ts-expect-error there is no such field
-  file({ paht: 'a' })
-  // @ts-expect-error an expression is text, not a function
-  component(score)({ field: (event: Flight) => event.delay })
-  // @ts-expect-error a flight has no such field
-  pipeline('types').from(file<Flight>({ path: 'a' })).filter(f => f.dealy > 60)
-  // @ts-expect-error a condition yields a boolean
-  pipeline('types').from(file<Flight>({ path: 'a' })).filter(f => f.delay)
-  // @ts-expect-error a stage is no sink
-  values.to(component(score)({ field: 'event.a' }))
+  const flights = pipeline('types').from(file<Flight>({ path: 'a' }))
+  const refused: readonly [
+    Takes<Parameters<typeof file>[0], { path: number }>,
+    Takes<Parameters<typeof file>[0], { paht: string }>,
+    Takes<WrittenConfig<typeof score.config>, { field: (event: Flight) => number }>,
+    Takes<keyof Parameters<Parameters<typeof flights.filter>[0]>[0], 'dealy'>,
+    Takes<Parameters<typeof flights.filter>[0], (event: Flight) => number>,
+    Takes<Parameters<typeof flights.to>[0], StageUse<Flight, Flight>>,
+  ] = [false, false, false, false, false, false]
+  assert.ok(refused.every(one => !one))
   assert.ok(values instanceof Pipeline)
 })

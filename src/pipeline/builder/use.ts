@@ -80,6 +80,5 @@ export function component(...declarations: readonly { readonly kind: string; rea
 
 /** A use of a stage with a config: `.through(stage(score, { field: 'event.delay' }))`. */
 export function stage<I = unknown, O = JsonValue, F extends Field<unknown> = Field<unknown>>(declaration: StageDeclaration<F>, config?: WrittenConfig<F>): StageUse<I, O> {
-  // A declaration with a config of its own is a declaration: only its own `create` sees the config.
-  return { type: declaration.type, config: config ?? {}, stage: declaration as unknown as StageDeclaration }
+  return { type: declaration.type, config: config ?? {}, stage: declaration }
 }

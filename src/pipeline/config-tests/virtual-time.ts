@@ -14,8 +14,10 @@ const MOVES_MAX = 100_000
 
 export async function runOn<T>(clock: TestClock, work: Promise<T>, abort: () => void): Promise<T> {
   let settled = false
-  const done = (): void => void (settled = true)
-  work.then(done, done)
+  const settle = (): void => {
+    settled = true
+  }
+  work.then(settle, settle)
   const start = systemClock.monotonic()
   for (let moves = 0; ; moves++) {
     await silence(() => settled)
