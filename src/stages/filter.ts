@@ -1,8 +1,8 @@
 /** Keeps the events for which a condition holds. A condition that can't be evaluated, or is no bool, rejects the event. */
-import { SluiceError } from '../base/index.ts'
 import { defineStage, field } from '../engine/index.ts'
 import type { StageDeclaration } from '../engine/index.ts'
 import { each } from './each.ts'
+import { holds } from './values.ts'
 
 export const filter: StageDeclaration = defineStage({
   type: 'filter',
@@ -19,10 +19,8 @@ export const filter: StageDeclaration = defineStage({
   ],
   create: ({ condition }) => ({
     process: each((event, out) => {
-      const answer = condition(event)
-      if (answer === true) out.emit(event)
-      else if (answer === false) out.drop(event)
-      else throw new SluiceError('EXPR_TYPE', `The condition must be true or false; it is ${JSON.stringify(answer)}.`)
+      if (holds(condition, event, 'The condition')) out.emit(event)
+      else out.drop(event)
     }),
     columns: () => ({ step: 'keep', test: condition }),
   }),

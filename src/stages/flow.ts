@@ -4,31 +4,34 @@ import { defineStage, field } from '../engine/index.ts'
 import type { StageDeclaration } from '../engine/index.ts'
 import { RateLimiter } from '../base/index.ts'
 import { each } from './each.ts'
-import { keyOf } from './values.ts'
+import { keyOf, rememberedKey, timeOf } from './values.ts'
 
 export const dedupe: StageDeclaration = defineStage({
   type: 'dedupe',
   summary: 'Drop repeated events',
   description:
-    'Drops an event whose key was seen within the last `window`: of event time where the event has one, of the clock otherwise. `window: 0` remembers without end. Keeps at most `keys_max` keys and forgets those that were not seen for longest.',
+    'Drops an event that lies within `window` of the latest event that passed with the same key. Its time is that of `time`, else the event time that its source gave it, else the clock; only with the first two is the result the same in every run. ' +
+    '`window: 0` remembers without end. Keeps about `keys_max` keys and forgets those that were not seen for longest.',
   config: field.object({
     key: field.expression({ description: 'What makes two events the same' }),
     window: field.duration({ default: '10m', description: 'How long a key is remembered; 0 without end' }),
+    time: field.optional(field.expression({ description: 'Time of the event: milliseconds since 1970, a timestamp, or a text such as 2026-01-31T12:00:00Z' })),
     keys_max: field.integer({ default: 100_000, minimum: 1, description: 'Most keys remembered' }),
   }),
   shorthand: 'key',
   memory: 'keyed',
   examples: [{ title: 'One event for each id', config: 'event.id', input: [{ id: 1 }, { id: 2 }, { id: 1 }], output: [{ id: 1 }, { id: 2 }] }],
-  create: ({ key, window, keys_max }, context) => {
+  create: ({ key, window, time: timeExpression, keys_max }, context) => {
     const seen = context.state.table<number>('seen', { keysMax: keys_max })
     return {
       process: each((event, out) => {
-        const name = keyOf(key, event)
-        const time = event.time ?? context.now()
+        const name = rememberedKey(key, event)
+        const time = timeExpression === undefined ? (event.time ?? context.now()) : timeOf(timeExpression, event)
         const last = seen.get(name)
         const repeated = last !== undefined && (window === 0 || Math.abs(time - last) <= window)
         if (repeated) return out.drop(event)
-        seen.set(name, time)
+        // A late event that passes must not make the later one forgotten.
+        seen.set(name, last === undefined ? time : Math.max(last, time))
         out.emit(event)
       }),
     }

@@ -3,10 +3,10 @@
  *
  * Outputs are named in `from: stage.output`. `else` takes what no condition takes; without it such events go on as the stage's main output.
  */
-import { SluiceError } from '../base/index.ts'
 import { defineStage, field } from '../engine/index.ts'
 import type { StageDeclaration } from '../engine/index.ts'
 import { each } from './each.ts'
+import { holds } from './values.ts'
 
 const CONFIG = field.record(field.either([field.expression({ expect: 'bool' }), field.boolean()]), {
   description: 'Name of each output, with its condition, in order; `else: true` takes the rest',
@@ -24,9 +24,7 @@ export const route: StageDeclaration = defineStage({
     return {
       process: each((event, out) => {
         for (const { output, test } of cases) {
-          const answer = test(event)
-          if (answer === true) return out.to(output, event)
-          if (answer !== false) throw new SluiceError('EXPR_TYPE', `The condition of "${output}" must be true or false; it is ${JSON.stringify(answer)}.`)
+          if (holds(test, event, `The condition of "${output}"`)) return out.to(output, event)
         }
         if (rest === undefined) out.emit(event)
         else out.to(rest, event)

@@ -14,7 +14,7 @@ import { defineStage, field } from '../engine/index.ts'
 import type { StageDeclaration } from '../engine/index.ts'
 import { each } from './each.ts'
 import { parsePath, setField } from './paths.ts'
-import { keyOf, numberOf } from './values.ts'
+import { numberOf, rememberedKey } from './values.ts'
 
 const CONFIG = field.object({
   field: field.expression({ expect: 'number', description: 'The number to score' }),
@@ -26,8 +26,11 @@ const CONFIG = field.object({
   alpha: field.number({ default: 0.1, minimum: 0, maximum: 1, description: 'Weight of the newest value, for `ewma`' }),
   window: field.integer({ default: 100, minimum: 3, maximum: 10_000, description: 'Values kept for each key, for `mad`' }),
   keys_max: field.integer({ default: 100_000, minimum: 1, description: 'Most keys remembered' }),
-  score_max: field.number({ default: 1000, minimum: 0, description: 'Greatest score' }),
+  score_max: field.number({ default: 1000, minimum: 0, maximum: 1e9, description: 'Greatest score' }),
 })
+
+/** Squares of larger numbers, and their sums, leave what a double can hold: such a value would spoil the key's scores for ever. */
+const VALUE_MAX = 1e100
 
 export interface Running {
   count: number
@@ -101,8 +104,8 @@ export const score: StageDeclaration = defineStage({
     return {
       process: each((event, out) => {
         const value = numberOf(config.field, event)
-        if (!Number.isFinite(value)) throw new SluiceError('FIELD_TYPE', `score: ${value} can't be scored.`)
-        const name = config.key === undefined ? '' : keyOf(config.key, event)
+        if (!(Math.abs(value) <= VALUE_MAX)) throw new SluiceError('FIELD_TYPE', `score: ${value} can't be scored; ${VALUE_MAX} is the greatest number.`)
+        const name = config.key === undefined ? '' : rememberedKey(config.key, event)
         const running = table.get(name) ?? NEW_RUNNING()
         const made = running.count < config.warm_up ? 0 : Math.min(config.score_max, distance(running, value, config.method))
         const rounded = Math.round(made * 1e6) / 1e6

@@ -1,8 +1,9 @@
 /** Values that expressions set: JSON text, with the bytes of a field where the expression is a plain path. */
+import { createHash } from 'node:crypto'
 import { SluiceError } from '../base/index.ts'
 import type { CompiledExpression } from '../engine/index.ts'
 import type { Event, JsonValue } from '../event/index.ts'
-import { toJson } from '../expr/index.ts'
+import { Timestamp, toJson, typeName } from '../expr/index.ts'
 import type { Expr } from '../expr/index.ts'
 import { rawField } from './paths.ts'
 
@@ -26,9 +27,23 @@ export function jsonOf(expression: CompiledExpression): (event: Event) => string
   }
   return event => {
     const value = expression(event)
-    if (typeof value === 'number' && !Number.isFinite(value)) throw new SluiceError('EXPR_OVERFLOW', `${expression.expression.source} yields ${value}, which JSON can't hold.`)
+    if (!isFiniteThroughout(value)) throw new SluiceError('EXPR_OVERFLOW', `${expression.expression.source} yields ${typeof value === 'number' ? value : 'an infinite number'}, which JSON can't hold.`)
     return JSON.stringify(toJson(value))
   }
+}
+
+/** False where a number that JSON can't hold stands anywhere in a value: it must not become null unnoticed. */
+function isFiniteThroughout(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isFinite(value)
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return true
+  return Object.values(value).every(isFiniteThroughout)
+}
+
+/** True or false, as a condition says. Throws EXPR_TYPE for anything else; `what` names the condition. */
+export function holds(condition: CompiledExpression, event: Event, what: string): boolean {
+  const answer = condition(event)
+  if (typeof answer === 'boolean') return answer
+  throw new SluiceError('EXPR_TYPE', `${what} must be true or false; it is of type ${typeName(answer)}.`)
 }
 
 /** The value of an expression as JSON. */
@@ -40,6 +55,23 @@ export function valueOf(expression: CompiledExpression, event: Event): JsonValue
 export function keyOf(expression: CompiledExpression, event: Event): string {
   const value = valueOf(expression, event)
   return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+/** Longest key that stages with memory keep as it is. */
+const KEY_LENGTH_MAX = 256
+
+/** A key as it is remembered: a long one by its SHA-256, so that so many keys take no more than so many bytes. */
+export function rememberedKey(expression: CompiledExpression, event: Event): string {
+  const key = keyOf(expression, event)
+  return key.length <= KEY_LENGTH_MAX ? key : `sha256:${createHash('sha256').update(key).digest('base64')}`
+}
+
+/** The value of an expression as a time: milliseconds since 1970, a timestamp, or a text such as `2026-01-31T12:00:00Z`. Throws FIELD_TYPE. */
+export function timeOf(expression: CompiledExpression, event: Event): number {
+  const value = expression(event)
+  const ms = value instanceof Timestamp ? Number(value.$ns / 1_000_000n) : typeof value === 'string' && /^\d{4}-\d\d-\d\dT/.test(value) ? Date.parse(value) : value
+  if (typeof ms === 'number' && Number.isFinite(ms)) return ms
+  throw new SluiceError('FIELD_TYPE', `${expression.expression.source} is no time: ${JSON.stringify(toJson(value)).slice(0, 100)}`)
 }
 
 /** The value of an expression as a finite number. Throws FIELD_TYPE. */
