@@ -44,5 +44,5 @@ export async function runFile(file: string, options: RunFileOptions = {}): Promi
 async function load(file: string, folder: string, overrides: Readonly<Record<string, string>>): Promise<{ config: PipelineConfig; registry: Registry; module: string | undefined }> {
   answerToOwnName()
   const result = await loadPipeline(file, registry, { workingFolder: folder, overrides })
-  return { config: configOrThrow(result), registry: result.registry, module: undefined }
+  return { config: configOrThrow(result), registry: result.registry, module: result.module }
 }
