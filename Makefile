@@ -16,6 +16,7 @@ install:
 
 demo: install ## three million flights through a pipeline
 	@node bin/sluice.js run examples/flights/pipeline.yaml
+	@node examples/flights/report.ts
 
 test: install ## all tests
 	@node --test --test-concurrency=2 --test-reporter=./tools/test-reporter.ts $(TESTS)
