@@ -6,14 +6,15 @@
  */
 import type { SinkDeclaration, SourceDeclaration } from '../engine/index.ts'
 import { file as fileSink } from './sinks/file.ts'
-import { http } from './sinks/http.ts'
+import { http as httpSink } from './sinks/http.ts'
 import { discard, stdout } from './sinks/simple.ts'
-import { file } from './sources/file.ts'
+import { file as fileSource } from './sources/file.ts'
 import { generate } from './sources/generate.ts'
 import { httpClient } from './sources/http-client.ts'
 import { httpServer } from './sources/http-server.ts'
 import { exec, stdin } from './sources/process.ts'
 
 export { codecs } from './codecs/index.ts'
-export const sources: readonly SourceDeclaration[] = [exec, file, generate, httpClient, httpServer, stdin]
-export const sinks: readonly SinkDeclaration[] = [discard, fileSink, http, stdout]
+export { discard, exec, fileSink, fileSource, generate, httpClient, httpServer, httpSink, stdin, stdout }
+export const sources: readonly SourceDeclaration[] = [exec, fileSource, generate, httpClient, httpServer, stdin]
+export const sinks: readonly SinkDeclaration[] = [discard, fileSink, httpSink, stdout]

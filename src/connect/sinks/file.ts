@@ -210,7 +210,7 @@ class FileSink implements Sink {
   }
 }
 
-export const file: SinkDeclaration = defineSink({
+export const file = defineSink({
   type: 'file',
   summary: 'Write files',
   config: CONFIG,
@@ -222,4 +222,4 @@ export const file: SinkDeclaration = defineSink({
   ],
   encoding,
   create: (config, context) => new FileSink(config, context),
-}) as SinkDeclaration // A sink of one config is a sink.
+})

@@ -118,7 +118,7 @@ function resultsOf(text: string, name: string, count: number): readonly RowAnswe
   })
 }
 
-export const http: SinkDeclaration = defineSink({
+export const http = defineSink({
   type: 'http',
   summary: 'Post events to a server',
   config: CONFIG,
@@ -126,4 +126,4 @@ export const http: SinkDeclaration = defineSink({
   examples: [{ title: 'Batches of JSON lines', config: { url: 'https://example.org/events', auth: { bearer: '${TOKEN:none}' } } }],
   encoding: () => ({ format: 'ndjson', options: {}, rows: true }),
   create: (config, context) => new HttpSink(config, context),
-}) as SinkDeclaration // A sink of one config is a sink.
+})

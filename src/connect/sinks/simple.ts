@@ -14,7 +14,7 @@ function writeOut(bytes: Uint8Array): Promise<void> {
   })
 }
 
-export const stdout: SinkDeclaration = defineSink({
+export const stdout = defineSink({
   type: 'stdout',
   summary: 'Write to the standard output',
   config: field.object({
@@ -34,9 +34,9 @@ export const stdout: SinkDeclaration = defineSink({
     flush: () => Promise.resolve(undefined),
     close: () => Promise.resolve(),
   }),
-}) as SinkDeclaration // A sink of one config is a sink; so for the others.
+})
 
-export const discard: SinkDeclaration = defineSink({
+export const discard = defineSink({
   type: 'discard',
   summary: 'Count events and forget them',
   config: field.object({}),
@@ -45,4 +45,4 @@ export const discard: SinkDeclaration = defineSink({
   examples: [{ title: 'For a measurement', config: {} }],
   encoding: () => ({ format: 'ndjson', options: {} }),
   create: () => ({ open: () => Promise.resolve(), write: () => Promise.resolve(), flush: () => Promise.resolve(null), close: () => Promise.resolve() }),
-}) as SinkDeclaration
+})

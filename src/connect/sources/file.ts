@@ -171,7 +171,7 @@ class FileSource implements Source {
   }
 }
 
-export const file: SourceDeclaration = defineSource({
+export const file = defineSource({
   type: 'file',
   summary: 'Read files, once or as they grow',
   config: CONFIG,
@@ -182,4 +182,4 @@ export const file: SourceDeclaration = defineSource({
   ],
   create: (config, context) => new FileSource(config, context),
   reader: (config): PieceReader => (formatOf(config) === 'parquet' ? new ParquetReader() : new RangeReader(config.line_max)),
-}) as SourceDeclaration // A source of one config is a source.
+})

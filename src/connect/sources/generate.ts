@@ -49,7 +49,7 @@ const SHAPES = { sensor, weblog, order }
 /** Most events in a piece. */
 const PIECE = 500
 
-export const generate: SourceDeclaration = defineSource({
+export const generate = defineSource({
   type: 'generate',
   summary: 'Make events up',
   config: CONFIG,
@@ -91,4 +91,4 @@ export const generate: SourceDeclaration = defineSource({
       close: () => Promise.resolve(),
     }
   },
-}) as SourceDeclaration // A source of one config is a source.
+})

@@ -164,11 +164,11 @@ class HttpClientSource implements Source {
   }
 }
 
-export const httpClient: SourceDeclaration = defineSource({
+export const httpClient = defineSource({
   type: 'http_client',
   summary: 'Ask a server for events, once or on a schedule',
   config: CONFIG,
   replays: true,
   examples: [{ title: 'Pages by a Link header', config: { url: 'https://example.org/orders', paging: { by: 'link' }, every: '5m' } }],
   create: (config, context) => new HttpClientSource(config, context),
-}) as SourceDeclaration // A source of one config is a source.
+})

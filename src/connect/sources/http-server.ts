@@ -202,11 +202,11 @@ function withEnd(bytes: Uint8Array): Uint8Array {
   return copy
 }
 
-export const httpServer: SourceDeclaration = defineSource({
+export const httpServer = defineSource({
   type: 'http_server',
   summary: 'Take events that clients post',
   config: CONFIG,
   acks: true,
   examples: [{ title: 'Answer when the events are durable', config: { port: 8080, path: '/events' } }],
   create: (config, context) => new HttpServerSource(config, context),
-}) as SourceDeclaration // A source of one config is a source.
+})

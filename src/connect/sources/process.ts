@@ -85,13 +85,13 @@ function aborted(signal: AbortSignal): Promise<undefined> {
   return new Promise(resolve => signal.addEventListener('abort', () => resolve(undefined), { once: true }))
 }
 
-export const stdin: SourceDeclaration = defineSource({
+export const stdin = defineSource({
   type: 'stdin',
   summary: 'Read the standard input',
   config: field.object(FORMAT),
   examples: [{ title: 'JSON lines', config: {} }],
   create: ({ format, options }) => new ByteStream('stdin', { format, options: (options ?? {}) as JsonValue }, () => ({ stream: process.stdin, ended: Promise.resolve() })), // Options are checked by the codec.
-}) as SourceDeclaration // A source of one config is a source; so for the others.
+})
 
 function run(command: readonly string[], context: ComponentContext): { readonly stream: Readable; readonly ended: Promise<void> } {
   const [name = '', ...args] = command
@@ -112,7 +112,7 @@ function run(command: readonly string[], context: ComponentContext): { readonly 
   return { stream: child.stdout, ended }
 }
 
-export const exec: SourceDeclaration = defineSource({
+export const exec = defineSource({
   type: 'exec',
   summary: 'Read the output of a command',
   description: 'The command is run as it is given, without a shell. An exit code other than 0 fails the pipeline, after what the command wrote has been read.',
@@ -120,4 +120,4 @@ export const exec: SourceDeclaration = defineSource({
   shorthand: 'command',
   examples: [{ title: 'The lines of a log', config: { command: ['tail', '-n', '100', 'app.log'], format: 'lines' } }],
   create: ({ command, format, options }, context) => new ByteStream(command[0] ?? '', { format, options: (options ?? {}) as JsonValue }, () => run(command, context)), // Options are checked by the codec.
-}) as SourceDeclaration
+})
