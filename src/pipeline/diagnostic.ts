@@ -97,7 +97,7 @@ function diagnose(severity: Diagnostic['severity'], code: ErrorCode, place: Plac
     ...(advice.expected === undefined ? {} : { expected: advice.expected }),
     ...(advice.suggestion === undefined ? {} : { suggestion: advice.suggestion }),
     ...(advice.hint === undefined ? {} : { hint: advice.hint }),
-    ...(text.trim() === '' ? {} : { frame: text }),
+    ...(text.trim() === '' ? {} : { frame: text.trimEnd() }),
   }
 }
 

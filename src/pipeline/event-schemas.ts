@@ -23,14 +23,14 @@ export class EventSchemas {
     return others.every(other => other?.schema === first?.schema) ? first : undefined
   }
 
-  /** Notes what a node promises. `config` is undefined where it was wrong: then nothing is known. */
-  leave(node: DraftNode, incoming: EventSchema | undefined, config: Record<string, unknown> | undefined): void {
-    this.#leaving.set(node, config === undefined ? undefined : this.#promised(node, incoming, config))
+  /** Notes what a node promises. Of one whose config is wrong, nothing is known. */
+  leave(node: DraftNode, incoming: EventSchema | undefined, config: Record<string, unknown>, keepsEvents: boolean): void {
+    this.#leaving.set(node, this.#promised(node, incoming, config, keepsEvents))
   }
 
-  #promised({ declaration }: DraftNode, incoming: EventSchema | undefined, config: Record<string, unknown>): EventSchema | undefined {
+  #promised({ declaration }: DraftNode, incoming: EventSchema | undefined, config: Record<string, unknown>, keepsEvents: boolean): EventSchema | undefined {
     const named = this.#named(declaration?.config.properties ?? {}, config)
-    if (declaration?.kind !== 'stage' || declaration.eventSchema === undefined) return named
+    if (declaration?.kind !== 'stage' || declaration.eventSchema === undefined) return named ?? (keepsEvents ? incoming : undefined)
     const schema = declaration.eventSchema(config, incoming?.schema)
     if (schema === undefined) return undefined
     if (schema === incoming?.schema) return incoming

@@ -144,8 +144,11 @@ function checkConfigs(nodes: Wired, wiring: Wiring, context: ValueContext, diagn
     const value = checkValue(declaration.config, longForm(declaration, node.config), node.type, context.checks(incoming))
     const right = diagnostics.errors === before && typeof value === 'object' && value !== null
     // What was checked against an object's fields is an object.
-    if (right && tryCreate(node, value as Record<string, unknown>, context)) configs.set(node, value as Record<string, unknown>)
-    schemas.leave(node, incoming, configs.get(node))
+    const config = right ? (value as Record<string, unknown>) : undefined
+    const tried = config === undefined ? undefined : tryCreate(node, config, context)
+    if (config === undefined || tried === undefined) continue
+    configs.set(node, config)
+    schemas.leave(node, incoming, config, tried.keepsEvents)
   }
   return configs
 }

@@ -4,27 +4,43 @@
  */
 import { SluiceError } from '../base/index.ts'
 import { prepareConfig } from '../engine/index.ts'
-import type { ComponentContext, StageContext } from '../engine/index.ts'
+import type { ComponentContext, Stage, StageContext } from '../engine/index.ts'
 import type { DraftNode } from './nodes.ts'
 import { mapLeaves } from './tree.ts'
 import type { Made, Tree } from './tree.ts'
 import type { ValueContext } from './value-context.ts'
 
-/** False where the component refused its config; the reason is then in the diagnostics. */
-export function tryCreate(node: DraftNode, config: Record<string, unknown>, { reading }: ValueContext): boolean {
+/** What was learned from making a component. */
+export interface Tried {
+  /** True where events leave as they came, if they leave. */
+  readonly keepsEvents: boolean
+}
+
+/** Undefined where the component refused its config; the reason is then in the diagnostics. */
+export function tryCreate(node: DraftNode, config: Record<string, unknown>, { reading }: ValueContext): Tried | undefined {
   const context = contextOf(node.id, reading.folder)
   try {
     const { declaration } = node
-    if (declaration === undefined) return false
+    if (declaration === undefined) return undefined
     const prepared = prepareConfig(declaration.config, config, context)
-    if (declaration.kind === 'stage') declaration.create(prepared, { ...context, state: NO_STATE })
-    else declaration.create(prepared, context)
+    if (declaration.kind === 'stage') return { keepsEvents: keepsEvents(declaration.create(prepared, { ...context, state: NO_STATE })) }
+    declaration.create(prepared, context)
     if (declaration.kind === 'sink') declaration.encoding(prepared, context)
-    return true
+    return { keepsEvents: false }
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
     const code = error instanceof SluiceError ? error.code : 'CONFIG_VALUE'
     reading.diagnostics.error(code, node.place, `"${node.type}": ${scrubbed(message, node.config)}`)
+    return undefined
+  }
+}
+
+/** A stage that says what it means in terms of columns says whether it changes events. One that can't say it before it is opened is taken to change them. */
+function keepsEvents(stage: Stage): boolean {
+  try {
+    const step = stage.columns?.()?.step
+    return step === 'keep' || step === 'require' || step === 'route'
+  } catch {
     return false
   }
 }

@@ -12,6 +12,7 @@
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { SinkDeclaration, SourceDeclaration, StageDeclaration } from '../../engine/index.ts'
+import { INLINE } from './ends.ts'
 import { enrichStage, filterStage, flatMapStage, keyStage, mapStage, mapWaitingStage, routeStage, validateStage } from './inline.ts'
 import type { EventFunction, LookUp } from './inline.ts'
 import type { SinkUse, SourceUse, StageUse } from './use.ts'
@@ -92,11 +93,17 @@ export class PipelineStart {
   }
 }
 
+/** Makes a declaration known to the pipeline; one that the program made gets a name that no other has. Answers the name. */
+function declare(graph: Graph, declaration: Graph['declarations'][number]): string {
+  const type = declaration.type === INLINE ? `${INLINE}:${graph.declarations.length}` : declaration.type
+  graph.declarations.push({ ...declaration, type })
+  return type
+}
+
 function addSource<T>(graph: Graph, source: SourceUse<T>, settings: { readonly id?: string }): Pipeline<T> {
-  const id = settings.id ?? freeId(graph.ids, source.type.replace(/^inline:.*/, 'source'))
+  const id = settings.id ?? freeId(graph.ids, source.type === INLINE ? 'source' : source.type)
   graph.ids.add(id)
-  graph.sources.set(id, { [source.type]: source.config })
-  graph.declarations.push(source.source)
+  graph.sources.set(id, { [declare(graph, source.source)]: source.config })
   const made = new Pipeline<T>(graph, [id])
   return source.schema === undefined ? made : made.validate(source.schema)
 }
@@ -171,30 +178,25 @@ export class Pipeline<T> {
   /** Goes through a stage that was declared, with its config. */
   through<O>(use: StageUse<T, O>, settings: StageSettings = {}): Pipeline<O> {
     const { id = freeId(this.graph.ids, use.type), ...rest } = settings
-    this.graph.declarations.push(use.stage)
-    return this.#add(id, { ...rest, [use.type]: use.config })
+    return this.#add(id, { ...rest, [declare(this.graph, use.stage)]: use.config })
   }
 
   /** Hands the events to a sink as well. */
   to(use: SinkUse, settings: SinkSettings = {}): this {
-    const { id = freeId(this.graph.sinks, use.type.replace(/^inline:.*/, 'sink')), ...rest } = settings
-    this.graph.sinks.set(id, { ...rest, from: this.#tips, [use.type]: use.config })
-    this.graph.declarations.push(use.sink)
+    const { id = freeId(this.graph.sinks, use.type === INLINE ? 'sink' : use.type), ...rest } = settings
+    this.graph.sinks.set(id, { ...rest, from: this.#tips, [declare(this.graph, use.sink)]: use.config })
     return this
   }
 
   /** Says where events of the pipeline go that failed. */
   deadLetters(use: SinkUse, settings: Omit<SinkSettings, 'id'> = {}): this {
-    this.graph.deadLetters = { ...settings, [use.type]: use.config }
-    this.graph.declarations.push(use.sink)
+    this.graph.deadLetters = { ...settings, [declare(this.graph, use.sink)]: use.config }
     return this
   }
 
-  #inline<U>(name: string, declare: (type: string) => StageDeclaration, settings: StageSettings): Pipeline<U> {
+  #inline<U>(name: string, make: (type: string) => StageDeclaration, settings: StageSettings): Pipeline<U> {
     const { id = freeId(this.graph.ids, name), ...rest } = settings
-    const type = `inline:${this.graph.declarations.length}`
-    this.graph.declarations.push(declare(type))
-    return this.#add(id, { ...rest, [type]: {} })
+    return this.#add(id, { ...rest, [declare(this.graph, make(INLINE))]: {} })
   }
 
   #add<U>(id: string, entry: Entry): Pipeline<U> {
