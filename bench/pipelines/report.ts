@@ -12,6 +12,8 @@ export interface Row {
   readonly seconds: number
   readonly cpu_seconds: number
   readonly peak_rss_bytes: number
+  /** Processes that wanted to run in the minute before, as the kernel counts them: what else the machine did. */
+  readonly load_before: number
 }
 
 /** Medians over the rounds. Rates include the start-up. */

@@ -8,7 +8,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createReadStream } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
@@ -129,10 +129,11 @@ async function prove(system: System, job: Job, input: Input, output: Output): Pr
 /** One measured run; throws where the output is wrong. */
 async function row(system: System, job: Job, input: Input, round: number): Promise<Row> {
   await referenceOf(job, input)
+  const load_before = Number((loadavg()[0] ?? 0).toFixed(2))
   const { measured, output } = runOnce(system, job, input)
   await prove(system, job, input, output)
   const { seconds, cpu_seconds, peak_rss_bytes } = measured
-  return { round, job, system: titleOf(system), events: input.events, bytes: input.bytes, seconds, cpu_seconds, peak_rss_bytes }
+  return { round, job, system: titleOf(system), events: input.events, bytes: input.bytes, seconds, cpu_seconds, peak_rss_bytes, load_before }
 }
 
 async function main(): Promise<void> {
