@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'node:test'
 import { parseDocument } from 'yaml'
+import { answerToOwnName } from '../../src/own-name.ts'
 import { snippetsOf } from './snippets.ts'
 import type { Snippet } from './snippets.ts'
 
@@ -50,9 +51,20 @@ async function trySnippet(snippet: Snippet, folder: string): Promise<void> {
   if (language === 'json') for (const line of text.trimEnd().split('\n')) if (!/^[[{]$/.test(text.split('\n')[0] ?? '')) JSON.parse(line)
   if (language === 'sh') for (const line of text.trimEnd().split('\n')) runCommand(line, folder)
   if (file !== undefined) writeFileSync(join(folder, file), text)
-  if (language === 'ts' && file !== undefined) assert.notEqual(await import(join(folder, file)), undefined)
+  if (language === 'ts' && file !== undefined) await tryModule(file, folder)
 }
 
+/** The module must load, and satisfy the compiler. */
+async function tryModule(file: string, folder: string): Promise<void> {
+  assert.notEqual(await import(join(folder, file)), undefined)
+  const typeRoots = [join(root, 'node_modules/@types')]
+  const paths = { sluice: [join(root, 'src/index.ts')], 'sluice/*': [join(root, 'src/*/index.ts')] }
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ extends: join(root, 'tsconfig.json'), compilerOptions: { typeRoots, paths }, include: [file, join(root, 'src/**/*.d.ts')] }))
+  writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
+  assert.equal(spawnSync(join(root, 'node_modules/.bin/tsc'), ['-p', folder], { encoding: 'utf8' }).stdout, '')
+}
+
+answerToOwnName()
 for (const page of pages) {
   const snippets = snippetsOf(readFileSync(join(root, page), 'utf8'))
   if (snippets.length === 0) continue
