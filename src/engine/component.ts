@@ -109,6 +109,8 @@ export interface Piece {
   readonly request?: JsonValue
   /** What the codec needs beside the bytes (the header of a CSV file). */
   readonly meta?: JsonValue
+  /** Pieces with one number go to one worker, which may keep what they share (a decoded row group). Order does not depend on it. */
+  readonly affinity?: number
   /** Key and headers of all records of the piece, where the source has them. */
   readonly key?: string
   readonly headers?: Readonly<Record<string, string>>

@@ -182,7 +182,7 @@ export class Coordinator {
         headers: piece.headers,
         time: piece.time,
         rejects: piece.rejects,
-      })
+      }, piece.affinity)
     }
   }
 
@@ -201,9 +201,9 @@ export class Coordinator {
     return flight
   }
 
-  #toWorker(message: Parameters<Link['send']>[0]): void {
-    let best = 0
-    for (let at = 1; at < this.#pending.length; at++) if ((this.#pending[at] ?? 0) < (this.#pending[best] ?? 0)) best = at
+  #toWorker(message: Parameters<Link['send']>[0], affinity: number | undefined): void {
+    let best = affinity === undefined ? 0 : affinity % this.#pending.length
+    if (affinity === undefined) for (let at = 1; at < this.#pending.length; at++) if ((this.#pending[at] ?? 0) < (this.#pending[best] ?? 0)) best = at
     this.#pending[best] = (this.#pending[best] ?? 0) + 1
     this.#parts.links[best]?.send(message)
   }

@@ -79,7 +79,7 @@ export class ParquetRanges {
     if (end === undefined) return Promise.resolve(undefined)
     const to = Math.min(end, from + Math.max(1, Math.min(ROWS_MAX, Math.floor(bytes / this.#rowBytes))))
     this.#row = to
-    return Promise.resolve({ offset: to, from: { path: this.#path, row: from }, bytes: (to - from) * this.#rowBytes, request: { path: this.#path, from, to } })
+    return Promise.resolve({ offset: to, from: { path: this.#path, row: from }, bytes: (to - from) * this.#rowBytes, affinity: this.#ends.indexOf(end), request: { path: this.#path, from, to } })
   }
 
   close(): Promise<void> {
@@ -87,12 +87,18 @@ export class ParquetRanges {
   }
 }
 
+interface Column {
+  /** `"name":` as it stands in a row. */
+  readonly start: string
+  readonly values: ArrayLike<unknown>
+}
+
 interface OpenFile {
   readonly handle: FileHandle
   readonly buffer: AsyncBuffer
   readonly metadata: FileMetaData
-  /** Rows of the row group that was decoded last: its ranges are asked for one after the other. */
-  group: { readonly from: number; readonly to: number; readonly rows: readonly Record<string, unknown>[] } | undefined
+  /** The row group that was decoded last, by column: its ranges are asked for one after the other. */
+  group: { readonly from: number; readonly to: number; readonly columns: readonly Column[] } | undefined
 }
 
 export class ParquetReader implements PieceReader {
@@ -101,37 +107,41 @@ export class ParquetReader implements PieceReader {
   async read(request: JsonValue, target: ReadTarget): Promise<PieceRead> {
     const { path, from, to } = request as unknown as RowRequest // Made by ParquetRanges.
     const file = await this.#file(path)
-    const rows = await this.#rows(file, path, from, to)
-    let bytes = target.bytes
-    let length = 0
-    for (const row of rows) {
-      const line = Buffer.from(`${JSON.stringify(row, plain)}\n`)
-      if (length + line.length > bytes.length) bytes = target.grow(length, (length + line.length) * 2)
-      bytes.set(line, length)
-      length += line.length
+    const group = await this.#group(file, path, from, to)
+    let text = ''
+    for (let row = from - group.from; row < to - group.from; row++) {
+      let mark = '{'
+      for (const { start, values } of group.columns) {
+        text += mark + start + jsonOf(values[row])
+        mark = ','
+      }
+      text += '}\n'
     }
-    return { start: 0, end: length, from: { path, row: from } }
+    const made = Buffer.from(text)
+    const bytes = made.length > target.bytes.length ? target.grow(0, made.length) : target.bytes
+    bytes.set(made)
+    return { start: 0, end: made.length, from: { path, row: from } }
   }
 
-  async #rows(file: OpenFile, path: string, from: number, to: number): Promise<readonly Record<string, unknown>[]> {
-    if (file.group === undefined || from < file.group.from || to > file.group.to) {
-      const { parquetReadObjects } = await import('hyparquet')
-      const { compressors } = await import('hyparquet-compressors')
-      let start = 0
-      let end = 0
-      for (const group of file.metadata.row_groups) {
-        start = end
-        end += Number(group.num_rows)
-        if (from < end) break
-      }
-      try {
-        const rows = await parquetReadObjects({ file: file.buffer, metadata: file.metadata, compressors, rowStart: start, rowEnd: end })
-        file.group = { from: start, to: end, rows }
-      } catch (error) {
-        throw new SluiceError('FILE_READ', `${path} can't be read from row ${start} on: ${error instanceof Error ? error.message : String(error)}`, { cause: error, retry: false })
-      }
+  async #group(file: OpenFile, path: string, from: number, to: number): Promise<NonNullable<OpenFile['group']>> {
+    const known = file.group
+    if (known !== undefined && from >= known.from && to <= known.to) return known
+    // The old one is let go before the new one is read: one at a time is enough memory.
+    file.group = undefined
+    let start = 0
+    let end = 0
+    for (const group of file.metadata.row_groups) {
+      start = end
+      end += Number(group.num_rows)
+      if (from < end) break
     }
-    return file.group.rows.slice(from - file.group.from, to - file.group.from)
+    try {
+      const group = { from: start, to: end, columns: await readColumns(file, start, end) }
+      file.group = group
+      return group
+    } catch (error) {
+      throw new SluiceError('FILE_READ', `${path} can't be read from row ${start} on: ${error instanceof Error ? error.message : String(error)}`, { cause: error, retry: false })
+    }
   }
 
   #file(path: string): Promise<OpenFile> {
@@ -161,6 +171,34 @@ async function openFile(path: string): Promise<OpenFile> {
   const handle = await open(path, 'r')
   const buffer = await asyncBuffer(handle)
   return { handle, buffer, metadata: await metadataOf(buffer, path), group: undefined }
+}
+
+/** The columns of the rows `from` up to `to`, which are one row group. */
+async function readColumns({ buffer, metadata }: OpenFile, from: number, to: number): Promise<Column[]> {
+  const { parquetRead, parquetSchema } = await import('hyparquet')
+  const { compressors } = await import('hyparquet-compressors')
+  const names = parquetSchema(metadata).children.map(({ element }) => element.name)
+  const parts = new Map<string, { readonly at: number; readonly values: ArrayLike<unknown> }[]>(names.map(name => [name, []]))
+  await parquetRead({ file: buffer, metadata, compressors, rowStart: from, rowEnd: to, onChunk: ({ columnName, columnData, rowStart }) => parts.get(columnName)?.push({ at: rowStart - from, values: columnData }) })
+  return names.map(name => ({ start: `${JSON.stringify(name)}:`, values: whole(parts.get(name) ?? [], to - from) }))
+}
+
+/** The parts of a column as one list. */
+function whole(parts: readonly { readonly at: number; readonly values: ArrayLike<unknown> }[], length: number): ArrayLike<unknown> {
+  const [only] = parts
+  if (parts.length === 1 && only?.at === 0 && only.values.length === length) return only.values
+  const values = new Array<unknown>(length).fill(null)
+  for (const { at, values: part } of parts) for (let row = 0; row < part.length && at + row < length; row++) values[at + row] = part[row]
+  return values
+}
+
+/** A value as JSON text. */
+function jsonOf(value: unknown): string {
+  if (typeof value === 'number') return Number.isFinite(value) ? String(value) : 'null'
+  if (value === null || value === undefined) return 'null'
+  if (typeof value === 'bigint') return JSON.stringify(plain('', value))
+  // Bytes have a toJSON of their own, which is not wanted: they are turned before.
+  return JSON.stringify(value instanceof Uint8Array ? plain('', value) : value, plain)
 }
 
 /** Values that JSON does not have, as text or numbers. */
