@@ -89,6 +89,26 @@ test('weblog: requests, errors, pages and what was none', async () => {
   assert.deepEqual(unparsed, log.filter(line => line.endsWith('connection reset by peer')))
 })
 
+interface Sold {
+  readonly id: string
+  readonly country: string
+  readonly gross: number
+}
+
+test('typescript: orders go where their total and country send them', async () => {
+  assert.equal((await sluice(['check', join(EXAMPLES, 'typescript/pipeline.ts')])).code, 0)
+  const { report } = await run('typescript/pipeline.ts')
+  const [large, small] = [lines<Sold>('typescript/out/large.ndjson'), lines<Sold>('typescript/out/small.ndjson')]
+  assert.equal(report.events_in, 5000)
+  assert.deepEqual([large.length, small.length], [report.events_out.large, report.events_out.small])
+  assert.ok(large.length > 0 && large.every(({ gross }) => gross >= 500))
+  assert.ok(small.length > 0 && small.every(({ gross, country }) => gross < 500 && country !== 'elsewhere'))
+  assert.equal(new Set([...large, ...small].map(({ id }) => id)).size, large.length + small.length)
+  const failed = lines<{ original: string }>('typescript/out/failed.ndjson')
+  assert.equal(failed.length, report.dead_lettered)
+  assert.ok(failed.length > 0 && failed.every(({ original }) => original.includes('"items":null')))
+})
+
 test('flights: three million flights, every one accounted for, and a table of the worst routes', async () => {
   const { report } = await run('flights/pipeline.yaml')
   assert.deepEqual(report.events_in, 3_000_000)

@@ -49,6 +49,11 @@ async function testCommand(files: readonly string[], options: TestOptions, sessi
   io.stderr.write(`${failed === 0 ? passed : `${passed}, ${colors.red(`${failed} failed`)}`}\n`)
 }
 
+function withoutTests(file: string): string {
+  const yaml = /^(.*)\.ya?ml$/.exec(file)
+  return yaml === null ? `${file} has no tests: they are for pipelines in YAML.` : `${file} has no tests. Write them beside it: ${yaml[1] ?? ''}.test.yaml`
+}
+
 /** All pipelines, or undefined where one has errors, which are then told. */
 async function loadAll(files: readonly string[], options: TestOptions, session: Session): Promise<readonly LoadResult[] | undefined> {
   const { io } = session
@@ -56,7 +61,7 @@ async function loadAll(files: readonly string[], options: TestOptions, session: 
   const loaded: LoadResult[] = []
   for (const file of files) {
     const one = await loadForCommand(file, session, { overrides: options.set, withTests: true })
-    if (one.config !== undefined && one.tests.length === 0) messagesTo(io).warn(`${file} has no tests. Write them beside it: ${file.replace(/\.[^./]+$/, '')}.test.yaml`)
+    if (one.config !== undefined && one.tests.length === 0) messagesTo(io).warn(withoutTests(file))
     loaded.push(one)
   }
   const errors = loaded.filter(one => one.config === undefined).flatMap(one => one.diagnostics)
