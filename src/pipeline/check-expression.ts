@@ -54,6 +54,10 @@ function compiles(source: string, expect: Field<unknown>['x-expect'], leaf: Leaf
 
 function report(error: ExprError, leaf: Leaf, offset: number, name: string, checks: ValueChecks): void {
   const { diagnostics, eventSchema } = checks
+  if (leaf.made?.open === true) {
+    diagnostics.error(error.code, leaf.place, `${withoutSuggestion(error)} The expression is ${shown(leaf)}.`, { suggestion: error.suggestion })
+    return
+  }
   if (leaf.made !== undefined) {
     // The text holds what ${...} stood for, which may be secret: neither its words nor its places are told.
     diagnostics.error(error.code, leaf.place, `"${name}" is not a right expression once ${leaf.made.raw} has its value.`, { hint: 'Check the value; `sluice try` evaluates an expression by itself.' })

@@ -10,7 +10,7 @@ import type { EventSchema } from './check-expression.ts'
 import type { Diagnostics } from './diagnostic.ts'
 import { expectation, typesOf } from './expectation.ts'
 import type { Place } from './source-file.ts'
-import { define, isEmpty, plain, shown } from './tree.ts'
+import { define, isBroken, isEmpty, plain, shown } from './tree.ts'
 import type { Leaf, Mapping, Tree } from './tree.ts'
 
 export interface ValueChecks {
@@ -25,6 +25,7 @@ export interface ValueChecks {
 
 /** The checked value; undefined where it was wrong, which then stands in the diagnostics. `name` is how messages call it: `filter.condition`. */
 export function checkValue(field: Field<unknown>, tree: Tree, name: string, checks: ValueChecks): unknown {
+  if (isBroken(tree)) return undefined
   const types = typesOf(field)
   if (isEmpty(tree) && !types.includes('null') && !allowsAnything(field)) {
     // A map of which nothing must be given may be left empty.
@@ -62,7 +63,7 @@ function checkLeaf(field: Field<unknown>, types: readonly string[], given: Leaf,
   }
   if (types.length > 0 && !types.some(type => isOfType(type, value))) return wrong(field, given, name, checks, { hint: slip(types, given) })
   if (typeof value === 'number' && outside(field, value)) return wrong(field, given, name, checks)
-  if (typeof value === 'string' && !matches(field, value)) return wrong(field, given, name, checks, field.pattern === undefined ? {} : { hint: `It must match ${field.pattern}.` })
+  if (typeof value === 'string' && !matches(field, value)) return wrong(field, given, name, checks)
   return value
 }
 
@@ -144,7 +145,7 @@ function textHint(tree: Tree): { hint?: string } {
 /** What stands in the place of a secret may be one: it is not shown. */
 function wrongSecret(field: Field<unknown>, { place }: Tree, name: string, checks: ValueChecks): undefined {
   const expected = expectation(field)
-  checks.diagnostics.error('CONFIG_VALUE', { ...place, end: place.start }, `"${name}" must be ${expected}.`, { expected, hint: 'Put quotes round it, or take it from the environment: ${NAME}.' })
+  checks.diagnostics.error('CONFIG_VALUE', place, `"${name}" must be ${expected}.`, { expected, secret: true, hint: 'Put quotes round it, or take it from the environment: ${NAME}.' })
   return undefined
 }
 

@@ -36,6 +36,8 @@ export interface Advice {
   readonly expected?: string | undefined
   readonly suggestion?: string | undefined
   readonly hint?: string | undefined
+  /** True where what stands there must not be shown. */
+  readonly secret?: boolean
 }
 
 /** Problems beyond this number are counted, not kept. */
@@ -90,8 +92,9 @@ export class Diagnostics {
 
 function diagnose(severity: Diagnostic['severity'], code: ErrorCode, place: Place, message: string, advice: Advice): Diagnostic {
   const { line, column } = place.file.position(place.start)
-  const text = place.file.line(line)
-  const length = Math.max(1, Math.min(place.end - place.start, text.length - column + 1))
+  const written = place.file.line(line)
+  const text = advice.secret === true ? `${written.slice(0, column - 1)}***${written.slice(column - 1 + place.end - place.start)}` : written
+  const length = Math.max(1, Math.min(advice.secret === true ? 3 : place.end - place.start, text.length - column + 1))
   return {
     severity, code, message, file: place.file.name, line, column, length,
     ...(advice.expected === undefined ? {} : { expected: advice.expected }),

@@ -26,7 +26,8 @@ export function expectation(field: Field<unknown>): string {
   return `${or(types.map(type => TYPES[type] ?? type))}${bounds(field)}`
 }
 
-function bounds({ minimum, maximum, minLength, minItems }: Field<unknown>): string {
+function bounds({ minimum, maximum, minLength, minItems, pattern }: Field<unknown>): string {
+  if (pattern !== undefined) return ` that matches ${pattern}`
   if (minimum !== undefined && maximum !== undefined) return ` from ${minimum} to ${maximum}`
   if (minimum !== undefined) return `, at least ${minimum}`
   if (maximum !== undefined) return `, at most ${maximum}`

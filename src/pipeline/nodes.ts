@@ -8,7 +8,7 @@ import type { Registry, SinkDeclaration, SourceDeclaration, StageDeclaration } f
 import type { Diagnostics } from './diagnostic.ts'
 import { SINK_OPTIONS, SOURCE_OPTIONS, STAGE_OPTIONS } from './layout.ts'
 import type { Place } from './source-file.ts'
-import { isEmpty, leaf, shown } from './tree.ts'
+import { isBroken, isEmpty, leaf, shown } from './tree.ts'
 import type { Entry, Mapping, Tree } from './tree.ts'
 
 export type NodeKind = 'source' | 'stage' | 'sink'
@@ -70,6 +70,7 @@ const OPTIONS: Readonly<Record<NodeKind, readonly string[]>> = {
 
 /** Reads `sources:` or `sinks:`, a map from id to entry. */
 export function readNodeMap(kind: 'source' | 'sink', tree: Tree, reading: NodeReading): DraftNode[] {
+  if (isBroken(tree)) return []
   if (tree.kind !== 'map') {
     reading.diagnostics.error('CONFIG_VALUE', tree.place, `"${kind}s" must be a map from id to ${kind}, not ${shown(tree)}.`, { expected: `a map from id to ${kind}`, hint: `For example: ${kind}s: { ${kind === 'source' ? 'in' : 'out'}: { file: { path: data.ndjson } } }` })
     return []
@@ -84,6 +85,7 @@ export function readStage(tree: Tree, scope: string, reading: NodeReading): Draf
 }
 
 export function readNode(kind: NodeKind, id: string, idPlace: Place, tree: Tree, scope: string, reading: NodeReading): DraftNode | undefined {
+  if (isBroken(tree)) return undefined
   // A type alone: `discard`, for `discard: {}`.
   if (tree.kind === 'leaf' && typeof tree.value === 'string') {
     return makeNode(kind, id, idPlace, tree.value, tree.place, { ...leaf(null, tree.place), written: '' }, [], scope, reading)

@@ -19,7 +19,7 @@ import { entryOf, isEmpty, shown } from './tree.ts'
 import type { Mapping } from './tree.ts'
 import { tryCreate } from './try-create.ts'
 import { ValueContext } from './value-context.ts'
-import { checkOutputs, wire } from './wiring.ts'
+import { checkOutputs, warnOfUnused, wire } from './wiring.ts'
 import type { Wired, Wiring } from './wiring.ts'
 
 export interface PipelineReading {
@@ -56,6 +56,8 @@ export function readPipeline(tree: Mapping, reading: PipelineReading): PipelineD
   const wiring = wire(nodes, diagnostics)
   const configs = checkConfigs(nodes, wiring, context, diagnostics)
   checkOutputs(nodes, wiring, node => outputsOf(node, configs.get(node)), diagnostics)
+  // Behind an error, what seems to be unused may not be.
+  if (diagnostics.errors === 0) warnOfUnused(nodes, wiring, node => outputsOf(node, configs.get(node)), diagnostics)
   const sources = nodes.sources.map(node => ({ id: node.id, type: node.type, config: configs.get(node) ?? {} }))
   const stages = nodes.stages.map(node => stageOf(node, configs.get(node), references(node, wiring), context))
   const sinks = nodes.sinks.map(node => sinkOf(node, configs.get(node), references(node, wiring), context))

@@ -8,6 +8,7 @@ import type { Diagnostics } from './diagnostic.ts'
 import { scalarPlaces } from './scalar-places.ts'
 import type { ScalarStyle } from './scalar-places.ts'
 import type { Place, SourceFile } from './source-file.ts'
+import { broken } from './tree.ts'
 import type { Entry, Leaf, Tree } from './tree.ts'
 
 export type YamlLibrary = typeof Yaml
@@ -35,17 +36,26 @@ export function readYaml(file: SourceFile, yaml: YamlLibrary, diagnostics: Diagn
 function parse(file: SourceFile, yaml: YamlLibrary, diagnostics: Diagnostics): Yaml.Document.Parsed | undefined {
   try {
     const document = yaml.parseDocument(file.text, { version: '1.2', prettyErrors: false, merge: false, stringKeys: false })
-    for (const { code, pos, message } of [...document.errors, ...document.warnings]) {
-      const place = { file, start: pos[0], end: Math.max(pos[0] + 1, Math.min(pos[1], pos[0] + 80)) }
-      diagnostics.error('CONFIG_SYNTAX', place, syntaxMessage(code, message), { hint: syntaxHint(file, pos[0], code) })
+    // One slip makes the reader stumble again and again: of what breaks the structure, the first is told, and nothing is made of the rest.
+    const problems = [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0])
+    const first = problems.find(({ code }) => !HARMLESS.has(code))
+    for (const problem of problems) {
+      const { code, pos, message } = problem
+      if (!HARMLESS.has(code) && problem !== first) continue
+      const word = /^[^\s:,{}[\]]+/.exec(file.text.slice(pos[0], pos[0] + 80))?.[0] ?? ' '
+      const end = HARMLESS.has(code) ? pos[0] + word.length : Math.max(pos[0] + 1, Math.min(pos[1], pos[0] + 80))
+      diagnostics.error('CONFIG_SYNTAX', { file, start: pos[0], end }, syntaxMessage(code, message), { hint: syntaxHint(file, pos[0], code) })
     }
-    return document
+    return first === undefined ? document : undefined
   } catch (error) {
     // The library throws on some inputs that it was not made for.
     diagnostics.error('CONFIG_SYNTAX', { file, start: 0, end: 1 }, `The file can't be read as YAML: ${error instanceof Error ? error.message : String(error)}`)
     return undefined
   }
 }
+
+/** Problems that leave the structure whole. */
+const HARMLESS: ReadonlySet<Yaml.ErrorCode> = new Set(['DUPLICATE_KEY', 'TAG_RESOLVE_FAILED'])
 
 /** Where brackets nest deeper than anybody writes: the library recurses into them. */
 function tooDeep(text: string): number | undefined {
@@ -112,13 +122,13 @@ class Reader {
   tree(node: unknown, depth: number): Tree {
     const { isAlias, isMap, isSeq, isScalar } = this.#yaml
     const place = this.#place(node)
-    if (!this.#allowed(place, depth)) return this.#leaf(null, place)
+    if (!this.#allowed(place, depth)) return broken(place)
     if (isAlias(node)) return this.#alias(node, place, depth)
     if (isScalar(node)) return this.#scalar(node, place)
     if (!isMap(node) && !isSeq(node)) return this.#leaf(null, place)
     if (this.#open.has(node)) {
       this.#diagnostics.error('CONFIG_SYNTAX', place, 'This alias leads back into itself.')
-      return this.#leaf(null, place)
+      return broken(place)
     }
     this.#open.add(node)
     const made: Tree = isSeq(node)
@@ -140,11 +150,11 @@ class Reader {
   }
 
   #alias(node: Yaml.Alias, place: Place, depth: number): Tree {
-    if (this.#full) return this.#leaf(null, place)
+    if (this.#full) return broken(place)
     const target = node.resolve(this.#document)
     if (target !== undefined) return this.tree(target, depth)
     this.#diagnostics.error('CONFIG_SYNTAX', place, `There is no anchor "&${node.source}" before this alias.`)
-    return this.#leaf(null, place)
+    return broken(place)
   }
 
   #entry(pair: Yaml.Pair<unknown, unknown>, owner: Place, depth: number): Entry | undefined {

@@ -10,7 +10,7 @@ import type { DraftNode } from './nodes.ts'
 import type { PipelineReading } from './pipeline-reader.ts'
 import { Templates } from './templates.ts'
 import type { Use } from './templates.ts'
-import { isEmpty, shown } from './tree.ts'
+import { isBroken, isEmpty, shown } from './tree.ts'
 import type { Tree } from './tree.ts'
 
 export const STAGES_MAX = 10_000
@@ -42,6 +42,7 @@ class StageReader {
 
   read(tree: Tree, scope: string, chain: readonly string[]): void {
     const { diagnostics } = this.#reading
+    if (isBroken(tree)) return
     if (tree.kind !== 'list') {
       const hint = tree.kind === 'map' ? 'Begin each stage with "- ".' : 'For example: stages: [filter: event.delay > 60]'
       diagnostics.error('CONFIG_VALUE', tree.place, `"stages" must be a list of stages, not ${shown(tree)}.`, { expected: 'a list of stages', hint })

@@ -19,7 +19,7 @@ import { checkValue } from './check-value.ts'
 import { or } from './expectation.ts'
 import type { PipelineReading } from './pipeline-reader.ts'
 import type { Place } from './source-file.ts'
-import { entryOf, isEmpty, leaf, mapLeaves, shown } from './tree.ts'
+import { broken, entryOf, isEmpty, leaf, mapLeaves, shown } from './tree.ts'
 import type { Entry, Leaf, Mapping, Tree } from './tree.ts'
 import { ValueContext } from './value-context.ts'
 
@@ -160,21 +160,27 @@ export class Templates {
 
   #fill(one: Leaf, template: Template, values: ReadonlyMap<string, Tree | undefined>): Tree {
     if (typeof one.value !== 'string' || !one.value.includes('${param:')) return one
-    const whole = /^\$\{param:([^}]*)\}$/.exec(one.value.trim())
-    if (whole !== null) return this.#value(whole[1] ?? '', one, template, values) ?? leaf(null, one.place)
+    const alone = /^\$\{param:([^}]*)\}$/.exec(one.value.trim())
+    if (alone !== null) return this.#value(alone[1] ?? '', one, template, values) ?? broken(one.place)
     const origins: string[] = []
     let open = one.made === undefined || one.made.open
+    let whole = true
     const text = one.value.replace(PARAM, (reference, name: string) => {
       const value = this.#value(name, one, template, values)
-      if (value === undefined) return reference
+      if (value === undefined) {
+        whole = false
+        return reference
+      }
       if (value.kind !== 'leaf') {
         this.#reading.diagnostics.error('CONFIG_VALUE', one.place, `The parameter "${name}" is ${shown(value)}: it can't stand within a text.`, { hint: 'Let the whole value be ${param:...}.' })
+        whole = false
         return reference
       }
       origins.push(`parameter ${name}`)
       if (value.made !== undefined && !value.made.open) open = false
       return typeof value.value === 'string' ? value.value : value.written
     })
+    if (!whole) return broken(one.place)
     return leaf(text, one.place, { raw: one.made?.raw ?? one.value, whole: false, origins: [...(one.made?.origins ?? []), ...origins], open })
   }
 

@@ -28,6 +28,8 @@ export interface Made {
   readonly origins: readonly string[]
   /** True where the value may be shown: it came from a default or a parameter only. */
   readonly open: boolean
+  /** True where there is no value because something was wrong, which has been told: no check says more of it. */
+  readonly broken?: boolean
 }
 
 export interface List {
@@ -57,6 +59,16 @@ export function leaf(value: Leaf['value'], place: Place, made?: Made): Leaf {
   return { kind: 'leaf', value, place, written: String(value), locate: () => place.start, ...(made === undefined ? {} : { made }) }
 }
 
+/** What stands in the place of a value that could not be made, once the reason has been told. */
+export function broken(place: Place): Leaf {
+  return leaf(null, place, { raw: '', whole: false, origins: [], open: true, broken: true })
+}
+
+/** True where there is no value for a reason that has been told. */
+export function isBroken(tree: Tree): boolean {
+  return tree.kind === 'leaf' && tree.made?.broken === true
+}
+
 /** True where nothing was written: `key:` alone. */
 export function isEmpty(tree: Tree): boolean {
   return tree.kind === 'leaf' && tree.value === null && tree.written.trim() === ''
@@ -64,8 +76,8 @@ export function isEmpty(tree: Tree): boolean {
 
 /** What stands there, for messages. */
 export function shown(tree: Tree): string {
-  if (tree.kind === 'list') return 'a list'
-  if (tree.kind === 'map') return 'a map'
+  if (tree.kind === 'list') return tree.items.length === 0 ? 'an empty list' : 'a list'
+  if (tree.kind === 'map') return tree.entries.length === 0 ? 'an empty map' : 'a map'
   if (tree.made !== undefined && !tree.made.open) return `the value of ${tree.made.raw}`
   if (isEmpty(tree)) return 'nothing'
   const text = JSON.stringify(tree.value)

@@ -17,12 +17,13 @@ export interface Tried {
 }
 
 /** Undefined where the component refused its config; the reason is then in the diagnostics. */
-export function tryCreate(node: DraftNode, config: Record<string, unknown>, { reading }: ValueContext): Tried | undefined {
+export function tryCreate(node: DraftNode, config: Record<string, unknown>, values: ValueContext): Tried | undefined {
+  const { reading } = values
   const context = contextOf(node.id, reading.folder)
   try {
     const { declaration } = node
     if (declaration === undefined) return undefined
-    const prepared = prepareConfig(declaration.config, config, context)
+    const prepared = prepareConfig(declaration.config, values.withSchemas(declaration.config, config), context)
     if (declaration.kind === 'stage') return { keepsEvents: keepsEvents(declaration.create(prepared, { ...context, state: NO_STATE })) }
     declaration.create(prepared, context)
     if (declaration.kind === 'sink') declaration.encoding(prepared, context)

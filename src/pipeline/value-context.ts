@@ -1,5 +1,6 @@
 /** What the checks of values share: where problems go, how paths are resolved, and the schema files read so far. */
 import { basename, dirname, isAbsolute, resolve } from 'node:path'
+import type { Field } from '../engine/index.ts'
 import type { EventSchema } from './check-expression.ts'
 import type { ValueChecks } from './check-value.ts'
 import type { PipelineReading } from './pipeline-reader.ts'
@@ -30,6 +31,15 @@ export class ValueContext {
   schemaAt(path: string): EventSchema | undefined {
     const schema = this.#schemas.get(resolve(this.reading.folder, path))
     return schema === undefined ? undefined : { name: basename(path), schema }
+  }
+
+  /** The config with each schema file that it names read already. */
+  withSchemas(of: Field<unknown>, config: Readonly<Record<string, unknown>>): Record<string, unknown> {
+    const read = Object.entries(config).map(([name, value]) => {
+      const schema = of.properties?.[name]?.['x-sluice'] === 'schema' && typeof value === 'string' ? this.#schemas.get(resolve(this.reading.folder, value)) : undefined
+      return [name, schema ?? value] as const
+    })
+    return Object.fromEntries(read)
   }
 
   /** Paths of an included file are its own; those of the pipeline's file and those that have no file stay as they are. */

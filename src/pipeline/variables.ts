@@ -8,7 +8,7 @@ import { dirname, resolve } from 'node:path'
 import type { Diagnostics } from './diagnostic.ts'
 import type { ReadText } from './documents.ts'
 import type { Place } from './source-file.ts'
-import { leaf, mapLeaves } from './tree.ts'
+import { broken, leaf, mapLeaves } from './tree.ts'
 import type { Leaf, Made, Tree } from './tree.ts'
 
 export interface VariableSources {
@@ -52,7 +52,7 @@ function substitute(one: Leaf, text: string, sources: VariableSources): Leaf {
     const end = text.indexOf('}', next)
     if (end < 0) {
       sources.diagnostics.error('CONFIG_VALUE', placeIn(one, next, text.length), 'This ${ is not closed.', { hint: 'Write $${ for the two characters themselves.' })
-      return one
+      return broken(one.place)
     }
     const reference = text.slice(next + 2, end)
     if (reference.startsWith('param:')) {
@@ -60,7 +60,7 @@ function substitute(one: Leaf, text: string, sources: VariableSources): Leaf {
       result += text.slice(next, end + 1)
     } else {
       const found = find(reference, placeIn(one, next, end + 1), sources)
-      if (found === undefined) return { ...one, made: { raw: text, whole: false, origins, open: false } }
+      if (found === undefined) return broken(one.place)
       result += found.value
       origins.push(found.origin)
       open &&= found.open

@@ -124,34 +124,35 @@ function findCircle(left: readonly DraftNode[], from: ReadonlyMap<DraftNode, rea
   return []
 }
 
-/** Tells of references to outputs that a stage does not have, and of outputs that nothing takes. */
-export function checkOutputs(nodes: Wired, wiring: Wiring, outputsOf: (node: DraftNode) => readonly string[] | undefined, diagnostics: Diagnostics): void {
-  const taken = new Set<string>()
-  for (const edges of wiring.from.values()) {
-    for (const { node, output, place } of edges) {
-      taken.add(`${node.id}.${output ?? ''}`)
-      const outputs = outputsOf(node)
-      if (output === undefined || place === undefined || outputs === undefined || outputs.includes(output)) continue
-      const hint = outputs.length === 0 ? `"${node.id}" has one output only: write from: ${node.id}.` : `It has: ${outputs.join(', ')}.`
-      const suggestion = suggest(output, outputs)
-      diagnostics.error('CONFIG_REFERENCE', place, `"${node.id}" has no output "${output}".`, suggestion === undefined ? { hint } : { suggestion: `${node.id}.${suggestion}` })
-    }
+type OutputsOf = (node: DraftNode) => readonly string[] | undefined
+
+/** Tells of references to outputs that a stage does not have. */
+export function checkOutputs(nodes: Wired, wiring: Wiring, outputsOf: OutputsOf, diagnostics: Diagnostics): void {
+  for (const { node, output, place } of [...nodes.stages, ...nodes.sinks].flatMap(taker => wiring.from.get(taker) ?? [])) {
+    const outputs = outputsOf(node)
+    if (output === undefined || place === undefined || outputs === undefined || outputs.includes(output)) continue
+    const hint = outputs.length === 0 ? `"${node.id}" has one output only: write from: ${node.id}.` : `It has: ${outputs.join(', ')}.`
+    const suggestion = suggest(output, outputs)
+    diagnostics.error('CONFIG_REFERENCE', place, `"${node.id}" has no output "${output}".`, suggestion === undefined ? { hint } : { suggestion: `${node.id}.${suggestion}` })
   }
-  for (const node of nodes.stages) {
+}
+
+/** Tells of sources, stages and outputs that nothing takes. */
+export function warnOfUnused({ sources, stages, sinks }: Wired, wiring: Wiring, outputsOf: OutputsOf, diagnostics: Diagnostics): void {
+  const taken = new Set([...stages, ...sinks].flatMap(taker => wiring.from.get(taker) ?? []).map(({ node, output }) => `${node.id}.${output ?? ''}`))
+  const warn = (place: Place, what: string, hint: string): void => diagnostics.warning('CONFIG_UNUSED', place, what, { hint: `Name it in the \`from\` of a stage or sink${hint}.` })
+  for (const node of stages) {
     const outputs = outputsOf(node) ?? []
-    const main = taken.has(`${node.id}.`)
     const named = outputs.filter(output => taken.has(`${node.id}.${output}`))
-    if (!main && named.length === 0) {
-      diagnostics.warning('CONFIG_UNUSED', node.place, `Nothing takes the output of "${node.id}": its events end here.`, { hint: 'Name it in the `from` of a stage or sink.' })
+    if (named.length === 0 && !taken.has(`${node.id}.`)) {
+      warn(node.place, `Nothing takes the output of "${node.id}": its events end here.`, '')
       continue
     }
     for (const output of outputs) {
-      if (!named.includes(output)) diagnostics.warning('CONFIG_UNUSED', outputPlace(node, output), `Nothing takes the output "${output}" of "${node.id}": its events end here.`, { hint: `Name it in the \`from\` of a stage or sink: ${node.id}.${output}.` })
+      if (!named.includes(output)) warn(outputPlace(node, output), `Nothing takes the output "${output}" of "${node.id}": its events end here.`, `: ${node.id}.${output}`)
     }
   }
-  for (const source of nodes.sources) {
-    if (!taken.has(`${source.id}.`)) diagnostics.warning('CONFIG_UNUSED', source.idPlace, `Nothing takes the events of "${source.id}".`, { hint: 'Name it in the `from` of a stage or sink.' })
-  }
+  for (const source of sources) if (!taken.has(`${source.id}.`)) warn(source.idPlace, `Nothing takes the events of "${source.id}".`, '')
 }
 
 /** Where the config of the stage names the output, if it does so by a key. */

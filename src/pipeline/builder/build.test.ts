@@ -98,7 +98,7 @@ test('a route sends each event one way, and every way can be continued', async (
 test('several sources make one chain, and a chain may have several sinks', async () => {
   const first: unknown[] = []
   const second: unknown[] = []
-  await run(pipeline('fan', { workers: 0 }).from(items([1])).from(items(['a'])).to(collect(first)).to(each<number | string>(event => void second.push(event))))
+  await run(pipeline('fan', { workers: 0 }).from(items([1])).from(items(['a'])).to(collect(first)).to(each((event: number | string) => void second.push(event))))
   assert.deepEqual([first, second], [[1, 'a'], [1, 'a']])
 })
 

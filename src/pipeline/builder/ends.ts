@@ -14,13 +14,13 @@ export function items<T>(values: Iterable<T> | AsyncIterable<T>): SourceUse<T> {
 }
 
 /** A sink that hands each event to a function, one after the other. What the function throws is tried again as the sink's `retry` says. */
-export function each<T>(take: (event: T) => void | Promise<void>): SinkUse {
-  return { type: INLINE, config: {}, sink: takingSink(INLINE, (_id, event) => take(event as T)) } // As the types of the chain say.
+export function each(take: (event: never) => void | Promise<void>): SinkUse {
+  return { type: INLINE, config: {}, sink: takingSink(INLINE, (_id, event) => take(event as never)) } // Of the type that the function's author says.
 }
 
 /** A sink that adds each event to a list. */
 export function collect(list: unknown[]): SinkUse {
-  return each(event => void list.push(event))
+  return each((event: unknown) => void list.push(event))
 }
 
 function iterableSource<T>(values: Iterable<T> | AsyncIterable<T>): SourceDeclaration {
