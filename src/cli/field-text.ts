@@ -26,9 +26,15 @@ export function kindText(of: Field<unknown>): string {
   return typeof of.type === 'string' ? of.type : of.type.join(' or ')
 }
 
+/** True where a user must write the field. A group of which nothing must be given need not be given either. */
+export function mustBeGiven(of: Field<unknown>): boolean {
+  if (field.mayBeLeftOut(of)) return false
+  return of.properties === undefined || Object.values(of.properties).some(mustBeGiven)
+}
+
 function neededText(of: Field<unknown>): string {
   if (of.default !== undefined) return `default ${JSON.stringify(of.default)}`
-  return field.mayBeLeftOut(of) ? 'optional' : 'required'
+  return mustBeGiven(of) ? 'required' : 'optional'
 }
 
 /** One row per field, in the order of the declaration; groups of fields are opened. */

@@ -20,6 +20,16 @@ test('on a terminal the lines are drawn over, and messages stay above them', () 
   assert.deepEqual(screenOf(to.text), ['warning  a line', ''])
 })
 
+test('nothing is drawn where the output of the pipeline goes to the same terminal', () => {
+  const to = new StubStream({ isTerminal: true })
+  const display = new ProgressDisplay('p', to, { live: true, unicode: true })
+  display.about('numbers', true)
+  display.show(at(1, 10))
+  display.print('warning  a line\n')
+  display.clear()
+  assert.equal(to.text, 'warning  a line\n')
+})
+
 test('elsewhere one plain line comes per update', () => {
   const to = new StubStream({})
   const display = new ProgressDisplay('p', to, { live: false, unicode: true })

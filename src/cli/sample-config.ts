@@ -2,9 +2,8 @@
  * A component's config as commented YAML, made from its declaration: what must be given stands there with a value that works,
  * what may be given stands in comments with its default.
  */
-import { field } from '../engine/index.ts'
 import type { Field } from '../engine/index.ts'
-import { kindText } from './field-text.ts'
+import { kindText, mustBeGiven } from './field-text.ts'
 
 /** The part of a declaration that a sample is made from. */
 export interface Sampled {
@@ -32,7 +31,7 @@ function neededConfig({ config, shorthand, examples }: Sampled): Readonly<Record
   const example = examples?.[0]?.config
   const given = isRecord(example) && fitsFields(config, example) ? example : shorthand !== undefined && example !== undefined ? { [shorthand]: example } : {}
   const made = Object.entries(config.properties ?? {})
-    .filter(([name, of]) => given[name] === undefined && !field.mayBeLeftOut(of))
+    .filter(([name, of]) => given[name] === undefined && mustBeGiven(of))
     .map(([name, of]) => [name, sampleValue(of)] as const)
   return { ...given, ...Object.fromEntries(made) }
 }
@@ -76,7 +75,7 @@ export function sampleValue(of: Field<unknown>): unknown {
 
 function sampleObject(of: Field<unknown>): unknown {
   if (of.properties === undefined) return typeof of.additionalProperties === 'object' ? { name: sampleValue(of.additionalProperties) } : {}
-  const needed = Object.entries(of.properties).filter(([, inner]) => !field.mayBeLeftOut(inner))
+  const needed = Object.entries(of.properties).filter(([, inner]) => mustBeGiven(inner))
   return Object.fromEntries(needed.map(([name, inner]) => [name, sampleValue(inner)]))
 }
 
@@ -101,7 +100,7 @@ function comment(of: Field<unknown>): string[] {
 }
 
 function commentedField(name: string, of: Field<unknown>, write: WriteYaml): string[] {
-  const value = of.default !== undefined ? of.default : sampleValue(of)
+  const value = of.properties === undefined || of.default !== undefined ? sampleValue(of) : Object.fromEntries(Object.entries(of.properties).map(([inner, one]) => [inner, sampleValue(one)]))
   return write(name, value).map(line => `#${line}`)
 }
 
