@@ -40,11 +40,3 @@ test('the architecture names every room', () => {
   const rooms = new Set(globSync('src/*/**/*.ts', { cwd: root }).map(path => path.split('/')[1] ?? ''))
   for (const room of rooms) assert.ok(map.includes(`\`src/${room}\``), room)
 })
-
-test('no package of the lock file runs a script when it is installed, or has a download address', () => {
-  const { packages } = JSON.parse(read('package-lock.json')) as { packages: Record<string, { hasInstallScript?: boolean; resolved?: string; link?: boolean }> } // Written by npm.
-  for (const [path, entry] of Object.entries(packages)) {
-    assert.equal(entry.hasInstallScript, undefined, path)
-    if (entry.link !== true) assert.equal(entry.resolved, undefined, path)
-  }
-})
