@@ -7,7 +7,7 @@
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import { defineSink, field } from '../../engine/index.ts'
-import type { ComponentContext, RowAnswer, Sink, SinkChunk, SinkDeclaration, ValueOf } from '../../engine/index.ts'
+import type { ComponentContext, RowAnswer, Sink, SinkChunk, ValueOf } from '../../engine/index.ts'
 import { AUTH, authHeaders, bodyText, call } from '../http.ts'
 
 const CONFIG = field.object({

@@ -1,6 +1,5 @@
 /** `stdout` and `discard`. */
 import { defineSink, field } from '../../engine/index.ts'
-import type { SinkDeclaration } from '../../engine/index.ts'
 import { SluiceError } from '../../base/index.ts'
 import type { JsonValue } from '../../event/index.ts'
 

@@ -7,7 +7,7 @@
  * Position: `{ path, inode, offset }`. Files in front of `path` are done, `path` is read up to `offset` (bytes of the uncompressed stream, or rows of Parquet).
  */
 import { defineSource, field } from '../../engine/index.ts'
-import type { ComponentContext, FormatChoice, Piece, PieceReader, Source, SourceDeclaration, ValueOf } from '../../engine/index.ts'
+import type { ComponentContext, FormatChoice, Piece, PieceReader, Source, ValueOf } from '../../engine/index.ts'
 import { SluiceError } from '../../base/index.ts'
 import type { JsonValue } from '../../event/index.ts'
 import { FollowReader } from './follow.ts'

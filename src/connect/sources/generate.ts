@@ -2,7 +2,7 @@
  * Makes events up: for demos, tests and measurements. Event number i depends on the seed and on i alone, so a run that goes on in the middle makes the same events.
  */
 import { defineSource, field } from '../../engine/index.ts'
-import type { Piece, SourceDeclaration } from '../../engine/index.ts'
+import type { Piece } from '../../engine/index.ts'
 import { seededRandom } from '../../platform/index.ts'
 
 const CONFIG = field.object({

@@ -7,7 +7,7 @@
 import { Cron } from 'croner'
 import { SluiceError } from '../../base/index.ts'
 import { defineSource, field } from '../../engine/index.ts'
-import type { ComponentContext, Piece, Source, SourceDeclaration, ValueOf } from '../../engine/index.ts'
+import type { ComponentContext, Piece, Source, ValueOf } from '../../engine/index.ts'
 import { Policy } from '../../base/index.ts'
 import type { JsonValue } from '../../event/index.ts'
 import { AUTH, authHeaders, bodyText, call, shown } from '../http.ts'

@@ -11,7 +11,7 @@ import { createGunzip } from 'node:zlib'
 import type { Readable } from 'node:stream'
 import { SluiceError } from '../../base/index.ts'
 import { defineSource, field } from '../../engine/index.ts'
-import type { ComponentContext, Piece, Source, SourceDeclaration, ValueOf } from '../../engine/index.ts'
+import type { ComponentContext, Piece, Source, ValueOf } from '../../engine/index.ts'
 import { JsonArrayCutter } from '../../event/index.ts'
 import type { JsonValue } from '../../event/index.ts'
 

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import type { Readable } from 'node:stream'
 import { SluiceError } from '../../base/index.ts'
 import { defineSource, field } from '../../engine/index.ts'
-import type { ComponentContext, FormatChoice, Frame, Framer, Piece, Source, SourceDeclaration } from '../../engine/index.ts'
+import type { ComponentContext, FormatChoice, Frame, Framer, Piece, Source } from '../../engine/index.ts'
 import type { JsonValue } from '../../event/index.ts'
 import { framerFor } from './stream-reader.ts'
 
