@@ -39,7 +39,8 @@ export class RangeReader implements PieceReader {
     const before = from > 0 ? 1 : 0
     const bytes = target.bytes.length >= to - from + before ? target.bytes : target.grow(0, to - from + before + TAIL)
     const length = this.#fill(fd, path, bytes, 0, Math.min(to, size) - from + before, from - before)
-    const start = before === 1 ? firstLine(bytes, length) : markLength(bytes, length)
+    // A byte order mark belongs to the first line: it is taken off once that line is whole, so that a range of the mark alone does not lose the line.
+    const start = before === 1 ? firstLine(bytes, length) : 0
     const at = (place: number): JsonValue => ({ path, offset: from - before + place })
     if (start >= length) return { start: 0, end: 0, from: at(length) }
     return this.#toLineEnd(fd, path, bytes, start, length, from - before, size, target)
@@ -60,7 +61,6 @@ export class RangeReader implements PieceReader {
       const newline = bytes.subarray(length, length + got).indexOf(NEWLINE)
       length += newline < 0 ? got : newline + 1
     }
-    // The mark of a file that is read in very small ranges was not whole before.
     const begin = base === 0 && start === 0 ? Math.min(length, markLength(bytes, length)) : start
     return { start: begin, end: length, from: from(begin) }
   }
