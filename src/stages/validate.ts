@@ -1,11 +1,13 @@
 /**
  * Checks events; what does not satisfy the checks is rejected with the first reason.
  *
- * Order: `required` fields, `types`, `ranges`, the JSON Schema, then `rules`. A rule is a CEL condition that must hold; one that can't be evaluated does not hold.
+ * Order: `required` fields, `types`, `ranges`, the JSON Schema, then `rules`. A field that holds null is there. A field in `ranges` that is there is a number or null.
+ * A rule is a CEL condition that must hold; one that can't be evaluated does not hold, and the event is rejected with the code of the expression.
  */
-import type { ValidateFunction } from 'ajv'
+import type { Options, ValidateFunction } from 'ajv'
 import { SluiceError } from '../base/index.ts'
 import { defineStage, field } from '../engine/index.ts'
+import { compilePattern } from '../expr/index.ts'
 import type { ColumnCheck, CompiledExpression, StageDeclaration } from '../engine/index.ts'
 import type { Event, JsonValue } from '../event/index.ts'
 import { each } from './each.ts'
@@ -49,20 +51,33 @@ function hasType(value: JsonValue, type: TypeName): boolean {
 }
 
 function checkRule({ check, message }: Rule, event: Event): void {
-  let reason = message ?? `The rule does not hold: ${check.expression.source}`
+  const reason = message ?? `The rule does not hold: ${check.expression.source}`
   try {
     if (check(event) === true) return
   } catch (error) {
-    reason += ` (${error instanceof Error ? error.message : String(error)})`
+    throw new SluiceError(error instanceof SluiceError ? error.code : 'VALIDATE_FAILED', `${reason} (${error instanceof Error ? error.message : String(error)})`, { cause: error })
   }
   fail(reason)
 }
 
-/** Compiles with the draft that the schema names; 2020-12 unless it says 06 or 07. Loads ajv. */
-export async function compileSchema(schema: Readonly<Record<string, unknown>>): Promise<ValidateFunction> {
-  const old = typeof schema['$schema'] === 'string' && /draft-0[67]/.test(schema['$schema'])
+/** Patterns of schemas run in linear time, as all regular expressions of users do. `code` is for ajv's code generator for files, which is not used. */
+const linearPattern = Object.assign((pattern: string) => {
+  const compiled = compilePattern(pattern)
+  // ajv tells patterns apart by their text.
+  return { test: (text: string): boolean => compiled.matcher(text).find(), toString: () => pattern }
+}, { code: '' })
+
+/** Compiles with the draft that the schema names; 2020-12 unless it says 2019-09, 06 or 07. Loads ajv. `warn` is told about keywords that nothing reads. */
+export async function compileSchema(schema: Readonly<Record<string, unknown>>, warn: (message: string) => void = () => undefined): Promise<ValidateFunction> {
+  const named = typeof schema['$schema'] === 'string' ? schema['$schema'] : ''
+  const tell = (message: unknown): void => warn(`The JSON Schema: ${String(message)}`)
+  const options: Options = { strict: false, strictSchema: 'log', verbose: true, logger: { log: tell, warn: tell, error: tell }, code: { regExp: linearPattern } }
   const { default: formats } = await import('ajv-formats')
-  const ajv = old ? new (await import('ajv')).Ajv({ strict: false }) : new (await import('ajv/dist/2020.js')).Ajv2020({ strict: false })
+  const ajv = /draft-0[67]/.test(named)
+    ? new (await import('ajv')).Ajv(options)
+    : named.includes('2019-09')
+      ? new (await import('ajv/dist/2019.js')).Ajv2019(options)
+      : new (await import('ajv/dist/2020.js')).Ajv2020(options)
   formats.default(ajv)
   try {
     return ajv.compile(schema)
@@ -73,9 +88,10 @@ export async function compileSchema(schema: Readonly<Record<string, unknown>>): 
 
 function schemaReason(check: ValidateFunction): string {
   const first = check.errors?.[0]
-  const at = first?.instancePath === '' ? 'the event' : (first?.instancePath.slice(1).replaceAll('/', '.') ?? 'the event')
+  const path = first?.instancePath.slice(1).split('/').map(part => part.replaceAll('~1', '/').replaceAll('~0', '~')).join('.') ?? ''
+  const at = path === '' ? 'the event' : path
   const extra = first?.keyword === 'enum' ? `: ${JSON.stringify(first.params['allowedValues'])}` : first?.keyword === 'additionalProperties' ? `: ${String(first.params['additionalProperty'])}` : ''
-  return `${at} ${first?.message ?? 'does not fit the schema'}${extra}`
+  return `${at} ${first?.message ?? 'does not fit the schema'}${extra}; it is ${kindOf(first?.data as JsonValue | undefined)}` // A part of the event.
 }
 
 export const validate: StageDeclaration = defineStage({
@@ -90,15 +106,18 @@ export const validate: StageDeclaration = defineStage({
       output: [{ id: 'a', temperature: 20 }],
     },
   ],
-  create: config => {
+  create: (config, context) => {
     const required = config.required.map(parsePath)
     const types = Object.entries(config.types).map(([path, type]) => ({ path: parsePath(path), type }))
     const ranges = Object.entries(config.ranges).map(([path, [least = -Infinity, greatest = Infinity]]) => ({ path: parsePath(path), least, greatest }))
+    for (const [path, range] of Object.entries(config.ranges)) {
+      if (range.length !== 2 || !((range[0] ?? 0) <= (range[1] ?? 0))) throw new SluiceError('CONFIG_VALUE', `validate: the range of ${path} must be [least, greatest].`)
+    }
     const { rules, schema } = config
     let check: ValidateFunction | undefined
     return {
       open: async () => {
-        if (schema !== undefined) check = await compileSchema(schema)
+        if (schema !== undefined) check = await compileSchema(schema, message => context.warn(message, message))
       },
       process: each((event, out) => {
         const { value } = event
@@ -115,7 +134,7 @@ export const validate: StageDeclaration = defineStage({
       columns: () => {
         const known = schema === undefined ? [] : schemaChecks(schema)
         if (known === undefined) return undefined
-        return { step: 'require', checks: [...fieldChecks(required, types), ...ranges.map(({ path, least, greatest }): ColumnCheck => ({ check: 'range', path, minimum: least, maximum: greatest })), ...known, ...rules.map((rule): ColumnCheck => ({ check: 'test', test: rule.check }))] }
+        return { step: 'require', checks: [...fieldChecks(required, types), ...ranges.flatMap(({ path, least, greatest }): ColumnCheck[] => [{ check: 'kind', path, kinds: ['number', 'null'], optional: true }, { check: 'range', path, minimum: least, maximum: greatest }]), ...known, ...rules.map((rule): ColumnCheck => ({ check: 'test', test: rule.check }))] }
       },
     }
   },
@@ -123,7 +142,9 @@ export const validate: StageDeclaration = defineStage({
 
 function checkRange(value: JsonValue, path: Path, least: number, greatest: number): void {
   const of = valueAt(value, path)
-  if (typeof of === 'number' && !(of >= least && of <= greatest)) fail(`${path.join('.')} must lie between ${least} and ${greatest}; it is ${of}.`)
+  if (of === undefined || of === null) return
+  if (typeof of !== 'number') fail(`${path.join('.')} must be a number; it is ${kindOf(of)}.`)
+  if (!(of >= least && of <= greatest)) fail(`${path.join('.')} must lie between ${least} and ${greatest}; it is ${of}.`)
 }
 
 const KINDS = ['null', 'boolean', 'number', 'string', 'object', 'array'] as const
