@@ -5,7 +5,7 @@
  * object, or its `fields` are set by their names. Fields that are set anew stand at the end of the event, in the order of `fields`.
  */
 import { SluiceError } from '../base/index.ts'
-import { defineStage, field } from '../engine/index.ts'
+import { compileFor, defineStage, field, templateParts } from '../engine/index.ts'
 import type { CompiledTemplate, LookUpSet, Output, Stage, StageContext, StageDeclaration, ValueOf } from '../engine/index.ts'
 import type { Event, JsonValue } from '../event/index.ts'
 import { Table } from './enrich-table.ts'
@@ -14,7 +14,7 @@ import { keyOf } from './values.ts'
 
 const CONFIG = field.object({
   table: field.optional(field.path({ description: 'CSV, TSV or JSON file (an array of objects)' })),
-  url: field.optional(field.template({ description: 'URL of a JSON answer, with {key} or expressions in braces' })),
+  url: field.optional(field.template({ description: 'URL of a JSON answer, with expressions in braces; what they yield is escaped' })),
   key: field.expression({ description: 'What to look up' }),
   column: field.optional(field.string({ description: 'Column of the table that holds the key; the first by default' })),
   as: field.optional(field.string({ description: 'Field that takes the whole row' })),
@@ -39,7 +39,7 @@ function apply(config: Config, event: Event, row: Readonly<Record<string, JsonVa
 }
 
 function byTable(config: Config, path: string, context: StageContext): Stage {
-  const table = new Table({ path, column: config.column, types: config.types }, context)
+  const table = new Table({ path, column: config.column, types: config.types, needs: config.fields ?? [] }, context)
   const sets: LookUpSet[] = [...(config.as === undefined ? [] : [{ path: parsePath(config.as), column: undefined }]), ...(config.fields ?? []).map(name => ({ path: [name], column: name }))]
   return {
     open: async () => table.load(),
@@ -70,27 +70,69 @@ function refreshing(table: Table): Table {
 }
 
 function byUrl(config: Config, url: CompiledTemplate, context: StageContext): Stage {
-  const cache = new Map<string, { readonly until: number; readonly row: Readonly<Record<string, JsonValue>> | undefined }>()
+  const addressOf = escapedAddress(url.source, context)
+  const cache = new Map<string, { readonly until: number; readonly row: Readonly<Record<string, JsonValue>> | undefined; readonly size: number }>()
+  let held = 0
+  const forget = (address: string): void => {
+    held -= cache.get(address)?.size ?? 0
+    cache.delete(address)
+  }
   const fetchRow = async (address: string): Promise<Readonly<Record<string, JsonValue>> | undefined> => {
     const known = cache.get(address)
     if (known !== undefined && known.until > context.now()) return known.row
     const row = await getJson(address, config.timeout, context)
     if (config.cache.entries > 0) {
-      cache.delete(address)
-      const oldest = cache.size >= config.cache.entries ? cache.keys().next() : undefined
-      if (oldest?.done === false) cache.delete(oldest.value)
-      cache.set(address, { until: context.now() + config.cache.age, row })
+      const size = address.length + JSON.stringify(row ?? null).length
+      forget(address)
+      for (const oldest of cache.keys()) {
+        if (cache.size < config.cache.entries && held + size <= CACHE_MAX) break
+        forget(oldest)
+      }
+      cache.set(address, { until: context.now() + config.cache.age, row, size })
+      held += size
     }
     return row
   }
   return {
     process: async (events, out) => {
       for (const event of events) {
-        const key = keyOf(config.key, event)
-        apply(config, event, await fetchRow(url(event)), key, out)
+        try {
+          const key = keyOf(config.key, event)
+          apply(config, event, await fetchRow(addressOf(event)), key, out)
+        } catch (error) {
+          out.reject(event, error)
+        }
       }
     },
   }
+}
+
+/** Characters that the cache of a stage holds at most, and an answer. */
+const CACHE_MAX = 64 * 1024 * 1024
+const ANSWER_MAX = 1024 * 1024
+
+/** The address for an event. What comes from the event is escaped, so that it can choose neither another server nor another path. */
+function escapedAddress(source: string, context: StageContext): (event: Event) => string {
+  if (!/^https?:\/\/[^/{?#]+\//.test(source)) throw new SluiceError('CONFIG_VALUE', `enrich: the url must begin with a fixed server, such as http://localhost:8080/; it is ${JSON.stringify(source)}.`)
+  const parts = templateParts(source).map(part => (typeof part === 'string' ? part : compileFor(part.source, 'any', context)))
+  return event => parts.map(part => (typeof part === 'string' ? part : escaped(keyOf(part, event)))).join('')
+}
+
+function escaped(text: string): string {
+  if (text === '.' || text === '..' || !text.isWellFormed()) throw new SluiceError('FIELD_TYPE', `${JSON.stringify(text.slice(0, 100))} can't be a part of an address.`)
+  return encodeURIComponent(text)
+}
+
+/** The text of an answer of bounded length. */
+async function bodyOf(response: Response, origin: string): Promise<string> {
+  const parts: Uint8Array[] = []
+  let length = 0
+  for await (const part of response.body ?? []) {
+    length += part.length
+    if (length > ANSWER_MAX) throw new SluiceError('HTTP_STATUS', `${origin} answered with more than ${ANSWER_MAX} bytes.`)
+    parts.push(part)
+  }
+  return Buffer.concat(parts).toString('utf8')
 }
 
 async function getJson(url: string, timeout: number, context: StageContext): Promise<Readonly<Record<string, JsonValue>> | undefined> {
@@ -100,9 +142,17 @@ async function getJson(url: string, timeout: number, context: StageContext): Pro
   } catch (error) {
     throw new SluiceError('HTTP_FAILED', `${new URL(url).origin} could not be reached: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
   }
+  if (!response.ok) await response.body?.cancel()
   if (response.status === 404) return undefined
   if (!response.ok) throw new SluiceError('HTTP_STATUS', `${new URL(url).origin} answered ${response.status}.`, { retry: response.status >= 500 || response.status === 429 || response.status === 408 })
-  const value = (await response.json()) as JsonValue // JSON, whatever its shape.
+  const { origin } = new URL(url)
+  const text = await bodyOf(response, origin)
+  let value: JsonValue
+  try {
+    value = JSON.parse(text) as JsonValue // JSON, whatever its shape.
+  } catch (error) {
+    throw new SluiceError('HTTP_STATUS', `${origin} did not answer with JSON.`, { cause: error })
+  }
   if (!isObject(value)) throw new SluiceError('HTTP_STATUS', `${new URL(url).origin} did not answer with a JSON object.`)
   return value as Readonly<Record<string, JsonValue>> // Parsed JSON has no undefined.
 }
