@@ -19,4 +19,4 @@ export type { PipelineSettings, PipelineStart, RetrySettings, SinkSettings, Stag
 export { component, stage } from './builder/use.ts'
 export type { BothFactory, SinkFactory, SinkUse, SourceFactory, StageFactory, SourceUse, StageUse, Written, WrittenConfig } from './builder/use.ts'
 export { renderTestResult, runConfigTests } from './config-tests/run.ts'
-export type { TestFailure, TestResult } from './config-tests/run.ts'
+export type { TestFailure, TestOptions, TestResult } from './config-tests/run.ts'

@@ -1,18 +1,19 @@
 /**
- * What a person reads of each kind of mistake, letter by letter. The cases stand in messages.golden.txt: a pipeline, files beside it behind `+++`, and behind
+ * What a person reads of each kind of mistake, letter by letter. The cases stand in messages/*.golden.txt: a pipeline, files beside it behind `+++`, and behind
  * `---` what is told. Sources and sinks are added where a case is not about them.
  *
- *     node src/pipeline/messages.test.ts --write        writes the file anew; read the difference before you keep it
+ *     node src/pipeline/messages.test.ts --write        writes the files anew; read the difference before you keep it
  */
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { ERRORS } from '../base/index.ts'
 import { renderDiagnostics } from './diagnostic.ts'
 import { load } from './testing.ts'
 
-const GOLDEN = join(import.meta.dirname, 'messages.golden.txt')
+const FOLDER = join(import.meta.dirname, 'messages')
+const FILES = globSync('*.golden.txt', { cwd: FOLDER }).sort().map(name => join(FOLDER, name))
 const ENV = { WORKERS: 'hunter2', CONDITION: 'event.hunter2 >', URL: 'http://user:hunter2@example.org' }
 
 interface Case {
@@ -22,13 +23,15 @@ interface Case {
   readonly told: string
 }
 
-function cases(): Case[] {
-  return readFileSync(GOLDEN, 'utf8').split(/^=== /m).slice(1).map(text => {
+function casesOf(file: string): Case[] {
+  return readFileSync(file, 'utf8').split(/^=== /m).slice(1).map(text => {
     const end = text.indexOf('\n')
     const [given = '', told = ''] = text.slice(end + 1).split(/^--- told\n/m)
     return { title: text.slice(0, end), given, told }
   })
 }
+
+const cases = (): Case[] => FILES.flatMap(casesOf)
 
 async function tell(given: string): Promise<string> {
   const [own = '', ...others] = given.split(/^\+\+\+ /m)
@@ -40,9 +43,11 @@ async function tell(given: string): Promise<string> {
 }
 
 if (process.argv.includes('--write')) {
-  const written: string[] = []
-  for (const { title, given } of cases()) written.push(`=== ${title}\n${given}--- told\n${await tell(given)}`)
-  writeFileSync(GOLDEN, written.join(''))
+  for (const file of FILES) {
+    const written: string[] = []
+    for (const { title, given } of casesOf(file)) written.push(`=== ${title}\n${given}--- told\n${await tell(given)}`)
+    writeFileSync(file, written.join(''))
+  }
 } else {
   for (const { title, given, told } of cases()) {
     test(`tells of ${title}`, async () => {

@@ -53,8 +53,8 @@ function blockPlaces(source: string, start: number, end: number, value: string):
   const places: number[] = []
   const header = source.indexOf('\n', start)
   let at = header < 0 ? end : header + 1
-  const indent = indentOf(source, at, end)
-  at = Math.min(end, at + indent)
+  const indent = indentOf(source.slice(at, end), value)
+  at = skipIndent(source, at, end, indent)
   for (let i = 0; i < value.length; i++) {
     const wanted = value[i] ?? ''
     if (isLineEnd(source[at]) && !isLineEnd(wanted) && wanted !== ' ') at = nextLine(source, at, end, indent)
@@ -67,22 +67,20 @@ function blockPlaces(source: string, start: number, end: number, value: string):
   return places
 }
 
-/** Spaces before the first line that is not empty. */
-function indentOf(source: string, from: number, end: number): number {
-  for (let at = from; at < end; ) {
-    const lineEnd = source.indexOf('\n', at)
-    const line = source.slice(at, lineEnd < 0 ? end : lineEnd)
-    if (line.trim() !== '') return line.length - line.trimStart().length
-    if (lineEnd < 0) break
-    at = lineEnd + 1
-  }
-  return 0
+/** Spaces that belong to the indentation: those before the first line that is not empty, less those that its value begins with. */
+function indentOf(text: string, value: string): number {
+  const spaces = (of: string): number => /^ */.exec(of.split(/\r?\n/).find(line => line.trim() !== '') ?? '')?.[0].length ?? 0
+  return Math.max(0, spaces(text) - spaces(value))
 }
 
 function nextLine(source: string, at: number, end: number, indent: number): number {
   const lineEnd = source.indexOf('\n', at)
   if (lineEnd < 0) return end
-  let next = lineEnd + 1
-  for (let space = 0; space < indent && source[next] === ' '; space++) next++
-  return Math.min(end, next)
+  return skipIndent(source, lineEnd + 1, end, indent)
+}
+
+function skipIndent(source: string, from: number, end: number, indent: number): number {
+  let at = from
+  for (let space = 0; space < indent && source[at] === ' '; space++) at++
+  return Math.min(end, at)
 }

@@ -124,7 +124,7 @@ export const registry: Registry = testRegistry([
 ])
 
 /** Folder of the pipelines of tests. */
-export const FOLDER = '/work'
+export const FOLDER = '/pipelines'
 
 const SCHEMA = JSON.stringify({
   type: 'object',

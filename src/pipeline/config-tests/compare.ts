@@ -16,7 +16,7 @@ const SHOWN_MAX = 5
 export function differences(expected: Expected, events: readonly JsonValue[], partial: boolean): Difference[] {
   if (isList(expected)) return inOrder(expected, events, partial)
   const found: Difference[] = []
-  if (expected.count !== undefined && expected.count !== events.length) found.push({ message: `${events.length} events, ${expected.count} expected`, expected: expected.count, got: events.length })
+  if (expected.count !== undefined && expected.count !== events.length) found.push({ message: `${events.length} ${events.length === 1 ? 'event' : 'events'}, ${expected.count} expected` })
   for (const item of expected.contains ?? []) {
     if (!events.some(event => matches(item, event, true))) found.push({ message: 'an event is missing', expected: item })
   }

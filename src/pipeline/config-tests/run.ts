@@ -28,15 +28,23 @@ export interface TestResult {
   readonly seconds: number
 }
 
-/** Runs the tests whose name holds `filter`, one after the other. The pipeline must have been loaded without errors. */
-export async function runConfigTests(loaded: LoadResult, options: { readonly filter?: string; readonly onResult?: (result: TestResult) => void } = {}): Promise<readonly TestResult[]> {
+export interface TestOptions {
+  /** Only tests whose name holds this. */
+  readonly filter?: string
+  readonly onResult?: (result: TestResult) => void
+  /** Steps of the clock after which a test is given up; 100,000 by default. */
+  readonly movesMax?: number
+}
+
+/** Runs the tests of a pipeline that was loaded without errors, one after the other. */
+export async function runConfigTests(loaded: LoadResult, options: TestOptions = {}): Promise<readonly TestResult[]> {
   const { config, registry, tests } = loaded
   if (config === undefined) return []
   const results: TestResult[] = []
   for (const test of tests) {
     if (options.filter !== undefined && !test.name.includes(options.filter)) continue
     const start = systemClock.monotonic()
-    const failures = await runTest(test, config, registry)
+    const failures = await runTest(test, config, registry, options.movesMax)
     const result = { name: test.name, file: test.file, line: test.line, passed: failures.length === 0, failures, seconds: (systemClock.monotonic() - start) / 1000 }
     options.onResult?.(result)
     results.push(result)
@@ -47,7 +55,7 @@ export async function runConfigTests(loaded: LoadResult, options: { readonly fil
 /** 2026-01-01, unless the test says otherwise. */
 const START = Date.UTC(2026, 0, 1)
 
-async function runTest(test: PlacedTest, config: PipelineConfig, base: Registry): Promise<TestFailure[]> {
+async function runTest(test: PlacedTest, config: PipelineConfig, base: Registry, movesMax: number | undefined): Promise<TestFailure[]> {
   const taken = new Map<string, JsonValue[]>()
   const take = (id: string, event: JsonValue): void => void (taken.get(id) ?? taken.set(id, []).get(id))?.push(event)
   const mocks = config.sources.map(source => {
@@ -59,7 +67,7 @@ async function runTest(test: PlacedTest, config: PipelineConfig, base: Registry)
   const stop = new AbortController()
   try {
     const running = runPipeline(mocked(config), registry, { clock, random: seededRandom(1), stopNow: stop.signal })
-    await runOn(clock, running, () => stop.abort())
+    await runOn(clock, running, () => stop.abort(), movesMax)
   } catch (error) {
     return [{ sink: undefined, message: error instanceof Error ? error.message : String(error) }]
   }

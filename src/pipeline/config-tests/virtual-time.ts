@@ -12,7 +12,7 @@ const QUIET_TURNS = 8
 const REAL_MS_MAX = 30_000
 const MOVES_MAX = 100_000
 
-export async function runOn<T>(clock: TestClock, work: Promise<T>, abort: () => void): Promise<T> {
+export async function runOn<T>(clock: TestClock, work: Promise<T>, abort: () => void, movesMax = MOVES_MAX): Promise<T> {
   let settled = false
   const settle = (): void => {
     settled = true
@@ -24,7 +24,7 @@ export async function runOn<T>(clock: TestClock, work: Promise<T>, abort: () => 
     if (settled) return work
     const wait = clock.next
     const late = systemClock.monotonic() - start > REAL_MS_MAX
-    if (late || moves > MOVES_MAX) {
+    if (late || moves > movesMax) {
       abort()
       throw new SluiceError('TIMED_OUT', late ? `The pipeline did not end within ${REAL_MS_MAX / 1000} s.` : 'The pipeline waits again and again and does not end.')
     }
