@@ -57,6 +57,7 @@ export const ERRORS = {
   CONFIG_ID_TWICE: entry('Two sources or stages have one id.', 'An id was given twice.', 'Give one of them another id.'),
   CONFIG_CYCLE: entry('Parts of the config lead in a circle.', 'A `from`, an `include` or a template points back.', 'Take one of the steps away.'),
   CONFIG_LIMIT: entry('The config is larger than is allowed.', 'It was generated, or aliases, includes or templates multiply it.', 'Make it smaller; one pipeline has room for thousands of stages.'),
+  CONFIG_AT_LEAST_ONCE: entry('A sink may get events twice after a crash.', 'It can neither go back to a checkpoint nor join a transaction.', 'Let the receiver drop repeats by an id, or write to a file.'),
   CONFIG_UNUSED: entry('A part of the pipeline leads nowhere.', 'Nothing takes its output.', 'Add a sink, or name the output in `from`.'),
 
   // connect

@@ -19,7 +19,7 @@ import { entryOf, isEmpty, shown } from './tree.ts'
 import type { Mapping } from './tree.ts'
 import { tryCreate } from './try-create.ts'
 import { ValueContext } from './value-context.ts'
-import { checkOutputs, warnOfUnused, wire } from './wiring.ts'
+import { checkOutputs, warnOfRepeats, warnOfUnused, wire } from './wiring.ts'
 import type { Wired, Wiring } from './wiring.ts'
 
 export interface PipelineReading {
@@ -58,6 +58,7 @@ export function readPipeline(tree: Mapping, reading: PipelineReading): PipelineD
   checkOutputs(nodes, wiring, node => outputsOf(node, configs.get(node)), diagnostics)
   // Behind an error, what seems to be unused may not be.
   if (diagnostics.errors === 0) warnOfUnused(nodes, wiring, node => outputsOf(node, configs.get(node)), diagnostics)
+  if (diagnostics.errors === 0 && settings.state !== undefined) warnOfRepeats(nodes, diagnostics)
   const sources = nodes.sources.map(node => ({ id: node.id, type: node.type, config: configs.get(node) ?? {} }))
   const stages = nodes.stages.map(node => stageOf(node, configs.get(node), references(node, wiring), context))
   const sinks = nodes.sinks.map(node => sinkOf(node, configs.get(node), references(node, wiring), context))

@@ -155,6 +155,14 @@ export function warnOfUnused({ sources, stages, sinks }: Wired, wiring: Wiring, 
   for (const source of sources) if (!taken.has(`${source.id}.`)) warn(source.idPlace, `Nothing takes the events of "${source.id}".`, '')
 }
 
+/** Tells of sinks that may get an event twice after a crash, where the pipeline has checkpoints: they can't go back to a mark. */
+export function warnOfRepeats({ sinks }: Wired, diagnostics: Diagnostics): void {
+  for (const { declaration, place, id, type } of sinks) {
+    if (declaration?.kind !== 'sink' || declaration.marks === true) continue
+    diagnostics.warning('CONFIG_AT_LEAST_ONCE', place, `The sink "${id}" can't go back to a checkpoint: after a crash it may get events twice.`, { hint: `${type} takes each event at least once; give events an id that the receiver can drop repeats by.` })
+  }
+}
+
 /** Where the config of the stage names the output, if it does so by a key. */
 function outputPlace({ config, place }: DraftNode, output: string): Place {
   const inside = (tree: Tree): Place | undefined => {
