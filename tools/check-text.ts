@@ -35,7 +35,7 @@ const RULES: readonly Rule[] = [
 /** These two have to write what they forbid. */
 const EXEMPT = /^tools\/check-text(\.test)?\.ts$/
 /** Long by nature: made by programs, or data. */
-const LONG = /(^|\/)(package-lock\.json|go\.sum|.*\.schema\.json|.*\.(csv|ndjson|jsonl|parquet|wasm|png|svg))$|^docs\/reference\/|\/results\/|^examples\/[a-z]+\/data\//
+const LONG = /(^|\/)(package-lock\.json|go\.sum|.*\.schema\.json|.*\.(golden\.txt|csv|ndjson|jsonl|parquet|wasm|png|svg))$|^docs\/reference\/|\/results\/|^examples\/[a-z]+\/data\//
 const BINARY = /\.(wasm|parquet|gz|zst|png)$/
 
 /** What is wrong with one file's text: `path:line  why`. */
