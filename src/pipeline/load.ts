@@ -3,7 +3,7 @@ import { basename, dirname, extname, resolve } from 'node:path'
 import { SluiceError } from '../base/index.ts'
 import type { PipelineConfig, Registry } from '../engine/index.ts'
 import { readTextNow } from '../platform/index.ts'
-import { buildPipeline, importPipeline, isModule } from './builder/build.ts'
+import { buildPipeline, importPipeline, isModule, moduleName } from './builder/build.ts'
 import { Diagnostics, renderDiagnostics } from './diagnostic.ts'
 import type { Diagnostic } from './diagnostic.ts'
 import { Documents, shownPath } from './documents.ts'
@@ -48,18 +48,29 @@ export interface LoadResult {
 export async function loadPipeline(file: string, registry: Registry, options: LoadOptions = {}): Promise<LoadResult> {
   const diagnostics = new Diagnostics()
   const { workingFolder = process.cwd(), env = process.env, readText = readTextNow, overrides = {} } = options
-  const path = resolve(workingFolder, file)
+  const { path, withTests } = ofTests(resolve(workingFolder, file), options.withTests === true, readText)
   const yaml = await import('yaml')
   if (isModule(path)) return loadModule(path, registry, workingFolder, diagnostics, tree => applyOverrides(tree, overrides, yaml, diagnostics))
   const variables = { env, readText, diagnostics }
   const documents = new Documents({ yaml, diagnostics, readText, workingFolder, substitute: tree => substituteVariables(tree, variables) })
   const own = documents.read(path)
-  const whole = own === undefined || options.withTests !== true ? own : documents.withTests(own, path)
+  const whole = own === undefined || !withTests ? own : documents.withTests(own, path)
   if (whole === undefined) return { ...NOTHING, registry, diagnostics: diagnostics.list() }
   const tree = applyOverrides(whole, overrides, yaml, diagnostics)
   const fallbackName = basename(path, extname(path))
   const draft = readPipeline(tree, { registry, diagnostics, readText, folder: dirname(path), workingFolder, fallbackName })
   return { config: draft.config, registry, diagnostics: diagnostics.list(), tests: draft.tests, draft, module: undefined }
+}
+
+/** A file of tests stands for the pipeline beside it, with those tests. */
+function ofTests(path: string, withTests: boolean, readText: ReadText): { readonly path: string; readonly withTests: boolean } {
+  const beside = path.replace(/\.test\.(ya?ml)$/, '.$1')
+  try {
+    if (beside !== path && readText(beside) !== undefined) return { path: beside, withTests: true }
+  } catch {
+    // What is wrong with a file is told when it is read.
+  }
+  return { path, withTests }
 }
 
 const NOTHING = { config: undefined, tests: [], draft: undefined, module: undefined } as const
@@ -68,7 +79,7 @@ const NOTHING = { config: undefined, tests: [], draft: undefined, module: undefi
 async function loadModule(path: string, base: Registry, workingFolder: string, diagnostics: Diagnostics, change: (tree: Mapping) => Mapping): Promise<LoadResult> {
   const name = shownPath(path, workingFolder)
   try {
-    const made = buildPipeline(await importPipeline(path), base, { folder: dirname(path), name, workingFolder, diagnostics, change })
+    const made = buildPipeline(await importPipeline(path), base, { folder: dirname(path), name: moduleName(path, workingFolder), workingFolder, diagnostics, change })
     return { config: made.config, registry: made.registry, diagnostics: diagnostics.list(), tests: made.draft.tests, draft: made.draft, module: path }
   } catch (error) {
     if (!(error instanceof SluiceError)) throw error

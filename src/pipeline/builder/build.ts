@@ -67,6 +67,11 @@ export function isModule(file: string): boolean {
   return ['.ts', '.mts', '.js', '.mjs'].includes(extname(file))
 }
 
+/** As messages call the config of a module: their lines are those of the config that it makes, not of its source. */
+export function moduleName(path: string, workingFolder: string): string {
+  return `config of ${shownPath(path, workingFolder)}`
+}
+
 /** The pipeline that a module exports by default. Throws MODULE_FAILED where there is none. */
 export async function importPipeline(path: string): Promise<Pipeline<unknown>> {
   let made: unknown
@@ -83,7 +88,7 @@ export async function importPipeline(path: string): Promise<Pipeline<unknown>> {
 /** The config and the registry of the pipeline that a module exports by default. Throws CONFIG_... with all problems. */
 export async function loadModulePipeline(file: string, base: Registry, workingFolder = process.cwd()): Promise<{ readonly config: PipelineConfig; readonly registry: Registry }> {
   const path = resolve(workingFolder, file)
-  const made = buildPipeline(await importPipeline(path), base, { folder: dirname(path), name: shownPath(path, workingFolder), workingFolder })
+  const made = buildPipeline(await importPipeline(path), base, { folder: dirname(path), name: moduleName(path, workingFolder), workingFolder })
   if (made.config !== undefined) return { config: made.config, registry: made.registry }
   const errors = made.diagnostics.list().filter(one => one.severity === 'error')
   throw new SluiceError(errors[0]?.code ?? 'CONFIG_VALUE', `The pipeline has ${errors.length === 1 ? 'an error' : `${errors.length} errors`}:\n${renderDiagnostics(errors)}`)

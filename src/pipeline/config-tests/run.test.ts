@@ -141,4 +141,8 @@ test('tests may stand in a file of their own, and be chosen by name', async () =
   assert.deepEqual(loaded.diagnostics, [])
   assert.deepEqual((await runConfigTests(loaded, { filter: 'sec' })).map(({ name, file, line, passed }) => ({ name, file, line, passed })), [{ name: 'second', file: 'late.test.yaml', line: 3, passed: true }])
   assert.deepEqual((await load(PIPELINE, { files })).tests, [])
+  // The file of tests itself stands for the pipeline beside it.
+  const all = { ...files, 'late.yaml': PIPELINE }
+  const byTests = await loadPipeline('late.test.yaml', registry, { workingFolder: FOLDER, env: {}, readText: path => Object.entries(all).find(([name]) => path.endsWith(`/${name}`))?.[1] })
+  assert.deepEqual([byTests.diagnostics, byTests.tests.length, byTests.config?.name], [[], 2, 'late'])
 })
