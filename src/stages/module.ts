@@ -28,6 +28,7 @@ async function load(path: string, config: unknown, context: StageContext): Promi
   const made = module.default
   if (typeof made === 'function') return functionStage(made as StageFunction) // What it does is for its author to say.
   if (!isStage(made)) throw new SluiceError('MODULE_FAILED', `${path} must export a function or a stage by default.`)
+  if (made.waits === true) throw new SluiceError('MODULE_FAILED', `${path}: a stage that waits can't be run by "module"; load it as a plug-in.`)
   if (made.memory === 'keyed') throw new SluiceError('MODULE_FAILED', `${path}: a stage with memory can't be run by "module"; load it as a plug-in.`)
   const stage = made.create(prepareConfig(made.config, config, context), context)
   await stage.open?.()
@@ -45,10 +46,23 @@ function functionStage(work: StageFunction): Stage {
           out.reject(event, new SluiceError('MODULE_FAILED', error instanceof Error ? error.message : String(error), { cause: error }))
           continue
         }
-        answer(event, made, out)
+        const fault = unfit(made)
+        if (fault === undefined) answer(event, made, out)
+        else out.reject(event, new SluiceError('MODULE_FAILED', `The function returned ${fault}, which is no JSON.`))
       }
     },
   }
+}
+
+/** What a function must not return, in words; undefined where it may. */
+function unfit(made: unknown): string | undefined {
+  if (made instanceof Promise) {
+    // Nobody waits for it: its failure must not end the process.
+    made.catch(() => undefined)
+    return 'a promise (a module stage is not asynchronous)'
+  }
+  if (typeof made === 'function' || typeof made === 'symbol' || typeof made === 'bigint') return `a ${typeof made}`
+  return Array.isArray(made) && made.some(part => part === undefined) ? 'a list with undefined in it' : undefined
 }
 
 function answer(event: Event, made: ReturnType<StageFunction>, out: Output): void {

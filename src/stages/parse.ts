@@ -7,7 +7,7 @@ import { SluiceError } from '../base/index.ts'
 import { defineStage, field } from '../engine/index.ts'
 import type { StageDeclaration } from '../engine/index.ts'
 import { each } from './each.ts'
-import { makeParser } from './parsers.ts'
+import { jsonText, makeParser } from './parsers.ts'
 import { isObject, kindOf, parsePath, setField, valueAt } from './paths.ts'
 
 const CONFIG = field.object({
@@ -41,6 +41,13 @@ export const parse: StageDeclaration = defineStage({
       process: each((event, out) => {
         const text = valueAt(event.value, path)
         if (typeof text !== 'string') throw new SluiceError('FIELD_TYPE', `parse: ${config.field} is ${kindOf(text)}, not a text.`)
+        if (config.format === 'json' && !config.merge) {
+          // Text stays text, so that its numbers keep all their digits.
+          const raw = jsonText(text)
+          if (target === undefined) event.edit(raw)
+          else setField(event, target, raw)
+          return out.emit(event)
+        }
         const made = parser(text)
         if (target !== undefined) setField(event, target, JSON.stringify(made))
         else if (!config.merge) event.replace(made)

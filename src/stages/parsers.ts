@@ -44,10 +44,19 @@ function parseJson(text: string): JsonValue {
   }
 }
 
+/** The text itself where it is JSON, on one line, as an event must be. Throws PARSE_FAILED. */
+export function jsonText(text: string): string {
+  const value = parseJson(text)
+  // Line ends stand between the parts of JSON only; half a surrogate pair would be lost on the way to bytes, so it is escaped.
+  return text.isWellFormed() ? text.replaceAll(/[\r\n]/g, ' ') : JSON.stringify(value)
+}
+
 function csvParser({ columns, delimiter }: ParserConfig): (text: string) => JsonValue {
   if (columns.length === 0) throw new SluiceError('CONFIG_VALUE', 'parse: "csv" needs "columns".')
+  if (delimiter.length !== 1) throw new SluiceError('CONFIG_VALUE', `parse: the delimiter must be one character, not ${JSON.stringify(delimiter)}.`)
   return text => {
-    const { fields } = parseRecord(text, 0, { delimiter, quote: '"' })
+    const { fields, end } = parseRecord(text, 0, { delimiter, quote: '"' })
+    if (end < text.length) fail('single record', text)
     if (fields.length !== columns.length) fail(`record of ${columns.length} columns (it has ${fields.length})`, text)
     const result: Record<string, JsonValue> = {}
     columns.forEach((name, at) => define(result, name, fields[at] ?? ''))
