@@ -93,9 +93,14 @@ ${SINKS}`)
 test('dead letters are never lost: without a sink of their own they are added to a file', async () => {
   const beside = await configOf(SOURCES + SINKS, {}, { workingFolder: '/pipelines' })
   assert.deepEqual(beside.deadLetters?.config, { mode: 'append', path: '/pipelines/late.dead-letters.ndjson' })
-  const withState = await configOf(`state: var/state\n${SOURCES}${SINKS}`)
-  assert.equal(withState.state, '/pipelines/var/state')
-  assert.deepEqual(withState.deadLetters?.config, { mode: 'append', path: '/pipelines/var/late.dead-letters.ndjson' })
+  const { config: withState } = await load(`state: var/state\n${SOURCES}${SINKS}`)
+  assert.equal(withState?.state, '/pipelines/var/state')
+  assert.deepEqual(withState?.deadLetters?.config, { mode: 'append', path: '/pipelines/var/late.dead-letters.ndjson' })
+})
+
+test('with a state, a sink that can not go back to a checkpoint is told', async () => {
+  const { diagnostics } = await load(`state: var/state\n${SOURCES}${SINKS}`)
+  assert.deepEqual(diagnostics.map(one => [one.severity, one.code, one.line]), [['warning', 'CONFIG_AT_LEAST_ONCE', 3]])
 })
 
 test('a variable takes the kind that is wanted where it stands alone, and is text within a text', async () => {
