@@ -4,11 +4,11 @@
  *     node bench/startup/run.ts [--rounds 15] [--out FILE]
  *
  * Calls take turns, so that a change of the machine's pace meets all of them alike. One call of each warms up the caches and is not counted.
- * `node` is the floor: an empty program on the same Node.js.
+ * `node` is the floor: an empty program on the same Node.js. The load of the machine stands beside the figures: other work makes all of them slower.
  */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { cpus, tmpdir } from 'node:os'
+import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 
@@ -62,6 +62,7 @@ function time({ args, until, name }: Call): Promise<number> {
 
 const round = (value: number): number => Math.round(value * 10) / 10
 
+const loadBefore = loadavg()[0]
 try {
   const times = new Map<string, number[]>(calls.map(call => [call.name, []]))
   for (let turn = 0; turn <= rounds; turn++) {
@@ -76,7 +77,7 @@ try {
     return { name, median_ms: round(median), least_ms: round(sorted[0] ?? NaN), most_ms: round(sorted.at(-1) ?? NaN), ...(limit === undefined ? {} : { limit_ms: limit, kept: median < limit }) }
   })
   console.table(results)
-  const machine = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length }
+  const machine = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length, load_before: loadBefore, load_after: loadavg()[0] }
   if (values.out !== undefined) writeFileSync(values.out, `${JSON.stringify({ rounds, machine, results }, null, 2)}\n`)
 } finally {
   rmSync(folder, { recursive: true })

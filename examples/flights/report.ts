@@ -45,7 +45,7 @@ const styled = (on: number, off: number) => (text: string): string => (colors ? 
 const [bold, dim, red] = [styled(1, 22), styled(2, 22), styled(31, 39)]
 
 console.log(bold(`\nThe worst of ${number(routes.length, 0)} routes in the United States, January to June 2001`))
-console.log(dim(`${number(flights, 0)} flights, ${number((late / flights) * 100, 0, 1)} % of them late by more than 15 minutes; routes with ${FLIGHTS_MIN} flights or more\n`))
+console.log(dim(`${number(flights, 0)} flights, ${number((late / flights) * 100, 0, 1)} % of them over 15 minutes late; routes of ${FLIGHTS_MIN} or more\n`))
 console.log(dim(`   ${'route'.padEnd(9)}  ${cut('', CITIES)} flights   late   worst   average, min`))
 worst.forEach((route, place) => {
   const share = `${number((route.late / route.flights) * 100, 3)} %`
@@ -56,5 +56,5 @@ worst.forEach((route, place) => {
 
 const { length } = rows<unknown>('very-late.ndjson')
 const implausible = rows<unknown>('implausible.ndjson').length
-console.log(`\n${number(length, 0)} flights were three hours late and unusual for their airport: out/very-late.ndjson`)
-console.log(`${number(implausible, 0)} records could not be true, such as a departure fifteen hours early: out/implausible.ndjson\n`)
+console.log(`\n${number(length, 0)} flights were three hours late, unusual even there: out/very-late.ndjson`)
+console.log(`${number(implausible, 0)} records could not be true (hours too early): out/implausible.ndjson\n`)
