@@ -120,3 +120,9 @@ test('an edit of text and an edit of a value give the same event, or the same er
     { numRuns: 500 },
   )
 })
+
+test('renames that would lose a value are an error of the config', async () => {
+  assert.throws(() => new StageTest('rename', { a: 'b', b: 'a' }), { code: 'CONFIG_VALUE' })
+  assert.throws(() => new StageTest('rename', { a: 'c', b: 'c' }), { code: 'CONFIG_VALUE' })
+  assert.deepEqual((await run('rename', { a: 'a', 'x.a': 'b', b: 'c' }, ['{"a":1,"b":2,"x":{"a":3}}'])).texts, ['{"a":1,"c":2,"x":{"b":3}}'])
+})

@@ -8,7 +8,8 @@ import { isObject, parsePath, removeField, renameField } from './paths.ts'
 import type { Event } from '../event/index.ts'
 
 function needObject(event: Event, stage: string): void {
-  if (!isObject(event.value)) throw new SluiceError('FIELD_TYPE', `${stage} needs an object; the event is ${JSON.stringify(event.value).slice(0, 80)}`)
+  // Text is not parsed for this.
+  if (event.isText ? !/^[ \t\r\n]*\{/.test(event.text) : !isObject(event.value)) throw new SluiceError('FIELD_TYPE', `${stage} needs an object; the event is ${JSON.stringify(event.value).slice(0, 80)}`)
 }
 
 export const set: StageDeclaration = defineStage({
@@ -45,6 +46,9 @@ export const rename: StageDeclaration = defineStage({
   examples: [{ title: 'A shorter name', config: { temperature: 'temp' }, input: [{ id: 1, temperature: 20 }], output: [{ id: 1, temp: 20 }] }],
   create: config => {
     const renames = Object.entries(config).map(([from, key]) => ({ path: parsePath(from), key }))
+    // One after the other they would lose a value: a to b, then b to a.
+    const concerned = renames.filter(({ path, key }) => path.at(-1) !== key).flatMap(({ path, key }) => [path, [...path.slice(0, -1), key]].map(one => JSON.stringify(one)))
+    if (new Set(concerned).size < concerned.length) throw new SluiceError('CONFIG_VALUE', 'rename: two renames concern one field, by its old or its new name. Use a second stage, or `set` to exchange two fields.')
     return {
       process: each((event, out) => {
         needObject(event, 'rename')

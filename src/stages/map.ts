@@ -38,7 +38,8 @@ export function settingFields(fields: Fields): Stage {
     process: each((event, out) => {
       const values = parts.map(({ value }) => value(event))
       const text = event.isText ? event.text : undefined
-      const { value: before } = event
+      // Text is not parsed for this.
+      const before = text === undefined ? event.value : null
       try {
         parts.forEach(({ path }, at) => setField(event, path, values[at] ?? 'null'))
       } catch (error) {
