@@ -20,6 +20,9 @@ test('route sends to the first output whose condition holds, and asks no further
   const config = { high: 'event.a > 10', low: 'event.a > 1', odd: 'event.b == 1' }
   assert.deepEqual(await sent(config, [{ a: 11 }, { a: 2 }, { a: 0, b: 1 }, { a: 0, b: 2 }, { a: 0 }, { a: 'x' }]), ['high', 'low', 'odd', 'emit', 'EXPR_MISSING_FIELD', 'EXPR_NO_OVERLOAD'])
   assert.deepEqual(await sent({ high: 'event.a > 10', else: true }, [{ a: 11 }, { a: 2 }]), ['high', 'else'])
+  // Wherever it stands, and as YAML hands it over.
+  for (const rest of [true, 'true']) assert.deepEqual(await sent({ else: rest, high: 'event.a > 10' }, [{ a: 11 }, { a: 2 }]), ['high', 'else'])
+  assert.throws(() => new StageTest('route', { else: 'event.a > 1' }), { code: 'CONFIG_VALUE' })
 })
 
 test('sample keeps its share, and the same events in every run', async () => {
