@@ -32,7 +32,7 @@ function compose(partition: string | undefined, key: string): string {
 }
 
 class Table<V> implements StateTable<V> {
-  readonly groups: Map<string, { key: string; value: V }>[] = Array.from({ length: KEY_GROUPS }, () => new Map())
+  readonly groups: Map<string, { readonly key: string; readonly partition: string | undefined; readonly value: V }>[] = Array.from({ length: KEY_GROUPS }, () => new Map())
   readonly dirty = new Set<number>()
   readonly #memory: StageMemory
   readonly #most: number
@@ -63,7 +63,7 @@ class Table<V> implements StateTable<V> {
       const oldest = group.keys().next()
       if (oldest.done !== true) group.delete(oldest.value)
     }
-    group.set(full, { key, value })
+    group.set(full, { key, partition: this.#memory.partition, value })
     this.dirty.add(number)
   }
 
@@ -73,11 +73,18 @@ class Table<V> implements StateTable<V> {
   }
 
   *entries(): IterableIterator<readonly [string, V]> {
-    const { only } = this.#memory
-    for (let group = 0; group < KEY_GROUPS; group++) {
-      if (only !== undefined && group !== only) continue
-      // A copy, so that the caller may delete what it is handed.
-      for (const { key, value } of [...(this.groups[group]?.values() ?? [])]) yield [key, value]
+    const { only, partition: before } = this.#memory
+    try {
+      for (let group = 0; group < KEY_GROUPS; group++) {
+        if (only !== undefined && group !== only) continue
+        // A copy, so that the caller may delete what it is handed: until it asks for the next one, it stands in that one's partition.
+        for (const { key, partition, value } of [...(this.groups[group]?.values() ?? [])]) {
+          this.#memory.partition = partition
+          yield [key, value]
+        }
+      }
+    } finally {
+      this.#memory.partition = before
     }
   }
 
@@ -111,7 +118,7 @@ export class StageMemory implements State {
     for (const part of this.#restored) {
       if (part.table !== name || !this.#owns(part.group)) continue
       const group = table.groups[part.group]
-      for (const [full, key, value] of deserialize(part.bytes) as [string, string, V][]) group?.set(full, { key, value }) // Written by `changed`.
+      for (const [full, key, partition, value] of deserialize(part.bytes) as [string, string, string | undefined, V][]) group?.set(full, { key, partition, value }) // Written by `changed`.
     }
     this.#tables.set(name, table)
     return table
@@ -133,7 +140,7 @@ export class StageMemory implements State {
     const result: TableGroup[] = []
     for (const [name, table] of this.#tables) {
       for (const group of table.dirty) {
-        const entries = [...(table.groups[group] ?? [])].map(([full, { key, value }]) => [full, key, value])
+        const entries = [...(table.groups[group] ?? [])].map(([full, { key, partition, value }]) => [full, key, partition, value])
         result.push({ table: name, group, bytes: copied(serialize(entries)) })
       }
       table.dirty.clear()

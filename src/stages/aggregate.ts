@@ -85,8 +85,13 @@ export const aggregate: StageDeclaration = defineStage({
       out.produce(new Event(NOWHERE, 0, 0, undefined, rowOf(group, names, parts, config.values_max)))
     }
     const handAll = (out: Output): void => {
-      const all = [...groups.entries()].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
-      for (const [name, group] of all) hand(name, group, out)
+      const all: { readonly name: string; readonly group: Group }[] = []
+      for (const [name, group] of groups.entries()) {
+        all.push({ name, group })
+        groups.delete(name)
+      }
+      all.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+      for (const { group } of all) out.produce(new Event(NOWHERE, 0, 0, undefined, rowOf(group, names, parts, config.values_max)))
     }
     return {
       process: each((event, out) => {
@@ -103,12 +108,19 @@ export const aggregate: StageDeclaration = defineStage({
         if (config.count !== undefined && group.count >= config.count) hand(name, group, out)
         else if (known === undefined && groups.size > config.groups_max) hand(name, group, out)
       }),
-      wakeAt: () => (config.time === undefined ? undefined : timers.get('next')),
+      wakeAt: () => (config.time === undefined ? undefined : earliest(timers.entries())),
       tick: (_now, out) => {
-        timers.delete('next')
+        for (const [name] of timers.entries()) timers.delete(name)
         handAll(out)
       },
       finish: handAll,
     }
   },
 }) as StageDeclaration // A stage of one config is a stage.
+
+/** The first of all timers: behind `partition_by` each partition has one. */
+function earliest(timers: Iterable<readonly [string, number]>): number | undefined {
+  let first: number | undefined
+  for (const [, at] of timers) if (first === undefined || at < first) first = at
+  return first
+}

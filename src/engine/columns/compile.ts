@@ -169,13 +169,24 @@ class Compiler {
     }
     const { ast } = value.expression.expression
     const path = staticPath(ast)
-    if (path !== undefined) return path.length === 0 ? undefined : originAt(document, path)
+    if (path !== undefined) return path.length === 0 ? undefined : this.#known(originAt(document, path))
     if (ast.kind === 'literal') return { kind: 'literal', json: JSON.stringify(toJson(typeof ast.value === 'bigint' ? Number(ast.value) : ast.value)) }
     const compute = compileNumber(ast, of => operandAt(document, of, this.slot))
     if (compute === undefined) return undefined
     const column = this.numbers++
     computes.push({ compute, column })
     return { kind: 'number', column }
+  }
+
+  /** A column of a table that no stage sets by itself can be copied if every row of the table has it. */
+  #known(origin: Origin | undefined): Origin | undefined {
+    if (origin?.kind !== 'entry' || origin.column === undefined) return origin
+    const { column } = origin
+    const lookUp = this.lookUps[origin.lookUp]
+    if (lookUp === undefined || lookUp.columns.includes(column)) return origin
+    for (const [, row] of lookUp.table.entries()) if (!Object.hasOwn(row, column)) return undefined
+    this.lookUps[origin.lookUp] = { ...lookUp, columns: [...lookUp.columns, column] }
+    return origin
   }
 
   #change(node: Node, before: Document, after: Document | undefined, computes: readonly { compute: Compute; column: number }[], lookUp?: number): Step | undefined {

@@ -37,7 +37,8 @@ export function originAt(document: Document, path: readonly string[]): Origin | 
     return field === undefined ? undefined : below(field[1], path.slice(1))
   }
   for (const change of document.changes) {
-    if (change.change === 'rename' && startsWith(path, [...change.path.slice(0, -1), change.key])) return { kind: 'raw', path: [...change.path, ...path.slice(change.path.length)] }
+    // Where the field was missing, the one that had the new name before is still there: only the row itself can tell.
+    if (change.change === 'rename' && startsWith(path, [...change.path.slice(0, -1), change.key])) return undefined
     if (startsWith(path, change.path)) return change.change === 'set' ? below(change.origin, path.slice(change.path.length)) : undefined
     // An object that holds a changed field is neither what the line has nor known otherwise.
     if (startsWith(change.path, path)) return undefined
