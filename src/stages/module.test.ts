@@ -39,7 +39,7 @@ test('what is no JSON is rejected, a promise among it, also one that fails', asy
 test('a stage made by defineStage is run as it is, with its config', async () => {
   const file = write(`export default {
     kind: 'stage', type: 'mine', summary: 'Mine', config: { type: 'object', properties: { wait: { type: 'string', 'x-sluice': 'duration', default: '2s' } } },
-    create: ({ wait }: { wait: number }) => ({ process: (events: any[], out: any) => { for (const event of events) { event.replace(wait); out.emit(event) } } }),
+    create: ({ wait }: { wait: number }) => ({ process: (events, out) => { for (const event of events) { event.replace(wait); out.emit(event) } } }),
   }`)
   assert.deepEqual((await run('module', { file }, [{}], folder)).values, [2000])
   assert.deepEqual((await run('module', { file, config: { wait: '3s' } }, [{}], folder)).values, [3000])
