@@ -1,5 +1,5 @@
 /** What programs that embed Sluice use. */
-export { defineCodec, defineSink, defineSource, defineStage, field, runPipeline as run } from './engine/index.ts'
+export { defineCodec, defineSink, defineSource, defineStage, field, runPipeline } from './engine/index.ts'
 export type {
   CodecDeclaration, ComponentContext, Output, PipelineConfig, Progress, Registry, Report, RunOptions, Sink, SinkDeclaration, Source, SourceDeclaration, Stage, StageContext, StageDeclaration,
 } from './engine/index.ts'
@@ -7,6 +7,8 @@ export { Event } from './event/index.ts'
 export type { JsonValue } from './event/index.ts'
 export { SluiceError } from './base/index.ts'
 export { makeRegistry, registry } from './registry.ts'
+export { run } from './embed.ts'
+export type { EmbedOptions } from './embed.ts'
 export { runFile } from './runtime.ts'
 export type { RunFileOptions } from './runtime.ts'
 export { component, Pipeline, pipeline, stage } from './pipeline/index.ts'

@@ -4,7 +4,6 @@
  * Paging: `link` follows the Link header's rel="next" (RFC 8288), `cursor` puts a field of the answer into a parameter, `page` counts a parameter up until a page is empty. An
  * answer 304 to the ETag of the last one brings nothing. Pages stay on the origin of `url`.
  */
-import { Cron } from 'croner'
 import { SluiceError } from '../../base/index.ts'
 import { defineSource, field } from '../../engine/index.ts'
 import type { ComponentContext, Piece, Source, ValueOf } from '../../engine/index.ts'
@@ -111,7 +110,7 @@ class HttpClientSource implements Source {
   async #wait(signal: AbortSignal): Promise<boolean> {
     const { every, cron } = this.#config
     this.#round = 0
-    const due = cron === undefined ? undefined : new Cron(cron).nextRun(new Date(this.#context.now()))
+    const due = cron === undefined ? undefined : new (await import('croner')).Cron(cron).nextRun(new Date(this.#context.now()))
     const wait = every ?? (due === undefined || due === null ? undefined : due.getTime() - this.#context.now())
     if (wait === undefined) return false
     await this.#context.sleep(wait, signal).catch(() => undefined)
