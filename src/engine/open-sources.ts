@@ -6,6 +6,7 @@ import type { Registry } from './config.ts'
 import type { Plan } from './plan.ts'
 import { prepareConfig } from './prepare.ts'
 import { OpenSource } from './sources.ts'
+import type { Keeping } from './sources.ts'
 
 /** Opens all sources, each behind its position. If one fails, those already open are closed again. */
 export async function openSources(
@@ -13,6 +14,7 @@ export async function openSources(
   registry: Registry,
   context: (id: string) => ComponentContext,
   positions: Readonly<Record<string, JsonValue>>,
+  keeping: Keeping,
 ): Promise<OpenSource[]> {
   const open: OpenSource[] = []
   try {
@@ -23,7 +25,7 @@ export async function openSources(
       const of = context(node.id)
       const source = declaration.create(prepareConfig(declaration.config, node.config.config, of), of)
       const position = positions[node.id]
-      open.push(new OpenSource(node.id, index, source, declaration.acks === true, position))
+      open.push(new OpenSource(node.id, index, source, declaration.acks === true, position, keeping))
       await source.open(position)
     }
     return open

@@ -24,6 +24,7 @@ import { makePlan } from './plan.ts'
 import type { Plan } from './plan.ts'
 import type { Progress, Report } from './report.ts'
 import { openState } from './run-state.ts'
+import type { Keeping } from './sources.ts'
 import type { RunState } from './run-state.ts'
 
 export interface RunOptions {
@@ -133,7 +134,7 @@ class Run {
     const sinks = await openSinks(this.#plan, this.#registry, context, state?.marks ?? {}, this.#now.signal, refuse, fail)
     let outcome: 'done' | 'stopped' | 'failed' = 'failed'
     try {
-      const sources = await openSources(this.#plan, this.#registry, context, state?.positions ?? {})
+      const sources = await openSources(this.#plan, this.#registry, context, state?.positions ?? {}, this.#keeping(state))
       try {
         await this.#openHosts(state?.groups ?? [], context, totalSize(sources), message => coordinator?.receive(message.from, message.message))
         const delivery = new Delivery(sources, sinks, state === undefined, this.#clock, fail)
@@ -163,6 +164,11 @@ class Run {
     } finally {
       for (const sink of sinks.values()) await sink.sink.close(this.#now.signal.aborted ? 'stopped' : outcome)
     }
+  }
+
+  #keeping(state: RunState | undefined): Keeping {
+    if (state !== undefined) return 'cut'
+    return this.#plan.config.sources.some(({ type }) => this.#registry.source(type)?.acks === true) ? 'ack' : 'end'
   }
 
   #onSnapshot: ((message: Extract<FromHost, { kind: 'snapshot' }>) => void) | undefined

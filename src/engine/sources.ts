@@ -5,6 +5,12 @@ import type { AckEntry } from './ack-tracker.ts'
 import type { Source } from './component.ts'
 import type { Flight } from './flight.ts'
 
+/**
+ * What is kept of the pieces read, so that it never grows with the input: every position until a cut takes it (`cut`), every piece until it is durable (`ack`), or
+ * the last position alone (`end`).
+ */
+export type Keeping = 'cut' | 'ack' | 'end'
+
 export class OpenSource {
   readonly id: string
   /** Index of its node. */
@@ -17,19 +23,25 @@ export class OpenSource {
   /** Positions of the flights read so far that are not yet committed, by number: what a barrier looks up. */
   readonly #positions: { readonly seq: number; readonly position: JsonValue }[] = []
   #last: JsonValue | undefined
+  readonly #keeping: Keeping
 
-  constructor(id: string, node: number, source: Source, acks: boolean, position: JsonValue | undefined) {
+  constructor(id: string, node: number, source: Source, acks: boolean, position: JsonValue | undefined, keeping: Keeping) {
     this.id = id
     this.node = node
     this.source = source
     this.acks = acks
     this.#last = position
+    this.#keeping = keeping
   }
 
   track(flight: Flight): void {
     if (flight.position === undefined) return
+    if (this.#keeping === 'end') {
+      this.#last = flight.position
+      return
+    }
     this.#entries.set(flight.seq, this.tracker.track(flight.position, 1))
-    this.#positions.push({ seq: flight.seq, position: flight.position })
+    if (this.#keeping === 'cut') this.#positions.push({ seq: flight.seq, position: flight.position })
   }
 
   /** The flight is durable everywhere. */
@@ -53,7 +65,7 @@ export class OpenSource {
 
   /** Tells the source what may be forgotten: the longest prefix of durable pieces. */
   async release(): Promise<void> {
-    const last = this.tracker.release().at(-1)
+    const last = this.#keeping === 'end' ? this.#last : this.tracker.release().at(-1)
     if (last !== undefined) await this.source.commit?.(last)
   }
 }

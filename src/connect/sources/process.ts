@@ -42,7 +42,7 @@ class ByteStream implements Source {
     return Promise.resolve()
   }
 
-  async next(_bytes: number, signal: AbortSignal): Promise<Piece | undefined> {
+  async next(bytes: number, signal: AbortSignal): Promise<Piece | undefined> {
     for (;;) {
       const frame = this.#ready.shift()
       if (frame !== undefined && (frame.data.length > 0 || (frame.rejects ?? []).length > 0)) return this.#piece(frame)
@@ -53,19 +53,26 @@ class ByteStream implements Source {
       const result = await Promise.race([this.#pending, aborted(signal)])
       if (result === undefined) return undefined
       this.#pending = undefined
-      await this.#take(result)
+      await this.#take(result, bytes)
     }
   }
 
-  async #take(result: IteratorResult<Buffer>): Promise<void> {
+  async #take(result: IteratorResult<Buffer>, bytes: number): Promise<void> {
     if (result.done === true) {
       this.#ended = true
       await this.#end
       this.#ready.push(...this.#framer.end())
       return
     }
-    this.#ready.push(...this.#framer.push(result.value, this.#position))
-    this.#position += result.value.length
+    // What is there already comes along, up to the size of a piece; nothing is waited for.
+    const parts = [result.value]
+    let length = result.value.length
+    for (let more: unknown = this.#stream?.read(); more instanceof Buffer; more = length < bytes ? this.#stream?.read() : null) {
+      parts.push(more)
+      length += more.length
+    }
+    this.#ready.push(...this.#framer.push(Buffer.concat(parts), this.#position))
+    this.#position += length
   }
 
   #piece(frame: Frame): Piece {
