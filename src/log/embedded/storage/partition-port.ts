@@ -1,0 +1,74 @@
+/**
+ * What the storage of one partition offers to the log above it (topics, producers, groups, transactions, consumers).
+ *
+ * Everything here is about bytes of record batches. One owner calls it; the order of `append` calls is the order on disk.
+ */
+import type { Durability } from '../../log.ts'
+
+export interface AppendedBatch {
+  readonly offset: bigint
+  /** True where the producer's sequence was seen before: nothing was written, `offset` is that of the first time. */
+  readonly duplicate: boolean
+}
+
+/** A transaction that was aborted: records of this producer from `first` up to the marker at `last` are to be skipped. */
+export interface AbortedTransaction {
+  readonly producerId: bigint
+  readonly first: bigint
+  readonly last: bigint
+}
+
+export interface PartitionRead {
+  /** Whole batches as they lie on disk; the first holds `from` or begins behind it. Empty where nothing may be read yet. */
+  readonly bytes: Uint8Array
+  /** Offset behind the last batch of `bytes`; `from` where nothing was read. A quarantined range is skipped: `next` then lies behind it. */
+  readonly next: bigint
+  readonly aborted: readonly AbortedTransaction[]
+}
+
+export interface PartitionStorage {
+  /** First offset kept. */
+  readonly start: bigint
+  /** Behind the last record that may be seen: what a crash could take back is not (with `fsync`). */
+  readonly end: bigint
+  /** Behind the last record appended, seen or not. */
+  readonly appended: bigint
+  /** Below the first open transaction, at most `end`. */
+  readonly stable: bigint
+  readonly bytes: number
+  readonly trouble: string | undefined
+  readonly quarantined: readonly { readonly from: bigint; readonly to: bigint }[]
+  /**
+   * Appends one batch: checks it (CRC, sequence, epoch), gives it its offset in place, queues it for the group commit. Resolves when the durability of the
+   * topic is reached. Refusals (LOG_SEQUENCE, LOG_FENCED, LOG_BATCH_TOO_LARGE, LOG_CORRUPT) leave nothing behind. LOG_DISK_FULL may be tried again.
+   * LOG_STOPPED after a failed fsync: nothing is taken until the log is opened anew.
+   */
+  append(batch: Uint8Array): Promise<AppendedBatch>
+  /** Writes the marker that ends a transaction of the producer here. */
+  appendMarker(producerId: bigint, epoch: number, commit: boolean): Promise<AppendedBatch>
+  /** `until`: `end` or `stable`, as the isolation says. At least one batch where there is one, else at most `maxBytes`. */
+  read(from: bigint, maxBytes: number, until: bigint): Promise<PartitionRead>
+  /** First offset with a time at or after `time`, undefined where there is none. */
+  offsetAt(time: number): Promise<bigint | undefined>
+  /** Calls back once after `end` has moved beyond `offset`; the answer cancels. */
+  onEnd(offset: bigint, callback: () => void): () => void
+  /** Gives up what lies below; durable when it resolves. */
+  deleteBefore(offset: bigint): Promise<bigint>
+  /** Applies retention and compaction now; answers what went. */
+  clean(now: number): Promise<{ readonly deletedBytes: number; readonly compactedBytes: number }>
+  configure(settings: StorageSettings): void
+  close(): Promise<void>
+}
+
+/** Like TopicSettings, all given. */
+export interface StorageSettings {
+  readonly durability: Durability
+  readonly retentionMs: number
+  readonly retentionBytes: number
+  readonly cleanup: 'delete' | 'compact' | 'compact,delete'
+  readonly segmentBytes: number
+  readonly segmentMs: number
+  readonly maxBatchBytes: number
+  readonly deleteRetentionMs: number
+  readonly timestamps: 'create' | 'append'
+}
