@@ -4,12 +4,11 @@
  * A body is JSON lines, a JSON array or a single JSON value, by its content type. With `answer: durable` the client gets its 200 only when all its events are durable at
  * every sink or in the dead letters; with `accepted` it gets a 202 as soon as they are in memory. When more than `waiting_max` bytes wait, clients get 429 with Retry-After.
  */
-import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { timingSafeEqual, createHash } from 'node:crypto'
 import { createGunzip } from 'node:zlib'
 import type { Readable } from 'node:stream'
-import { SluiceError } from '../../base/index.ts'
+import { SluiceError, untilAborted } from '../../base/index.ts'
 import { defineSource, field } from '../../engine/index.ts'
 import type { ComponentContext, Piece, Source, ValueOf } from '../../engine/index.ts'
 import { JsonArrayCutter } from '../../event/index.ts'
@@ -38,7 +37,7 @@ class HttpServerSource implements Source {
   readonly format = { format: 'ndjson', options: { record_max: 64 * 1024 * 1024 } }
   readonly #config: Config
   readonly #context: ComponentContext
-  readonly #server: Server
+  #server: Server | undefined
   readonly #pieces: Piece[] = []
   #waitingBytes = 0
   #number = 0
@@ -49,18 +48,21 @@ class HttpServerSource implements Source {
   constructor(config: Config, context: ComponentContext) {
     this.#config = config
     this.#context = context
-    this.#server = createServer((request, response) => {
-      this.#take(request, response).catch((error: unknown) => answer(response, 500, { error: error instanceof Error ? error.message : String(error) }))
-    })
   }
 
   async open(): Promise<void> {
     const { host, port } = this.#config
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', error => reject(new SluiceError('HTTP_FAILED', `http_server can't listen at ${host}:${port}: ${error.message}`, { cause: error, retry: false })))
-      this.#server.listen(port, host, resolve)
+    // Loaded here, because it costs every start 15 MB of memory, and few pipelines listen.
+    const { createServer } = await import('node:http')
+    const server = createServer((request, response) => {
+      this.#take(request, response).catch((error: unknown) => answer(response, 500, { error: error instanceof Error ? error.message : String(error) }))
     })
-    const address = this.#server.address()
+    this.#server = server
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', error => reject(new SluiceError('HTTP_FAILED', `http_server can't listen at ${host}:${port}: ${error.message}`, { cause: error, retry: false })))
+      server.listen(port, host, resolve)
+    })
+    const address = server.address()
     if (port === 0 && typeof address === 'object' && address !== null) this.#context.warn(`http_server listens at ${host}:${address.port}`)
   }
 
@@ -142,10 +144,7 @@ class HttpServerSource implements Source {
         this.#closing = true
         return undefined
       }
-      await new Promise<void>(resolve => {
-        this.#wake = resolve
-        signal.addEventListener('abort', () => resolve(), { once: true })
-      })
+      await untilAborted(new Promise<void>(resolve => (this.#wake = resolve)), signal)
       this.#wake = undefined
     }
   }
@@ -166,10 +165,12 @@ class HttpServerSource implements Source {
       answer(response, 503, { error: 'The server stopped before the events were durable.' }, { 'retry-after': '5' })
     }
     this.#waiting = []
-    const closed = new Promise<void>(resolve => this.#server.close(() => resolve()))
-    this.#server.closeIdleConnections()
-    this.#server.closeAllConnections()
-    await (this.#server.listening ? closed : undefined)
+    const server = this.#server
+    if (server === undefined) return
+    const closed = new Promise<void>(resolve => server.close(() => resolve()))
+    server.closeIdleConnections()
+    server.closeAllConnections()
+    await (server.listening ? closed : undefined)
   }
 }
 

@@ -1,7 +1,7 @@
 /** `stdin` and `exec`: bytes that come by themselves. */
 import { spawn } from 'node:child_process'
 import type { Readable } from 'node:stream'
-import { SluiceError } from '../../base/index.ts'
+import { SluiceError, untilAborted } from '../../base/index.ts'
 import { defineSource, field } from '../../engine/index.ts'
 import type { ComponentContext, FormatChoice, Frame, Framer, Piece, Source } from '../../engine/index.ts'
 import type { JsonValue } from '../../event/index.ts'
@@ -49,8 +49,8 @@ class ByteStream implements Source {
       if (frame !== undefined) continue
       if (this.#ended || signal.aborted) return undefined
       // A read that the signal cut short is kept for the next call.
-      this.#pending ??= this.#chunks?.next()
-      const result = await Promise.race([this.#pending, aborted(signal)])
+      this.#pending ??= this.#chunks?.next() ?? Promise.reject(new SluiceError('INTERNAL', `${this.#name} was not opened`))
+      const result = await untilAborted(this.#pending, signal)
       if (result === undefined) return undefined
       this.#pending = undefined
       await this.#take(result, bytes)
@@ -85,11 +85,6 @@ class ByteStream implements Source {
     this.#stream?.destroy()
     return Promise.resolve()
   }
-}
-
-function aborted(signal: AbortSignal): Promise<undefined> {
-  if (signal.aborted) return Promise.resolve(undefined)
-  return new Promise(resolve => signal.addEventListener('abort', () => resolve(undefined), { once: true }))
 }
 
 export const stdin = defineSource({

@@ -1,4 +1,5 @@
 /** The two ends of a pipeline that a program runs by itself: values that it has, and a function that takes what comes out. */
+import { untilAborted } from '../../base/index.ts'
 import { defineSource, field } from '../../engine/index.ts'
 import type { Piece, SourceDeclaration } from '../../engine/index.ts'
 import type { JsonValue } from '../../event/index.ts'
@@ -65,18 +66,13 @@ function waitingSource<T>(iterator: AsyncIterator<T>): ReturnType<SourceDeclarat
     open: () => Promise.resolve(),
     next: async (_bytes, signal) => {
       pending ??= iterator.next()
-      const result = await Promise.race([pending, aborted(signal)])
+      const result = await untilAborted(pending, signal)
       if (result === undefined) return undefined
       pending = undefined
       return result.done === true ? undefined : pieceOf(`${JSON.stringify(result.value)}\n`, at, ++at)
     },
     close: async () => void (await iterator.return?.()),
   }
-}
-
-function aborted(signal: AbortSignal): Promise<undefined> {
-  if (signal.aborted) return Promise.resolve(undefined)
-  return new Promise(resolve => signal.addEventListener('abort', () => resolve(undefined), { once: true }))
 }
 
 function pieceOf(text: string, from: number, position: JsonValue): Piece {

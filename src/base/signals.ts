@@ -1,0 +1,11 @@
+/** Waiting that a signal may cut short, without leaving a listener behind: signals live as long as a run, waits come by the million. */
+
+/** What the promise answers, or undefined once the signal fires. Rejects as the promise does. */
+export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return resolve(undefined)
+    const aborted = (): void => resolve(undefined)
+    signal.addEventListener('abort', aborted, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', aborted))
+  })
+}
