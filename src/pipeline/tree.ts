@@ -69,6 +69,12 @@ export function isBroken(tree: Tree): boolean {
   return tree.kind === 'leaf' && tree.made?.broken === true
 }
 
+/** True where a value anywhere in it could not be made. */
+export function hasBroken(tree: Tree): boolean {
+  if (tree.kind === 'leaf') return isBroken(tree)
+  return tree.kind === 'list' ? tree.items.some(hasBroken) : tree.entries.some(({ value }) => hasBroken(value))
+}
+
 /** True where nothing was written: `key:` alone. */
 export function isEmpty(tree: Tree): boolean {
   return tree.kind === 'leaf' && tree.value === null && tree.written.trim() === ''

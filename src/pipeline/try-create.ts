@@ -6,7 +6,7 @@ import { SluiceError } from '../base/index.ts'
 import { prepareConfig } from '../engine/index.ts'
 import type { ComponentContext, Stage, StageContext } from '../engine/index.ts'
 import type { DraftNode } from './nodes.ts'
-import { mapLeaves } from './tree.ts'
+import { hasBroken, mapLeaves } from './tree.ts'
 import type { Made, Tree } from './tree.ts'
 import type { ValueContext } from './value-context.ts'
 
@@ -22,7 +22,8 @@ export function tryCreate(node: DraftNode, config: Record<string, unknown>, valu
   const context = contextOf(node.id, reading.folder)
   try {
     const { declaration } = node
-    if (declaration === undefined) return undefined
+    // Where a value is missing for a reason that was told, what else seems wrong would only follow from it.
+    if (declaration === undefined || hasBroken(node.config)) return undefined
     const prepared = prepareConfig(declaration.config, values.withSchemas(declaration.config, config), context)
     if (declaration.kind === 'stage') return { keepsEvents: keepsEvents(declaration.create(prepared, { ...context, state: NO_STATE })) }
     declaration.create(prepared, context)
