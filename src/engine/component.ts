@@ -103,7 +103,7 @@ export interface Piece {
   readonly from: JsonValue
   /** What this piece costs in memory: about the length of its data. */
   readonly bytes: number
-  /** Whole records, or nothing where `request` tells the worker what to read. The buffer is given away. */
+  /** Whole records, or nothing where `request` tells the worker what to read. The array is given away. */
   readonly data?: Uint8Array
   /** Handed to the `reader` on the worker. */
   readonly request?: JsonValue
@@ -297,6 +297,8 @@ export interface SinkEncoding extends FormatChoice {
 export interface Sink {
   /** How many `write` calls may be under way at once; 1 by default. */
   readonly concurrency?: number
+  /** True where a chunk's bytes are not looked at once its `write` has resolved: they are then used again for other chunks. */
+  readonly borrows?: boolean
   /** Opens anew, or goes back to `mark`, the last one that `flush` returned and a checkpoint kept. */
   open(mark: JsonValue | undefined): Promise<void>
   write(chunk: SinkChunk, signal: AbortSignal): Promise<readonly RowAnswer[] | void>

@@ -306,7 +306,9 @@ export class Coordinator {
     const { outputs } = flight
     flight.outputs = []
     flight.done = false
-    for (const rows of mergeSinks(outputs)) this.write(rows, flight)
+    const merged = mergeSinks(outputs)
+    for (const { lane, sinks } of outputs) for (const rows of sinks) this.#lend(rows, lane, flight, merged.includes(rows))
+    for (const rows of merged) this.write(rows, flight)
     const next = flight.level + 1
     if (next >= this.#parts.plan.levels.length) return flight.close()
     const frames = mergeFrames(outputs, this.#lanes(next))
@@ -319,6 +321,12 @@ export class Coordinator {
     frames.forEach((some, lane) => {
       if (some.length > 0) this.#parts.links[lane]?.send({ kind: 'frames', seq: flight.seq, level: next, frames: some })
     })
+  }
+
+  /** Sends the bytes of a chunk back to the lane that made them: at once where they were copied, else when the flight has landed. */
+  #lend({ sink, bytes }: SinkRows, lane: number, flight: Flight, used: boolean): void {
+    if (!used) this.#parts.links[lane]?.giveBack(bytes)
+    else if (this.#parts.sinks.get(sink)?.sink.borrows === true) flight.lent.push({ lane, bytes })
   }
 
   #advanceLater(level: number): void {
@@ -339,6 +347,7 @@ export class Coordinator {
   #land(flight: Flight): void {
     this.#flights.delete(flight.seq)
     this.inFlightBytes -= flight.charge
+    for (const { lane, bytes } of flight.lent) this.#parts.links[lane]?.giveBack(bytes)
     this.#parts.landed(flight)
     this.#gate.look()
   }

@@ -31,6 +31,8 @@ export class Flight {
   waiting = 0
   done = false
   outputs: LaneOutput[] = []
+  /** Bytes that sinks look at until the flight has landed, and the lane that made them. */
+  readonly lent: { readonly lane: number; readonly bytes: Uint8Array<ArrayBuffer> }[] = []
   readonly #landed: (flight: Flight) => void
 
   constructor(seq: number, entry: number, source: number | undefined, position: JsonValue | undefined, charge: number, landed: (flight: Flight) => void) {

@@ -10,6 +10,7 @@ import { Event } from '../event/index.ts'
 import type { ComponentContext, Decoder, PieceRead, PieceReader, SourceReject } from './component.ts'
 import { SourceColumns } from './columns/host.ts'
 import type { Registry, SourceConfig } from './config.ts'
+import { BufferPool } from './buffers.ts'
 import { Counts } from './counts.ts'
 import { codeFrom, failureRecord } from './failure.ts'
 import { locateFrom, readFrame } from './frame.ts'
@@ -47,6 +48,8 @@ interface SourceHalf {
 type PieceMessage = Extract<ToHost, { kind: 'piece' }>
 
 export class Host {
+  /** What the bytes for sinks leave in. */
+  readonly pool = new BufferPool()
   readonly #options: HostOptions
   readonly #sources = new Map<number, SourceHalf>()
   readonly #parts: LanesParts
@@ -59,7 +62,7 @@ export class Host {
   constructor(options: HostOptions) {
     this.#options = options
     this.#buffers = new ReadBuffers(options.recordMax)
-    this.#parts = new LanesParts(options)
+    this.#parts = new LanesParts(options, this.pool)
   }
 
   /** Builds and opens the components of this host. */
@@ -83,7 +86,7 @@ export class Host {
     for (const [index, half] of this.#sources) {
       const node = plan.nodes[index]
       if (node === undefined || half.decoder.columns !== true) continue
-      const columns = SourceColumns.make(plan, node, half.decoder, this.#parts, () => this.#newSegment(0, true))
+      const columns = SourceColumns.make(plan, node, half.decoder, this.#parts, this.pool, () => this.#newSegment(0, true))
       if (columns !== undefined) this.#columns.set(index, columns)
     }
   }
@@ -96,7 +99,10 @@ export class Host {
 
   /** Takes a message. Never throws: what goes wrong is sent as `failed`. */
   handle(message: ToHost): void {
-    if (message.kind === 'piece') return this.#settle(() => this.#piece(message))
+    if (message.kind === 'piece') {
+      for (const buffer of message.spare ?? []) this.pool.give(buffer)
+      return this.#settle(() => this.#piece(message))
+    }
     if (message.kind === 'close') return this.#settle(() => this.#close())
     const level = this.#levels.get(message.level)
     if (level === undefined) return this.#fail(new SluiceError('INTERNAL', `no lane of level ${message.level} here`))
@@ -164,7 +170,7 @@ export class Host {
       slot.counts.in++
       slot.segment.reject(source, withTicket(new Event(slab, start, end, ''), ticket), error)
     })
-    this.#send(message.seq, 0, output, slot, length)
+    this.#send(message.seq, 0, output, slot, length, message.data)
     return undefined
   }
 
@@ -200,7 +206,7 @@ export class Host {
       slot.segment.deliver(node, events)
       const output = slot.segment.run()
       const finish = (made: SegmentOutput): void => {
-        this.#send(message.seq, 0, made, slot, end - start)
+        this.#send(message.seq, 0, made, slot, end - start, message.data)
         this.#free.push(slot)
         done?.()
       }
@@ -246,7 +252,7 @@ export class Host {
     for (const [node, events] of byNode) segment.give(node, events)
   }
 
-  #send(seq: number, level: number, output: SegmentOutput, slot: { parts: LevelParts; counts: Counts }, bytes: number): void {
+  #send(seq: number, level: number, output: SegmentOutput, slot: { parts: LevelParts; counts: Counts }, bytes: number, data?: Uint8Array): void {
     this.#options.send({
       kind: 'done',
       seq,
@@ -258,6 +264,7 @@ export class Host {
       counts: slot.counts.take(),
       bytes,
       wakeAt: slot.parts.wakeAt(),
+      spare: data?.buffer instanceof ArrayBuffer ? data.buffer : undefined,
     })
   }
 }

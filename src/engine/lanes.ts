@@ -4,6 +4,7 @@
 import { Policy, SluiceError } from '../base/index.ts'
 import type { ComponentContext, SinkEncoding, Stage } from './component.ts'
 import type { PipelineConfig, Registry, SinkConfig, StageConfig } from './config.ts'
+import type { BufferPool } from './buffers.ts'
 import type { Counts } from './counts.ts'
 import { StageMemory, keyGroup } from './memory.ts'
 import type { GroupState } from './messages.ts'
@@ -41,11 +42,13 @@ const PARTITION_CONFIG = field.object({ key: field.expression() })
 
 export class LanesParts {
   readonly #options: LanesOptions
+  readonly #pool: BufferPool
   readonly #stages = new Map<number, StageParts>()
   readonly #partitions = new Map<number, CompiledExpression>()
 
-  constructor(options: LanesOptions) {
+  constructor(options: LanesOptions, pool: BufferPool) {
     this.#options = options
+    this.#pool = pool
     for (const node of options.plan.nodes) this.#make(node)
   }
 
@@ -143,14 +146,14 @@ export class LanesParts {
     const encoders = new Map<number, SinkEncoder>()
     for (const node of plan.nodes) {
       const here = node.kind === 'sink' ? node.level === level : node.kind === 'dead_letters'
-      if (here) encoders.set(node.index, sinkEncoder(node, plan.config, registry, context(node.id), keyed))
+      if (here) encoders.set(node.index, sinkEncoder(node, plan.config, registry, context(node.id), keyed, this.#pool))
     }
     return encoders
   }
 }
 
 /** The encoder of a sink's node. */
-export function sinkEncoder(node: Node, pipeline: PipelineConfig, registry: Registry, context: ComponentContext, keyed: boolean): SinkEncoder {
+export function sinkEncoder(node: Node, pipeline: PipelineConfig, registry: Registry, context: ComponentContext, keyed: boolean, pool: BufferPool): SinkEncoder {
   const config = node.config as SinkConfig // The node of a sink, or of the dead letters.
   const declaration = registry.sink(config.type)
   if (declaration === undefined) throw new SluiceError('PLAN_UNKNOWN_TYPE', `There is no sink of type "${config.type}" (${pipeline.name}).`)
@@ -161,7 +164,7 @@ export function sinkEncoder(node: Node, pipeline: PipelineConfig, registry: Regi
   const rows = encoding.rows === true
   // Dead letters come from all stages in turn: their tickets put them in the order of the batch.
   const tickets = rows || keyed || node.kind === 'dead_letters'
-  return new SinkEncoder(node.index, encoder, encoding, { ends: rows || keyed, tickets, origins: rows && node.kind === 'sink' })
+  return new SinkEncoder(node.index, encoder, encoding, { ends: rows || keyed, tickets, origins: rows && node.kind === 'sink' }, pool)
 }
 
 function stagePolicy(config: StageConfig, context: ComponentContext): Policy {

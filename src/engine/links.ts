@@ -4,10 +4,13 @@
 import { Worker } from 'node:worker_threads'
 import type { MessagePort, Transferable } from 'node:worker_threads'
 import { SluiceError } from '../base/index.ts'
+import { BufferPool } from './buffers.ts'
 import type { FromHost, ToHost } from './messages.ts'
 
 export interface Link {
   send(message: ToHost): void
+  /** Lets the other side use the buffer of an array again that came from there, when it is sent something next. */
+  giveBack(bytes: Uint8Array<ArrayBuffer>): void
   /** Ends the other side at once. */
   terminate(): Promise<void>
 }
@@ -17,9 +20,15 @@ export type Listener = (message: FromHost) => void
 /** A host on this thread. Each message is handled in a turn of its own, so that files and sockets get their turns too. */
 export class InlineLink implements Link {
   #handle: ((message: ToHost) => void) | undefined
+  #giveBack: ((buffer: ArrayBuffer) => void) | undefined
 
-  connect(handle: (message: ToHost) => void): void {
+  connect(handle: (message: ToHost) => void, giveBack: (buffer: ArrayBuffer) => void): void {
     this.#handle = handle
+    this.#giveBack = giveBack
+  }
+
+  giveBack({ buffer }: Uint8Array<ArrayBuffer>): void {
+    this.#giveBack?.(buffer)
   }
 
   send(message: ToHost): void {
@@ -35,10 +44,16 @@ export class InlineLink implements Link {
 /** A host on a thread of its own, started from `url` with `data` as its `workerData`. */
 export class ThreadLink implements Link {
   readonly #worker: Worker
+  /** What pieces travel in, over and over. */
+  readonly #pool = new BufferPool()
+  #spare: ArrayBuffer[] = []
 
   constructor(url: URL, data: unknown, listener: Listener) {
     this.#worker = new Worker(url, { workerData: data, stdout: false, stderr: false, resourceLimits: { maxYoungGenerationSizeMb: 4 } })
-    this.#worker.on('message', listener)
+    this.#worker.on('message', (message: FromHost) => {
+      if (message.kind === 'done' && message.spare !== undefined) this.#pool.give(message.spare)
+      listener(message)
+    })
     this.#worker.on('error', (error: unknown) => listener({ kind: 'failed', error: crash(error) }))
     this.#worker.on('exit', code => {
       if (code !== 0) listener({ kind: 'failed', error: crash(new Error(`the worker thread ended with code ${code}`)) })
@@ -46,7 +61,16 @@ export class ThreadLink implements Link {
   }
 
   send(message: ToHost): void {
-    this.#worker.postMessage(message, transfersTo(message))
+    if (message.kind !== 'piece') return this.#worker.postMessage(message, transfersTo(message))
+    const spare = this.#spare
+    this.#spare = []
+    const data = message.data === undefined ? undefined : this.#pool.take(message.data.length)
+    if (message.data !== undefined) data?.set(message.data)
+    this.#worker.postMessage({ ...message, data, spare }, data === undefined ? spare : [...spare, data.buffer])
+  }
+
+  giveBack({ buffer }: Uint8Array<ArrayBuffer>): void {
+    if (buffer.byteLength > 0) this.#spare.push(buffer)
   }
 
   async terminate(): Promise<void> {
@@ -67,14 +91,14 @@ function crash(error: unknown): { code: string; message: string; place: string |
 
 /** Buffers that may be given away: those that one array alone looks at. */
 function transfersTo(message: ToHost): Transferable[] {
-  if (message.kind === 'piece') return message.data === undefined ? [] : owned([message.data])
   return message.kind === 'frames' ? owned(message.frames) : []
 }
 
 function transfersFrom(message: FromHost): Transferable[] {
   if (message.kind === 'snapshot') return owned(message.groups.map(group => group.bytes))
   if (message.kind !== 'done') return []
-  return owned([...message.frames, message.order, ...message.sinks.flatMap(rows => [rows.bytes, rows.ends, rows.tickets, ...rows.origins])])
+  const arrays = [...message.frames, message.order, ...message.sinks.flatMap(rows => [rows.bytes, rows.ends, rows.tickets, ...rows.origins])]
+  return message.spare === undefined ? owned(arrays) : [...owned(arrays), message.spare]
 }
 
 function owned(arrays: readonly (Uint8Array | Uint32Array | undefined)[]): ArrayBuffer[] {

@@ -28,6 +28,8 @@ export type ToHost =
       readonly headers: Readonly<Record<string, string>> | undefined
       readonly time: number | undefined
       readonly rejects: readonly SourceReject[] | undefined
+      /** Buffers of the host's that were read to the end, for it to use again. */
+      readonly spare?: readonly ArrayBuffer[]
     }
   | { readonly kind: 'frames'; readonly seq: number; readonly level: number; readonly frames: readonly Uint8Array[] }
   | { readonly kind: 'finish'; readonly seq: number; readonly level: number }
@@ -51,6 +53,8 @@ export type FromHost =
       readonly bytes: number
       /** When a stage of the level wants to be ticked next. */
       readonly wakeAt: number | undefined
+      /** The buffer that the piece came in, for its sender to use again. */
+      readonly spare: ArrayBuffer | undefined
     }
   | { readonly kind: 'snapshot'; readonly id: number; readonly level: number; readonly lane: number; readonly groups: readonly GroupState[] }
   | { readonly kind: 'warning'; readonly place: string; readonly message: string }

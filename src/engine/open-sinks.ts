@@ -1,6 +1,7 @@
 /** Builds and opens the sinks of a plan, and sends what they refuse to the dead letters. */
 import { Policy, SluiceError } from '../base/index.ts'
 import type { JsonValue } from '../event/index.ts'
+import { BufferPool } from './buffers.ts'
 import type { ComponentContext } from './component.ts'
 import type { Registry, SinkConfig } from './config.ts'
 import type { Coordinator } from './coordinator.ts'
@@ -65,7 +66,7 @@ export function refusedToDeadLetters(
   coordinator: () => Coordinator | undefined,
 ): Refused {
   const letters = plan.nodes[plan.deadLetters] as Node // The plan's own index.
-  const encoder = sinkEncoder(letters, plan.config, registry, context(letters.id), false)
+  const encoder = sinkEncoder(letters, plan.config, registry, context(letters.id), false, new BufferPool())
   return (rows, refused, flight) => {
     const events = rows.origins.flatMap(frame => readFrame(frame).rows.map(row => row.event)).sort((a, b) => a.ticket - b.ticket)
     const stage = plan.nodes[rows.sink]?.id ?? ''

@@ -253,7 +253,7 @@ class Run {
       const host = new Host({ plan: this.#plan, registry: this.#registry, lane: 0, lanes: 1, context, restore, recordMax: RECORD_MAX, send: listen(0), columns: this.#options.columns !== false })
       this.#links = [link]
       await host.open()
-      link.connect(message => host.handle(message))
+      link.connect(message => host.handle(message), buffer => host.pool.give(buffer))
       return
     }
     const { url, data } = this.#options.thread

@@ -4,6 +4,7 @@
  * Rows carry their ticket, so that chunks which came from several lanes can be put in order again, and their ends where the sink answers per row.
  */
 import type { Event } from '../event/index.ts'
+import type { BufferPool } from './buffers.ts'
 import type { Encoder, SinkEncoding } from './component.ts'
 import { writeFrame } from './frame.ts'
 
@@ -27,19 +28,30 @@ export interface RowWants {
   readonly origins: boolean
 }
 
+/** Bytes that a target's buffer begins with, where nothing is known about it. */
+const FIRST = 32 * 1024
+
 class Growing {
-  bytes = Buffer.allocUnsafeSlow(64 * 1024)
+  bytes: Buffer<ArrayBuffer>
   used = 0
   rows = 0
   readonly ends: number[] = []
   readonly tickets: number[] = []
   readonly events: Event[] = []
 
+  readonly #pool: BufferPool
+
+  constructor(pool: BufferPool, size: number) {
+    this.#pool = pool
+    this.bytes = Buffer.from(pool.take(size).buffer)
+  }
+
   write(text: string | Uint8Array): void {
     const most = typeof text === 'string' ? text.length * 3 : text.length
     if (this.used + most > this.bytes.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(this.bytes.length * 2, this.used + most))
+      const larger = Buffer.from(this.#pool.take(Math.max(this.bytes.length * 2, this.used + most)).buffer)
       this.bytes.copy(larger, 0, 0, this.used)
+      this.#pool.give(this.bytes.buffer)
       this.bytes = larger
     }
     if (typeof text === 'string') this.used += this.bytes.write(text, this.used)
@@ -51,11 +63,11 @@ class Growing {
 }
 
 /** Rows that were encoded out of the order of their tickets, as dead letters are, put in order. */
-function inOrder(open: Growing): Growing {
+function inOrder(open: Growing, pool: BufferPool): Growing {
   const { tickets, ends, events } = open
   if (tickets.every((ticket, row) => row === 0 || ticket >= (tickets[row - 1] ?? 0))) return open
   const rows = tickets.map((ticket, row) => ({ ticket, row })).sort((a, b) => a.ticket - b.ticket)
-  const sorted = new Growing()
+  const sorted = new Growing(pool, open.used)
   for (const { ticket, row } of rows) {
     sorted.write(open.bytes.subarray(row === 0 ? 0 : (ends[row - 1] ?? 0), ends[row]))
     sorted.rows++
@@ -64,6 +76,7 @@ function inOrder(open: Growing): Growing {
     const event = events[row]
     if (event !== undefined) sorted.events.push(event)
   }
+  pool.give(open.bytes.buffer)
   return sorted
 }
 
@@ -72,9 +85,13 @@ export class SinkEncoder {
   readonly #encoder: Encoder
   readonly #target: ((event: Event) => string) | undefined
   readonly #wants: RowWants
+  readonly #pool: BufferPool
+  /** Bytes that the last batch made for a target. */
+  #size = FIRST
   #open = new Map<string, Growing>()
 
-  constructor(sink: number, encoder: Encoder, encoding: SinkEncoding, wants: RowWants) {
+  constructor(sink: number, encoder: Encoder, encoding: SinkEncoding, wants: RowWants, pool: BufferPool) {
+    this.#pool = pool
     this.#sink = sink
     this.#encoder = encoder
     this.#target = encoding.target?.bind(encoding)
@@ -98,7 +115,7 @@ export class SinkEncoder {
 
   #put(target: string, text: string | Uint8Array, event: Event): void {
     let open = this.#open.get(target)
-    if (open === undefined) this.#open.set(target, (open = new Growing()))
+    if (open === undefined) this.#open.set(target, (open = new Growing(this.#pool, this.#size)))
     open.write(text)
     open.rows++
     if (this.#wants.ends || this.#wants.tickets) open.ends.push(open.used)
@@ -110,7 +127,8 @@ export class SinkEncoder {
   take(): SinkRows[] {
     const result: SinkRows[] = []
     for (const [target, grown] of this.#open) {
-      const open = inOrder(grown)
+      const open = inOrder(grown, this.#pool)
+      this.#size = Math.max(FIRST, open.used)
       result.push({
         sink: this.#sink,
         target,

@@ -83,6 +83,8 @@ interface Target {
 }
 
 class FileSink implements Sink {
+  /** Compressed files gather chunks; others write them at once. */
+  readonly borrows: boolean
   readonly #config: Config
   readonly #context: ComponentContext
   readonly #targets = new Map<string, Target>()
@@ -92,6 +94,7 @@ class FileSink implements Sink {
     rootOf(config, context.folder)
     this.#config = config
     this.#context = context
+    this.borrows = compressionOf(config) === 'none'
   }
 
   async open(mark: JsonValue | undefined): Promise<void> {

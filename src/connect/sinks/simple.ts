@@ -24,6 +24,7 @@ export const stdout = defineSink({
   examples: [{ title: 'JSON lines', config: {} }],
   encoding: ({ format, options }) => ({ format, options: (options ?? {}) as JsonValue }), // Checked against the codec's own schema.
   create: () => ({
+    borrows: true,
     open: () => {
       // A reader that went away is told by the next write; without a listener the error would end the process.
       process.stdout.on('error', () => undefined)
@@ -43,5 +44,5 @@ export const discard = defineSink({
   marks: true,
   examples: [{ title: 'For a measurement', config: {} }],
   encoding: () => ({ format: 'ndjson', options: {} }),
-  create: () => ({ open: () => Promise.resolve(), write: () => Promise.resolve(), flush: () => Promise.resolve(null), close: () => Promise.resolve() }),
+  create: () => ({ borrows: true, open: () => Promise.resolve(), write: () => Promise.resolve(), flush: () => Promise.resolve(null), close: () => Promise.resolve() }),
 })

@@ -1,6 +1,7 @@
 /** The columns of one host: for each source whose events can take them, a runner and the segment that takes what leaves. */
 import { SluiceError } from '../../base/index.ts'
 import type { Event, JsonValue, Slab } from '../../event/index.ts'
+import type { BufferPool } from '../buffers.ts'
 import type { Decoder, ReadTarget } from '../component.ts'
 import type { Counts } from '../counts.ts'
 import type { LanesParts, LevelParts } from '../lanes.ts'
@@ -44,9 +45,11 @@ export class SourceColumns {
   readonly #plan: ColumnPlan
   readonly #node: Node
   readonly #decoder: Decoder
+  readonly #pool: BufferPool
   #runner: ColumnRunner
 
-  private constructor(plan: ColumnPlan, node: Node, decoder: Decoder, slot: ColumnSlot, runner: ColumnRunner) {
+  private constructor(plan: ColumnPlan, node: Node, decoder: Decoder, slot: ColumnSlot, runner: ColumnRunner, pool: BufferPool) {
+    this.#pool = pool
     this.#plan = plan
     this.#node = node
     this.#decoder = decoder
@@ -55,7 +58,7 @@ export class SourceColumns {
   }
 
   /** The columns for a source, or undefined where its events take the object path. */
-  static make(plan: Plan, node: Node, decoder: Decoder, lanes: LanesParts, newSlot: () => ColumnSlot): SourceColumns | undefined {
+  static make(plan: Plan, node: Node, decoder: Decoder, lanes: LanesParts, pool: BufferPool, newSlot: () => ColumnSlot): SourceColumns | undefined {
     if (plan.nodes.some(other => other.level === 0 && lanes.waits(other.index))) return undefined
     const columns = compileColumns(plan, node, {
       stage: index => lanes.stage(index),
@@ -66,8 +69,8 @@ export class SourceColumns {
     })
     if (columns === undefined) return undefined
     const slot = newSlot()
-    const runner = makeRunner(columns, slot.counts)
-    return runner === undefined ? undefined : new SourceColumns(columns, node, decoder, slot, runner)
+    const runner = makeRunner(columns, slot.counts, pool)
+    return runner === undefined ? undefined : new SourceColumns(columns, node, decoder, slot, runner, pool)
   }
 
   /** A place to read to. */
@@ -114,23 +117,23 @@ export class SourceColumns {
     if (odd.length > 0) segment.deliver(this.#node, odd)
     const output = segment.run()
     if (output instanceof Promise) throw new SluiceError('INTERNAL', 'a stage behind columns waits')
-    return { ...output, sinks: mergeFast(this.#runner.take(), output.sinks, mergeRows) }
+    return { ...output, sinks: mergeFast(this.#runner.take(), output.sinks, mergeRows, this.#pool) }
   }
 
   /** A table that was read anew needs dictionaries of its own. */
   #refresh(): void {
     if (this.#runner.current) return
     const bytes = this.#runner.columns.input.slice()
-    const runner = makeRunner(this.#plan, this.slot.counts)
+    const runner = makeRunner(this.#plan, this.slot.counts, this.#pool)
     if (runner === undefined) throw new SluiceError('COLUMNS_ROOM', 'A table has grown beyond the memory of the columns.')
     runner.columns.input.set(bytes)
     this.#runner = runner
   }
 }
 
-function makeRunner(plan: ColumnPlan, counts: Counts): ColumnRunner | undefined {
+function makeRunner(plan: ColumnPlan, counts: Counts, pool: BufferPool): ColumnRunner | undefined {
   try {
-    return new ColumnRunner(plan, counts)
+    return new ColumnRunner(plan, counts, pool)
   } catch (error) {
     if (error instanceof SluiceError && error.code === 'COLUMNS_ROOM') return undefined
     throw error

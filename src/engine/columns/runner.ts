@@ -9,6 +9,7 @@
 import { Event, OK, createScanner } from '../../event/index.ts'
 import type { Columns, Dictionary, Output, Program, Slab } from '../../event/index.ts'
 import { SluiceError } from '../../base/index.ts'
+import type { BufferPool } from '../buffers.ts'
 import type { Counts } from '../counts.ts'
 import type { SinkRows } from '../sink-encoder.ts'
 import type { ColumnPlan, Step, Target } from './compile.ts'
@@ -45,6 +46,7 @@ export class ColumnRunner {
   readonly columns: Columns
   readonly #plan: ColumnPlan
   readonly #counts: Counts
+  readonly #pool: BufferPool
   readonly #numbers: readonly Float64Array[]
   readonly #ids: readonly Int32Array[]
   readonly #dictionaries: readonly Map<string | undefined, Dictionary>[]
@@ -60,7 +62,8 @@ export class ColumnRunner {
   #slab: Slab | undefined
 
   /** Throws COLUMNS_ROOM where tables or programs are too large for the columns' memory. */
-  constructor(plan: ColumnPlan, counts: Counts) {
+  constructor(plan: ColumnPlan, counts: Counts, pool: BufferPool) {
+    this.#pool = pool
     this.#plan = plan
     this.#counts = counts
     this.columns = createScanner(plan.paths, { slabBytes: SLAB_BYTES, rowsMax: ROWS_MAX })
@@ -280,7 +283,9 @@ export class ColumnRunner {
     this.#write(document, selection, count, (output, from, to) => {
       const tickets = selection.slice(from, to)
       if (this.#base > 0) for (let at = 0; at < tickets.length; at++) tickets[at] = (tickets[at] ?? 0) + this.#base
-      this.#fast.push({ sink, bytes: output.bytes.slice(0, output.length), ends: (output.ends ?? new Int32Array(0)).slice(0, output.rows), tickets })
+      const bytes = this.#pool.take(output.length)
+      bytes.set(output.bytes.subarray(0, output.length))
+      this.#fast.push({ sink, bytes, ends: (output.ends ?? new Int32Array(0)).slice(0, output.rows), tickets })
     })
   }
 
@@ -315,14 +320,16 @@ function wholeRow(row: Readonly<Record<string, string>>, columns: readonly (stri
 }
 
 /** One chunk for each sink: the rows of both ways in the order of the batch. */
-export function mergeFast(fast: readonly FastRows[], slow: readonly SinkRows[], merge: (parts: readonly SinkRows[]) => SinkRows): SinkRows[] {
+export function mergeFast(fast: readonly FastRows[], slow: readonly SinkRows[], merge: (parts: readonly SinkRows[]) => SinkRows, pool: BufferPool): SinkRows[] {
   const result: SinkRows[] = []
   const sinks = new Set([...fast.map(rows => rows.sink), ...slow.map(rows => rows.sink)])
   for (const sink of sinks) {
     const quick = fast.filter(rows => rows.sink === sink)
     const slower = slow.filter(rows => rows.sink === sink)
-    if (slower.length > 0 && quick.length > 0) result.push(merge([...quick.map(asSinkRows), ...slower]))
-    else if (quick.length > 0) result.push(joined(quick))
+    if (slower.length > 0 && quick.length > 0) {
+      result.push(merge([...quick.map(asSinkRows), ...slower]))
+      for (const { bytes } of [...quick, ...slower]) pool.give(bytes.buffer)
+    } else if (quick.length > 0) result.push(joined(quick, pool))
     else result.push(...slower)
   }
   return result
@@ -332,9 +339,16 @@ function asSinkRows({ sink, bytes, ends, tickets }: FastRows): SinkRows {
   return { sink, target: '', bytes, rows: tickets.length, ends: Uint32Array.from(ends), tickets: Uint32Array.from(tickets), origins: [] }
 }
 
-function joined(parts: readonly FastRows[]): SinkRows {
+function joined(parts: readonly FastRows[], pool: BufferPool): SinkRows {
   const first = parts[0] as FastRows // There is at least one.
   const rows = parts.reduce((sum, part) => sum + part.tickets.length, 0)
-  const bytes = parts.length === 1 ? first.bytes : new Uint8Array(Buffer.concat(parts.map(part => part.bytes)))
+  if (parts.length === 1) return { sink: first.sink, target: '', bytes: first.bytes, rows, ends: undefined, tickets: undefined, origins: [] }
+  const bytes = pool.take(parts.reduce((sum, part) => sum + part.bytes.length, 0))
+  let at = 0
+  for (const part of parts) {
+    bytes.set(part.bytes, at)
+    at += part.bytes.length
+    pool.give(part.bytes.buffer)
+  }
   return { sink: first.sink, target: '', bytes, rows, ends: undefined, tickets: undefined, origins: [] }
 }
