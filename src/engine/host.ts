@@ -45,6 +45,9 @@ interface SourceHalf {
   readonly reader: PieceReader | undefined
 }
 
+/** Events that go through the stages together, where none of them waits: few enough to die young, and to be worked on while they are in the cache. */
+const CHUNK = 64
+
 type PieceMessage = Extract<ToHost, { kind: 'piece' }>
 
 export class Host {
@@ -58,11 +61,14 @@ export class Host {
   readonly #levels = new Map<number, { segment: Segment; parts: LevelParts; counts: Counts; tail: Promise<void> }>()
   readonly #buffers: ReadBuffers
   readonly #columns = new Map<number, SourceColumns>()
+  /** True where no stage of level 0 waits. */
+  readonly #chunked: boolean
 
   constructor(options: HostOptions) {
     this.#options = options
     this.#buffers = new ReadBuffers(options.recordMax)
     this.#parts = new LanesParts(options, this.pool)
+    this.#chunked = !options.plan.nodes.some(({ level, index }) => level === 0 && this.#parts.waits(index))
   }
 
   /** Builds and opens the components of this host. */
@@ -187,23 +193,31 @@ export class Host {
     const half = this.#sources.get(message.source)
     if (node === undefined || half === undefined) throw new SluiceError('INTERNAL', `no source ${message.source}`)
     const slot = this.#free.pop() ?? this.#newSegment(0)
-    const events: Event[] = []
+    let events: Event[] = []
+    let ticket = 0
+    const deliver = (): void => {
+      slot.counts.in += events.length
+      slot.segment.deliver(node, events)
+      events = []
+    }
     const slab = new PieceSlab(node.id, bytes, from, start, message.meta)
     for (const reject of rejects) this.#rejectRead(slot.segment, slot.counts, node.id, reject)
     const waits = half.decoder.decode(slab, start, end, message.meta, {
       event: event => {
-        event.ticket = events.length
+        event.ticket = ticket++
         markEvent(event, message)
         events.push(event)
+        if (!this.#chunked || events.length < CHUNK) return
+        deliver()
+        slot.segment.advance()
       },
       reject: (from, to, error) => {
         slot.counts.in++
-        slot.segment.reject(node.id, withTicket(new Event(slab, from, to, ''), events.length), error)
+        slot.segment.reject(node.id, withTicket(new Event(slab, from, to, ''), ticket), error)
       },
     })
     const run = (): Promise<void> | undefined => {
-      slot.counts.in += events.length
-      slot.segment.deliver(node, events)
+      deliver()
       const output = slot.segment.run()
       const finish = (made: SegmentOutput): void => {
         this.#send(message.seq, 0, made, slot, end - start, message.data)

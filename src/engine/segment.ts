@@ -90,6 +90,11 @@ export class Segment {
     this.#parts.encoders.get(this.#plan.deadLetters)?.add([letter])
   }
 
+  /** Runs all nodes over what was delivered so far; what they make is handed out by the next `run`. Only where no stage waits. */
+  advance(): void {
+    for (const node of this.#nodes) if (this.#step(node) !== undefined) throw new SluiceError('INTERNAL', `"${node.id}" waits in the middle of a batch`)
+  }
+
   /** Runs all nodes over what was given and delivered. A promise only if a stage waits. */
   run(): SegmentOutput | Promise<SegmentOutput> {
     return this.#runFrom(0)
