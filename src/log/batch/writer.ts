@@ -1,0 +1,171 @@
+/**
+ * Writes records into one batch: a growing array, no object per record, reusable.
+ *
+ *     const writer = new BatchWriter()
+ *     writer.add(key, value, headers, Date.now())
+ *     const batch = writer.finish()          // belongs to the caller; the writer begins anew
+ *
+ * The batch has the offset 0 and no producer: `stamp` and `sign` put both in later. The first record's timestamp is the base of the others'. A record that does
+ * not fit any more is refused before a byte of it is written.
+ */
+import { SluiceError } from '../../base/index.ts'
+import type { RecordHeader } from '../log.ts'
+import { HEADER_BYTES, MAGIC, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE, PREFIX_BYTES, sealBatch, writeInt16, writeInt32, writeInt64, writeNumber64 } from './header.ts'
+import { varintSize, varlongSize, writeVarint, writeVarlong } from './varint.ts'
+
+export interface BatchWriterOptions {
+  /** Bytes to begin with; the array doubles when they are used up. Default 16 KiB. */
+  readonly bytes?: number | undefined
+  /** Bytes of a batch at most, before compression; beyond them a record is LOG_BATCH_TOO_LARGE. Default 128 MiB. */
+  readonly bytesMax?: number | undefined
+}
+
+const NO_HEADERS: readonly RecordHeader[] = []
+/** Below this, a loop copies faster than a call. */
+const LOOP_MAX = 48
+
+export class BatchWriter {
+  /** Records so far. */
+  count = 0
+  readonly #bytesMax: number
+  #bytes: Uint8Array
+  #at = HEADER_BYTES
+  #baseTimestamp = 0
+  #maxTimestamp = 0
+
+  constructor({ bytes = 16 << 10, bytesMax = 128 << 20 }: BatchWriterOptions = {}) {
+    this.#bytesMax = bytesMax
+    this.#bytes = Buffer.allocUnsafeSlow(Math.max(HEADER_BYTES, Math.min(bytes, bytesMax)))
+  }
+
+  /** Bytes of the batch so far, with its header, before compression. */
+  get bytes(): number {
+    return this.#at
+  }
+
+  /** Appends a record. `null` is absent; a value of null is a tombstone. */
+  add(key: Uint8Array | null, value: Uint8Array | null, headers: readonly RecordHeader[] = NO_HEADERS, timestamp = 0): void {
+    const headerBytes = headers.length === 0 ? 1 : sizeOfHeaders(headers)
+    this.#begin(lengthSize(key) + lengthSize(value) + headerBytes, timestamp)
+    this.#put(key)
+    this.#put(value)
+    this.#at = writeVarint(this.#bytes, this.#at, headers.length)
+    for (const [name, content] of headers) {
+      this.#put(Buffer.from(name))
+      this.#put(content)
+    }
+  }
+
+  /** Appends a record without key and headers, whose value is `bytes[from, to)`. */
+  addSlice(bytes: Uint8Array, from: number, to: number, timestamp: number): void {
+    const length = to - from
+    this.#begin(2 + varintSize(length) + length, timestamp)
+    const target = this.#bytes
+    let at = this.#at
+    target[at++] = 1
+    at = writeVarint(target, at, length)
+    copy(target, at, bytes, from, to)
+    at += length
+    target[at++] = 0
+    this.#at = at
+  }
+
+  /**
+   * Appends a record per line, without key and headers: line `row` ends before `ends[row]`, and begins behind the one before, the first at `from`. `gap`
+   * bytes between them (a line feed) are left out.
+   */
+  addLines(bytes: Uint8Array, ends: ArrayLike<number>, rows: number, timestamp: number, from = 0, gap = 1): void {
+    let start = from
+    for (let row = 0; row < rows; row++) {
+      const end = ends[row] ?? 0
+      this.addSlice(bytes, start, end - gap, timestamp)
+      start = end
+    }
+  }
+
+  /** The finished batch, which belongs to the caller. The writer is empty then. */
+  finish(): Uint8Array {
+    const end = this.#at
+    const batch = Buffer.allocUnsafeSlow(end)
+    this.#writeHeader(this.#bytes, end)
+    batch.set(this.#bytes.subarray(0, end))
+    this.reset()
+    return batch
+  }
+
+  /** Gives up what was added. */
+  reset(): void {
+    this.count = 0
+    this.#at = HEADER_BYTES
+  }
+
+  /** Writes what stands before the key, and makes room for the whole record. */
+  #begin(rest: number, timestamp: number): void {
+    if (this.count === 0) this.#baseTimestamp = this.#maxTimestamp = timestamp
+    const delta = timestamp - this.#baseTimestamp
+    const length = 1 + varlongSize(delta) + varintSize(this.count) + rest
+    if (this.#at + length + 5 > this.#bytes.length) this.#grow(this.#at + length + varintSize(length))
+    if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
+    const bytes = this.#bytes
+    let at = writeVarint(bytes, this.#at, length)
+    bytes[at++] = 0
+    at = writeVarlong(bytes, at, delta)
+    this.#at = writeVarint(bytes, at, this.count)
+    this.count++
+  }
+
+  #put(content: Uint8Array | null): void {
+    if (content === null) {
+      this.#bytes[this.#at++] = 1
+      return
+    }
+    const at = writeVarint(this.#bytes, this.#at, content.length)
+    copy(this.#bytes, at, content, 0, content.length)
+    this.#at = at + content.length
+  }
+
+  #grow(needed: number): void {
+    if (needed > this.#bytesMax) {
+      throw new SluiceError('LOG_BATCH_TOO_LARGE', `A batch of ${this.count} records would grow to ${needed} bytes with the next one; ${this.#bytesMax} are the most.`)
+    }
+    if (needed <= this.#bytes.length) return
+    const larger = Buffer.allocUnsafeSlow(Math.min(Math.max(needed, this.#bytes.length * 2), this.#bytesMax))
+    larger.set(this.#bytes.subarray(0, this.#at))
+    this.#bytes = larger
+  }
+
+  #writeHeader(bytes: Uint8Array, end: number): void {
+    writeInt64(bytes, 0, 0n)
+    writeInt32(bytes, 8, end - PREFIX_BYTES)
+    writeInt32(bytes, 12, -1)
+    bytes[16] = MAGIC
+    writeInt16(bytes, 21, 0)
+    writeInt32(bytes, 23, Math.max(this.count - 1, 0))
+    writeNumber64(bytes, 27, this.#baseTimestamp)
+    writeNumber64(bytes, 35, this.#maxTimestamp)
+    writeInt64(bytes, 43, NO_PRODUCER_ID)
+    writeInt16(bytes, 51, NO_PRODUCER_EPOCH)
+    writeInt32(bytes, 53, NO_SEQUENCE)
+    writeInt32(bytes, 57, this.count)
+    sealBatch(bytes, 0, end)
+  }
+}
+
+/** Bytes of a key, a value or a part of a header with its length. */
+function lengthSize(content: Uint8Array | null): number {
+  return content === null ? 1 : varintSize(content.length) + content.length
+}
+
+function sizeOfHeaders(headers: readonly RecordHeader[]): number {
+  let size = varintSize(headers.length)
+  for (const [name, content] of headers) {
+    const length = Buffer.byteLength(name)
+    size += varintSize(length) + length + lengthSize(content)
+  }
+  return size
+}
+
+function copy(target: Uint8Array, at: number, source: Uint8Array, from: number, to: number): void {
+  if (to - from <= LOOP_MAX) for (let index = from; index < to; ) target[at++] = source[index++] ?? 0
+  else target.set(source.subarray(from, to), at)
+}
