@@ -18,6 +18,14 @@ export interface AbortedTransaction {
   readonly last: bigint
 }
 
+/** A transaction that has no marker here yet. */
+export interface OpenTransaction {
+  readonly producerId: bigint
+  readonly epoch: number
+  /** Offset of its first record. */
+  readonly first: bigint
+}
+
 export interface PartitionRead {
   /** Whole batches as they lie on disk; the first holds `from` or begins behind it. Empty where nothing may be read yet. */
   readonly bytes: Uint8Array
@@ -35,6 +43,8 @@ export interface PartitionStorage {
   readonly appended: bigint
   /** Below the first open transaction, at most `end`. */
   readonly stable: bigint
+  /** What `stable` waits for. After a restart the coordinator ends each of them, so that none hangs. */
+  readonly transactions: readonly OpenTransaction[]
   readonly bytes: number
   readonly trouble: string | undefined
   readonly quarantined: readonly { readonly from: bigint; readonly to: bigint }[]
@@ -44,7 +54,10 @@ export interface PartitionStorage {
    * LOG_STOPPED after a failed fsync: nothing is taken until the log is opened anew.
    */
   append(batch: Uint8Array): Promise<AppendedBatch>
-  /** Writes the marker that ends a transaction of the producer here. */
+  /**
+   * Writes the marker that ends a transaction of the producer here. Its epoch may be above that of the records: older ones are refused from then on, and
+   * the sequence begins at 0 again.
+   */
   appendMarker(producerId: bigint, epoch: number, commit: boolean): Promise<AppendedBatch>
   /** `until`: `end` or `stable`, as the isolation says. At least one batch where there is one, else at most `maxBytes`. */
   read(from: bigint, maxBytes: number, until: bigint): Promise<PartitionRead>
