@@ -6,6 +6,9 @@
  */
 export { checkBatch, checkHeader } from './check.ts'
 export type { BatchCheck } from './check.ts'
+export { BYTES_MAX, CODECS, compressBatch, compressionOf, decompressBatches } from './compression.ts'
+export { decodeControl, encodeMarker } from './control.ts'
+export type { ControlRecord, Marker } from './control.ts'
 export { crc32c, crc32cCombine } from './crc32c.ts'
 export { RecordCursor } from './cursor.ts'
 export type { CursorOptions } from './cursor.ts'
