@@ -159,3 +159,9 @@ function readMaybe(path: string): string {
     return ''
   }
 }
+
+test('a device can be written to, though it has nothing to cut or make durable', async () => {
+  writeFileSync(join(folder, 'in.ndjson'), '{"a":1}\n{"a":2}\n')
+  const report = await copy(folder, { type: 'file', config: { path: 'in.ndjson' } }, { type: 'file', config: { path: '/dev/null' } })
+  assert.deepEqual([report.events_in, report.stopped_by], [2, 'end of input'])
+})

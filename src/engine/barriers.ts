@@ -38,8 +38,6 @@ interface Barrier {
   readonly marks: Map<string, JsonValue | undefined>
   /** Levels that it has passed. */
   passed: number
-  readonly done: Promise<void>
-  readonly resolve: () => void
 }
 
 export class Barriers {
@@ -80,21 +78,21 @@ export class Barriers {
     return this.#parts.sinks.get(this.#parts.plan.deadLetters)
   }
 
-  /** Cuts behind the last batch read. Resolves when the cut is on disk. */
+  /** Cuts behind the last batch read. Resolves when the cut is on disk; throws what made the pipeline fail, be it the cut or something else. */
   async cut(): Promise<void> {
-    if (this.#barrier !== undefined) await this.#barrier.done
+    const { coordinator } = this.#parts
+    await coordinator.until(() => this.#barrier === undefined)
     await this.#committing
-    const seq = this.#parts.coordinator.lastSeq
+    const seq = coordinator.lastSeq
     if (seq === this.#committed) return
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const barrier: Barrier = { id: this.#ids++, seq, open: 1, groups: [], marks: new Map(), passed: 0, done: promise, resolve }
+    const barrier: Barrier = { id: this.#ids++, seq, open: 1, groups: [], marks: new Map(), passed: 0 }
     this.#barrier = barrier
     this.#letters?.hold(seq)
-    if (!this.#parts.plan.config.ordered) this.#parts.coordinator.hold(seq)
-    for (const level of this.#parts.plan.levels) if (this.#parts.coordinator.cursor(level.index) > seq) this.#pass(barrier, level.index)
-    await promise
+    if (!this.#parts.plan.config.ordered) coordinator.hold(seq)
+    for (const level of this.#parts.plan.levels) if (coordinator.cursor(level.index) > seq) this.#pass(barrier, level.index)
+    await coordinator.until(() => this.#barrier !== barrier)
     await this.#committing
-    this.#parts.coordinator.check()
+    coordinator.check()
   }
 
   /** A level has released a batch. */
@@ -151,7 +149,7 @@ export class Barriers {
     letters?.hold(undefined)
     this.#committing = this.#commit(barrier).catch((error: unknown) => this.#parts.coordinator.fail(error))
     if (!this.#parts.plan.config.ordered) this.#parts.coordinator.hold(undefined)
-    barrier.resolve()
+    this.#parts.coordinator.look()
   }
 
   async #commit(barrier: Barrier): Promise<void> {

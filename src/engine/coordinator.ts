@@ -115,8 +115,13 @@ export class Coordinator {
   }
 
   /** Resolves when nothing is under way. Throws what made the pipeline fail. */
-  async drained(): Promise<void> {
-    await this.#gate.until(() => this.#failure !== undefined || this.#flights.size === 0)
+  drained(): Promise<void> {
+    return this.until(() => this.#flights.size === 0)
+  }
+
+  /** Resolves when the condition holds, which is asked whenever something changes (`look`). Throws what made the pipeline fail. */
+  async until(condition: () => boolean): Promise<void> {
+    await this.#gate.until(() => this.#failure !== undefined || condition())
     this.check()
   }
 

@@ -151,3 +151,17 @@ test('with state, a run that fails goes on where the last cut was, memory includ
   const whole = (await run(lines, testPipeline(stages, [sinkConfig('out', 'count')]), [fuse, count])).kept.lines('out')
   assert.deepEqual(kept.lines('out'), whole)
 })
+
+test('a sink that can not make its bytes durable fails the run, with checkpoints and without', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-run-'))
+  try {
+    for (const state of [undefined, join(folder, 'state')]) {
+      const kept = new Kept()
+      kept.failFlushes = true
+      const config = testPipeline([], [sinkConfig('out', 'in')], { state })
+      await assert.rejects(run(numbered(20), config, [], 7, {}, kept), { code: 'FILE_WRITE' }, `state: ${state}`)
+    }
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+})

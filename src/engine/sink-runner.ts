@@ -22,7 +22,7 @@ export type Refused = (rows: SinkRows, refused: readonly { row: number; error: u
 
 type Item =
   | { readonly kind: 'write'; readonly rows: SinkRows; readonly flight: Flight }
-  | { readonly kind: 'flush'; readonly resolve: (mark: JsonValue | undefined) => void }
+  | { readonly kind: 'flush'; readonly resolve: (mark: JsonValue | undefined) => void; readonly reject: (error: unknown) => void }
 
 export class SinkRunner {
   readonly id: string
@@ -37,8 +37,9 @@ export class SinkRunner {
   #held: { readonly rows: SinkRows; readonly flight: Flight }[] = []
   #writing = 0
   #flushing = false
-  /** Set once a write has failed for good: nothing more is written. */
+  /** Set once a write or flush has failed for good: nothing more is written. */
   #broken = false
+  #why: unknown
 
   constructor(id: string, sink: Sink, policy: Policy, signal: AbortSignal, refused: Refused, failed: (error: unknown) => void) {
     this.id = id
@@ -76,10 +77,11 @@ export class SinkRunner {
     this.#next()
   }
 
-  /** Makes durable what was handed in before, and answers its mark. */
+  /** Makes durable what was handed in before, and answers its mark. Rejects where that can't be, so that whoever waits for it learns it. */
   flush(): Promise<JsonValue | undefined> {
-    return new Promise(resolve => {
-      this.#queue.push({ kind: 'flush', resolve })
+    return new Promise((resolve, reject) => {
+      if (this.#broken) return reject(this.#why)
+      this.#queue.push({ kind: 'flush', resolve, reject })
       this.#next()
     })
   }
@@ -92,7 +94,13 @@ export class SinkRunner {
         if (this.#writing > 0) return
         this.#queue.shift()
         this.#flushing = true
-        this.#sink.flush().then(mark => this.#flushed(item.resolve, mark), (error: unknown) => this.#break(error))
+        this.#sink.flush().then(
+          mark => this.#flushed(item.resolve, mark),
+          (error: unknown) => {
+            item.reject(error)
+            this.#break(error)
+          },
+        )
         return
       }
       if (this.#writing >= (this.#sink.concurrency ?? 1)) return
@@ -116,6 +124,8 @@ export class SinkRunner {
 
   #break(error: unknown): void {
     this.#broken = true
+    this.#why ??= error
+    for (const item of this.#queue) if (item.kind === 'flush') item.reject(this.#why)
     this.#failed(error)
   }
 

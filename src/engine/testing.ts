@@ -17,6 +17,8 @@ export class Kept {
   /** How many bytes of each were flushed: a crash keeps these. */
   readonly durable = new Map<string, number>()
   /** Set by a test to make the next writes fail. */
+  /** True: every flush fails. */
+  failFlushes = false
   failWrites = 0
 
   lines(sink: string): string[] {
@@ -85,6 +87,7 @@ export function memorySink(kept: Kept): SinkDeclaration {
         return Promise.resolve()
       },
       flush: () => {
+        if (kept.failFlushes) return Promise.reject(new SluiceError('FILE_WRITE', 'The disk is gone, says the test.', { retry: false }))
         const { length } = kept.chunks.get(id) ?? new Uint8Array(0)
         kept.durable.set(id, length)
         return Promise.resolve(length)

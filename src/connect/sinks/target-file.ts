@@ -23,6 +23,8 @@ export class TargetFile {
   #handle: FileHandle | undefined
   #length: number
   #dirty = false
+  /** A device or pipe: it has no places to write at, nothing to cut, and nothing to make durable. */
+  #special = false
   #made = false
   #pending: Uint8Array[] = []
   #pendingBytes = 0
@@ -45,7 +47,9 @@ export class TargetFile {
     try {
       await mkdir(dirname(this.path), { recursive: true })
       const handle = await open(this.path, 'r+').catch(() => open(this.path, 'wx+'))
-      const { size } = await handle.stat()
+      const stat = await handle.stat()
+      this.#special = !stat.isFile()
+      const size = this.#special ? this.#length : stat.size
       if (size < this.#length) {
         await handle.close()
         throw new SluiceError('FILE_MARK', `${this.path} has ${size} bytes; the last checkpoint says ${this.#length}.`)
@@ -80,7 +84,7 @@ export class TargetFile {
     await this.open()
     try {
       for (let done = 0; done < bytes.length; ) {
-        const wrote = await this.#handle?.write(bytes, done, bytes.length - done, this.#length + done)
+        const wrote = await this.#handle?.write(bytes, done, bytes.length - done, this.#special ? null : this.#length + done)
         done += wrote?.bytesWritten ?? 0
       }
     } catch (error) {
@@ -96,7 +100,7 @@ export class TargetFile {
     if (!this.#dirty && !this.#made) return
     await this.open()
     try {
-      await this.#handle?.datasync()
+      if (!this.#special) await this.#handle?.datasync()
       if (this.#made) await syncFolder(dirname(this.path))
     } catch (error) {
       // What a failed fsync leaves on disk is unknown: it is not tried again.
