@@ -17,5 +17,12 @@ if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
   process.stdout.write(`${version()}\n`)
 } else {
   const [{ runProgram }, { systemIo }] = await Promise.all([import('./program.ts'), import('./io.ts')])
+  // Node ends a program in which nothing is left to wait for, also in the middle of a run: that must never look like success.
+  const stalled = (): void => {
+    process.stderr.write('error INTERNAL  The run stopped without an end: something was waited for that never came.\n')
+    process.exitCode = 1
+  }
+  process.once('beforeExit', stalled)
   process.exitCode = await runProgram(args, systemIo(), version())
+  process.off('beforeExit', stalled)
 }
