@@ -39,20 +39,23 @@ export function encodeMarker({ commit, producerId, epoch, coordinatorEpoch = 0, 
   return batch
 }
 
-export interface ControlRecord {
-  /** `other` for control records that have nothing to do with transactions, or are of a later time. */
-  readonly type: 'commit' | 'abort' | 'other'
+export interface Control {
+  readonly commit: boolean
   readonly coordinatorEpoch: number
 }
 
-/** What the control batch at a place says. LOG_CORRUPT where it is none, or its record is not as above. */
-export function decodeControl(bytes: Uint8Array, at = 0, end: number = bytes.length): ControlRecord {
-  const cursor = new RecordCursor().open(bytes, at, end)
+/** What the control record says that the cursor stands on; undefined for one that ends no transaction. LOG_CORRUPT where it is impossible. */
+export function decodeControl({ bytes, keyStart, keyEnd, valueStart, valueEnd, batchStart }: RecordCursor): Control | undefined {
+  if (keyEnd - keyStart < 4 || readInt16(bytes, keyStart) < 0) throw corrupt('a control record with an impossible key', batchStart)
+  const type = readInt16(bytes, keyStart + 2)
+  if (type !== COMMIT && type !== ABORT) return undefined
+  if (valueEnd - valueStart < 6 || readInt16(bytes, valueStart) < 0) throw corrupt('a control record with an impossible value', batchStart)
+  return { commit: type === COMMIT, coordinatorEpoch: readInt32(bytes, valueStart + 2) }
+}
+
+/** The same for the batch at a place: LOG_CORRUPT where it is no control batch. */
+export function decodeControlBatch(batch: Uint8Array, at = 0, end: number = batch.length): Control | undefined {
+  const cursor = new RecordCursor().open(batch, at, end)
   if (!cursor.next() || !cursor.control) throw corrupt('no control record', at)
-  const { bytes: from, keyStart, keyEnd, valueStart, valueEnd } = cursor
-  if (keyEnd - keyStart < 4 || readInt16(from, keyStart) < 0) throw corrupt('a control record with an impossible key', at)
-  const type = readInt16(from, keyStart + 2)
-  if (type !== COMMIT && type !== ABORT) return { type: 'other', coordinatorEpoch: -1 }
-  if (valueEnd - valueStart < 6 || readInt16(from, valueStart) < 0) throw corrupt('a control record with an impossible value', at)
-  return { type: type === COMMIT ? 'commit' : 'abort', coordinatorEpoch: readInt32(from, valueStart + 2) }
+  return decodeControl(cursor)
 }

@@ -37,6 +37,9 @@ export class RecordCursor {
   timestamp = 0
   offsetDelta = -1
   headerCount = 0
+  /** The whole record with its length before it. */
+  recordStart = 0
+  recordEnd = 0
 
   /** Of the batch that the record belongs to. */
   baseOffset = 0n
@@ -144,23 +147,23 @@ export class RecordCursor {
   }
 
   #readRecord(): void {
-    const start = this.#at
-    const length = this.#varintAt(start)
+    const length = this.#varintAt(this.#at)
     const end = this.#next + length
     if (length < 0 || end > this.#end) this.#fail('a record reaches beyond its batch')
     // One byte of attributes, of which none is in use.
     const low = this.#varlongAt(this.#next + 1)
-    const seconds = this.#high
+    const high = this.#high
     const delta = this.#varintAt(this.#next)
     if (delta <= this.offsetDelta || delta > this.#lastDelta) this.#fail('offsets that do not grow within the batch')
     this.offsetDelta = delta
-    this.timestamp = this.#appendTime ?? this.#baseTimestamp + unfold(low, seconds)
+    this.timestamp = this.#appendTime ?? this.#baseTimestamp + unfold(low, high)
     this.#readKeyAndValue(end)
     this.headerCount = this.#varintAt(this.#next)
     this.#headersAt = this.#next
     this.#skipHeaders(end)
     if (this.#next !== end) this.#fail('a record whose length is not that of its fields')
-    this.#at = end
+    this.recordStart = this.#at
+    this.recordEnd = this.#at = end
     if (this.#left === 0 && end !== this.#end) this.#fail('bytes behind the last record')
   }
 

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { decompress } from './compression.ts'
 import golden from './golden.json' with { type: 'json' }
 import {
-  BatchWriter, CODECS, batchLengthAt, checkBatch, compressionOf, decodeControl, encodeMarker, hasLogAppendTime, isControl, isTransactional, lastOffsetOf,
+  BatchWriter, CODECS, batchLengthAt, checkBatch, compressionOf, decodeControlBatch, encodeMarker, hasLogAppendTime, isControl, isTransactional, lastOffsetOf,
   producerEpochOf, producerIdOf, baseSequenceOf, maxTimestampOf, records, sign, stamp,
 } from './index.ts'
 
@@ -42,8 +42,8 @@ for (const name of CODEC_NAMES) {
     assert.equal(isTransactional(aborted), true)
     assert.equal(lastOffsetOf(aborted), 12n)
     assert.deepEqual([isControl(aborted), isControl(commit), isControl(abort)], [false, true, true])
-    assert.deepEqual(decodeControl(commit), { type: 'commit', coordinatorEpoch: 0 })
-    assert.deepEqual(decodeControl(abort), { type: 'abort', coordinatorEpoch: 0 })
+    assert.deepEqual(decodeControlBatch(commit), { commit: true, coordinatorEpoch: 0 })
+    assert.deepEqual(decodeControlBatch(abort), { commit: false, coordinatorEpoch: 0 })
   })
 }
 

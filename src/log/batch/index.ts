@@ -7,15 +7,16 @@
 export { checkBatch, checkHeader } from './check.ts'
 export type { BatchCheck } from './check.ts'
 export { BYTES_MAX, CODECS, compressBatch, compressionOf, decompressBatches } from './compression.ts'
-export { decodeControl, encodeMarker } from './control.ts'
-export type { ControlRecord, Marker } from './control.ts'
+export { decodeControl, decodeControlBatch, encodeMarker } from './control.ts'
+export type { Control, Marker } from './control.ts'
 export { crc32c, crc32cCombine } from './crc32c.ts'
 export { RecordCursor } from './cursor.ts'
 export type { CursorOptions } from './cursor.ts'
+export { filterBatch } from './filter.ts'
 export {
   HEADER_BYTES, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE, PREFIX_BYTES, attributesOf, baseOffsetOf, baseSequenceOf, baseTimestampOf, batchLengthAt, codecOf, countOf,
   crcOf, hasDeleteHorizon, hasLogAppendTime, isControl, isTransactional, lastOffsetDeltaOf, lastOffsetOf, leaderEpochOf, magicOf, maxTimestampOf, producerEpochOf,
-  producerIdOf, sequenceAfter, sign, stamp, stampAppendTime,
+  producerIdOf, sealBatch, sequenceAfter, sign, stamp, stampAppendTime,
 } from './header.ts'
 export type { Signature, Stamp } from './header.ts'
 export { recordAt, records } from './records.ts'

@@ -20,6 +20,8 @@ export interface BatchWriterOptions {
   readonly bytesMax?: number | undefined
 }
 
+/** Of a batch without records. */
+const NO_TIMESTAMP = -1
 const NO_HEADERS: readonly RecordHeader[] = []
 /** Below this, a loop copies faster than a call. */
 const LOOP_MAX = 48
@@ -30,8 +32,8 @@ export class BatchWriter {
   readonly #bytesMax: number
   #bytes: Uint8Array
   #at = HEADER_BYTES
-  #baseTimestamp = 0
-  #maxTimestamp = 0
+  #baseTimestamp = NO_TIMESTAMP
+  #maxTimestamp = NO_TIMESTAMP
 
   constructor({ bytes = 16 << 10, bytesMax = 128 << 20 }: BatchWriterOptions = {}) {
     this.#bytesMax = bytesMax
@@ -97,6 +99,7 @@ export class BatchWriter {
   reset(): void {
     this.count = 0
     this.#at = HEADER_BYTES
+    this.#baseTimestamp = this.#maxTimestamp = NO_TIMESTAMP
   }
 
   /** Writes what stands before the key, and makes room for the whole record. */
