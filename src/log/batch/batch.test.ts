@@ -1,23 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { BatchWriter, RecordCursor, baseOffsetOf, checkBatch, crc32c, crc32cCombine, producerIdOf, records, sign, stamp } from './index.ts'
+import { BatchWriter, RecordCursor, baseOffsetOf, checkBatch, producerIdOf, records, sign, stamp } from './index.ts'
 
 const text = (bytes: Uint8Array | null): string | null => (bytes === null ? null : Buffer.from(bytes).toString())
-
-test('the checksum is that of RFC 3720', () => {
-  assert.equal(crc32c(Buffer.from('123456789')), 0xe306_9283)
-  assert.equal(crc32c(new Uint8Array(32)), 0x8a91_36aa)
-  assert.equal(crc32c(new Uint8Array(32).fill(0xff)), 0x62a8_ab43)
-  assert.equal(crc32c(Uint8Array.from({ length: 32 }, (_, index) => index)), 0x46dd_794e)
-})
-
-test('checksums of two pieces combine to that of the whole', () => {
-  const bytes = Buffer.from('the quick brown fox jumps over the lazy dog, again and again and again')
-  for (let cut = 0; cut <= bytes.length; cut++) {
-    assert.equal(crc32cCombine(crc32c(bytes, 0, cut), crc32c(bytes, cut), bytes.length - cut), crc32c(bytes))
-    assert.equal(crc32c(bytes, cut, bytes.length, crc32c(bytes, 0, cut)), crc32c(bytes))
-  }
-})
 
 test('records come back as they were written', () => {
   const writer = new BatchWriter({ bytes: 64 })

@@ -1,8 +1,11 @@
 /**
  * CRC-32C (Castagnoli), the checksum of record batches. Not the CRC-32 of gzip, which `node:zlib` has: the polynomial is another.
  *
- * Slicing by 16: sixteen tables of 256 entries let one step take sixteen bytes, whose lookups do not wait for each other.
+ * Long pieces are copied to a WebAssembly kernel (crc32c.as.ts), which takes 14 GB a second with the copy where plain JavaScript takes 2 (bench/batch). Short
+ * ones are done here, slicing by 16: sixteen tables of 256 entries let one step take sixteen bytes, whose lookups do not wait for each other.
  */
+import { CRC32C } from './crc32c-binary.ts'
+
 const POLYNOMIAL = 0x82f6_3b78
 const SLICES = 16
 
@@ -23,8 +26,49 @@ function makeTables(): Int32Array {
   return tables
 }
 
+/** From this length on the copy and the call are worth it. */
+const KERNEL_FROM = 512
+
+/** What the kernel exports. Addresses are numbers. */
+interface Kernel {
+  readonly memory: { readonly buffer: ArrayBuffer }
+  input(): number
+  inputBytes(): number
+  makeTables(): void
+  crc(length: number, register: number): number
+}
+
+/** One per thread, made at its first use: 192 KiB. Undefined where the runtime has no WebAssembly. */
+let kernel: { readonly crc: Kernel['crc']; readonly input: Uint8Array } | undefined
+let isKernelTried = false
+
+function loadKernel(): typeof kernel {
+  isKernelTried = true
+  if (typeof WebAssembly === 'undefined') return undefined
+  const binary = Buffer.from(CRC32C, 'base64')
+  if (!WebAssembly.validate(binary)) return undefined
+  const exports = new WebAssembly.Instance(new WebAssembly.Module(binary), {}).exports as unknown as Kernel // The kernel's source declares them so.
+  exports.makeTables()
+  kernel = { crc: exports.crc, input: new Uint8Array(exports.memory.buffer, exports.input(), exports.inputBytes()) }
+  return kernel
+}
+
 /** The checksum of `bytes[from, to)`; `before` is that of what precedes them. */
 export function crc32c(bytes: Uint8Array, from = 0, to: number = bytes.length, before = 0): number {
+  const fast = to - from < KERNEL_FROM ? undefined : isKernelTried ? kernel : loadKernel()
+  if (fast === undefined) return portableCrc32c(bytes, from, to, before)
+  const { crc, input } = fast
+  let register = ~before
+  for (let at = from; at < to; at += input.length) {
+    const end = Math.min(at + input.length, to)
+    input.set(bytes.subarray(at, end))
+    register = crc(end - at, register)
+  }
+  return ~register >>> 0
+}
+
+/** The same in plain JavaScript. */
+export function portableCrc32c(bytes: Uint8Array, from: number, to: number, before: number): number {
   let crc = ~before
   let at = from
   // `?? 0` is for the compiler: within its bounds a typed array has no holes, and the engine leaves the check out.

@@ -4,10 +4,10 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { SluiceError } from '../../base/index.ts'
 import {
-  BatchWriter, RecordCursor, attributesOf, baseOffsetOf, baseSequenceOf, baseTimestampOf, checkBatch, compressBatch, countOf, crc32c, crc32cCombine, filterBatch, hasDeleteHorizon, lastOffsetDeltaOf,
+  BatchWriter, RecordCursor, attributesOf, baseOffsetOf, baseSequenceOf, baseTimestampOf, checkBatch, compressBatch, countOf, filterBatch, hasDeleteHorizon, lastOffsetDeltaOf,
   lastOffsetOf, leaderEpochOf, maxTimestampOf, producerEpochOf, producerIdOf, records, sealBatch, sequenceAfter, sign, stamp, stampAppendTime,
 } from './index.ts'
-import { naiveCrc32c, naiveEncode, naiveVarint } from './naive.testing.ts'
+import { naiveEncode, naiveVarint } from './naive.testing.ts'
 import type { NaiveBatch, NaiveRecord } from './naive.testing.ts'
 import { varintSize, varlongSize, writeVarint, writeVarlong } from './varint.ts'
 
@@ -78,19 +78,6 @@ test('numbers of variable length are written as the format says', () => {
   for (const power of [6, 7, 13, 14, 20, 21, 27, 28, 31]) {
     for (const value of [2 ** power - 1, -(2 ** power), -(2 ** power) + 1]) assert.deepEqual([...target.subarray(0, writeVarint(target, 0, value))], naiveVarint(value))
   }
-})
-
-test('checksums are those of the polynomial, in one piece or in two', () => {
-  fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(300), fc.nat(20), (all, cut, skip) => {
-      const from = Math.min(skip, all.length)
-      const middle = Math.min(Math.max(cut, from), all.length)
-      const expected = naiveCrc32c(all.subarray(from))
-      assert.equal(crc32c(all, from), expected)
-      assert.equal(crc32cCombine(crc32c(all, from, middle), crc32c(all, middle), all.length - middle), expected)
-      assert.equal(crc32c(all, middle, all.length, crc32c(all, from, middle)), expected)
-    }),
-  )
 })
 
 const stamps = fc.record({ baseOffset: fc.bigInt(0n, 2n ** 63n - 1000n), leaderEpoch: fc.integer({ min: -1, max: 2 ** 31 - 1 }) })
