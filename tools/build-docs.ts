@@ -7,6 +7,7 @@
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { registry } from '../src/registry.ts'
+import { withBatchExample } from './docs/batch-example.ts'
 import { withBenchmarkTable } from './docs/benchmark-table.ts'
 import { withCheckpointExample } from './docs/checkpoint-example.ts'
 import { cliPage } from './docs/cli-page.ts'
@@ -35,6 +36,8 @@ export async function generatedPages(): Promise<Map<string, string>> {
   pages.set('README.md', withBenchmarkTable(readFileSync(join(root, 'README.md'), 'utf8'), root))
   const checkpoints = 'docs/formats/checkpoint.md'
   pages.set(checkpoints, withCheckpointExample(readFileSync(join(root, checkpoints), 'utf8')))
+  const batches = 'docs/formats/record-batch.md'
+  pages.set(batches, withBatchExample(readFileSync(join(root, batches), 'utf8')))
   return pages
 }
 

@@ -13,10 +13,12 @@ const dist = join(root, 'dist')
 
 /** Files that the source reads at run time. */
 const ASSETS = '**/*.{wasm,json}'
+/** What only tests read. */
+const FIXTURES = ['**/*.fixture.json']
 
 try {
   execFileSync(join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.build.json', '--outDir', made], { cwd: root, stdio: 'inherit' })
-  for (const path of globSync(ASSETS, { cwd: join(root, 'src') })) copyFileSync(join(root, 'src', path), join(made, path))
+  for (const path of globSync(ASSETS, { cwd: join(root, 'src'), exclude: FIXTURES })) copyFileSync(join(root, 'src', path), join(made, path))
   rmSync(dist, { recursive: true, force: true })
   renameSync(made, dist)
 } catch (error) {

@@ -1,8 +1,9 @@
-/** Batches that a real Kafka wrote, and packed bytes of other libraries: golden.json names the sources. */
+/** Batches that a real Kafka wrote, and packed bytes of other libraries: golden.fixture.json names the sources. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { decompress } from './compression.ts'
-import golden from './golden.json' with { type: 'json' }
+import golden from './golden.fixture.json' with { type: 'json' }
 import {
   BatchWriter, CODECS, batchLengthAt, checkBatch, compressionOf, decodeControlBatch, encodeMarker, hasLogAppendTime, isControl, isTransactional, lastOffsetOf,
   producerEpochOf, producerIdOf, baseSequenceOf, maxTimestampOf, records, sign, stamp,
@@ -89,4 +90,16 @@ test('a batch of Kafka with any byte changed is noticed, or differs in its offse
       }
     }
   }
+})
+
+test('the example of the format page is a batch, and says what the page says', () => {
+  const page = readFileSync(new URL('../../../docs/formats/record-batch.md', import.meta.url), 'utf8')
+  const lines = [...page.matchAll(/^ *(\d+) {2}((?:[0-9a-f]{2} )+) +\S/gm)]
+  const batch = Buffer.concat(lines.map(line => Buffer.from((line[2] ?? '').replaceAll(' ', ''), 'hex')))
+  assert.deepEqual(checkBatch(batch), { ok: true, length: 112 })
+  assert.deepEqual([...records(batch)], [
+    { offset: 1000n, timestamp: 1_772_344_800_000, key: Buffer.from('LH400'), value: Buffer.from('delay: 20m'), headers: [] },
+    { offset: 1001n, timestamp: 1_772_344_800_007, key: null, value: Buffer.from('boarding'), headers: [['gate', Buffer.from('Terminal')]] },
+  ])
+  assert.deepEqual([producerIdOf(batch), producerEpochOf(batch), baseSequenceOf(batch), isTransactional(batch)], [4711n, 2, 40, true])
 })

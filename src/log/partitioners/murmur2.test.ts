@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { murmur2, murmur2Partitioner, partitionerOf } from './index.ts'
-import java from './java-vectors.json' with { type: 'json' }
+import java from './java-vectors.fixture.json' with { type: 'json' }
 
 test('hashes and partitions are those of Java', () => {
   for (const [hex, hash, partition] of java.vectors as [string, number, number][]) {
