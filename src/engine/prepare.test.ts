@@ -49,6 +49,23 @@ test('a template is cut at its braces, and a doubled brace is a brace', () => {
   assert.throws(() => templateParts('a{event'), (error: unknown) => error instanceof SluiceError && error.code === 'CONFIG_VALUE')
 })
 
+test('an expression of a template may hold braces and quotes', () => {
+  assert.deepEqual(templateParts(`a{event.tags["a}b"]}c`), ['a', { source: `event.tags["a}b"]`, offset: 2 }, 'c'])
+  assert.deepEqual(templateParts(`{ {'a': {'b': 1}}.a.b }}}`), [{ source: ` {'a': {'b': 1}}.a.b `, offset: 1 }, '}'])
+  assert.deepEqual(templateParts(`{r'\\}' + '''}'\\'''' + event.\`a b\`}`), [{ source: `r'\\}' + '''}'\\'''' + event.\`a b\``, offset: 1 }])
+  assert.throws(() => templateParts(`a{ {'b': 1 }`), { code: 'CONFIG_VALUE' })
+  // What is no expression is for the compiler to tell, up to the first brace.
+  assert.deepEqual(templateParts('{event.a # b}c{"d}'), [{ source: 'event.a # b', offset: 1 }, 'c', { source: '"d', offset: 15 }])
+  const of = field.object({ name: field.template() })
+  assert.equal(prepareConfig(of, { name: `{event.tags["a}b"]}-{ {'x': event.n}.x }.json` }, CONTEXT).name(eventOf({ tags: { 'a}b': 't' }, n: 3 })), 't-3.json')
+})
+
+test('a value that is no text can be an expression among other kinds', () => {
+  const of = field.either([field.expression(), field.list(field.expression())])
+  const made = prepareConfig(of, 5, CONTEXT)
+  assert.equal(typeof made === 'function' ? made(eventOf({})) : made, 5)
+})
+
 test('a schema that is not there is an error that names it', () => {
   assert.throws(() => prepareConfig(field.schema(), 'no-such.schema.json', CONTEXT), (error: unknown) => error instanceof SluiceError && error.code === 'CONFIG_FILE' && error.message.includes('no-such.schema.json'))
   assert.deepEqual(prepareConfig(field.schema(), { type: 'object' }, CONTEXT), { type: 'object' })

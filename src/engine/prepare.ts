@@ -5,7 +5,7 @@
 import { isAbsolute, resolve } from 'node:path'
 import { SluiceError, parseDuration, parseSize } from '../base/index.ts'
 import type { Event } from '../event/index.ts'
-import { compile, toJson } from '../expr/index.ts'
+import { ExprError, compile, endOfExpression, toJson } from '../expr/index.ts'
 import type { Expression } from '../expr/index.ts'
 import { readTextNow } from '../platform/index.ts'
 import type { Field, ValueOf } from './fields.ts'
@@ -42,10 +42,17 @@ function prepare(field: Field<unknown>, given: unknown, context: PrepareContext)
   const value = given === undefined ? field.default : given
   if (value === undefined) return field.type === 'object' && field.properties !== undefined && field['x-optional'] !== true ? prepareObject(field, {}, context) : undefined
   if (field['x-sluice'] !== undefined) return prepareSpecial(field, value, context)
-  if (field.anyOf !== undefined) return prepare(field.anyOf.find(one => fits(one, value)) ?? {}, value, context)
+  if (field.anyOf !== undefined) return prepare(kindFor(field.anyOf, value), value, context)
   if (Array.isArray(value)) return value.map((item: unknown) => prepare(field.items ?? {}, item, context))
   if (typeof value === 'object' && value !== null && field.type === 'object') return prepareObject(field, value, context)
   return value
+}
+
+/** The first kind that fits. A number, true, false or null is an expression, written as itself, where nothing else fits. */
+function kindFor(kinds: readonly Field<unknown>[], value: unknown): Field<unknown> {
+  const fitting = kinds.find(one => fits(one, value))
+  if (fitting !== undefined || (typeof value === 'object' && value !== null)) return fitting ?? {}
+  return kinds.find(one => one['x-sluice'] === 'expression') ?? {}
 }
 
 function prepareObject(field: Field<unknown>, value: object, context: PrepareContext): unknown {
@@ -131,7 +138,10 @@ export function compileFor(source: string, expect: Field<unknown>['x-expect'], c
   return Object.assign((event: Event) => expression.evaluate(event), { expression })
 }
 
-/** A part of a template: text, or an expression. `{{` and `}}` stand for the braces themselves. */
+/**
+ * The parts of a template: text, or an expression. `{{` and `}}` stand for the braces themselves; inside of an expression, braces and quotes are the expression's own
+ * (`{event.tags["a}b"]}`). An expression that begins with a brace needs a space before it: `{ {'a': 1}.a }`.
+ */
 export function templateParts(source: string): (string | { readonly source: string; readonly offset: number })[] {
   const parts: (string | { source: string; offset: number })[] = []
   let text = ''
@@ -141,7 +151,7 @@ export function templateParts(source: string): (string | { readonly source: stri
       text += two[0]
       at++
     } else if (source[at] === '{') {
-      const end = source.indexOf('}', at)
+      const end = endOfPart(source, at + 1)
       if (end < 0) throw new SluiceError('CONFIG_VALUE', `A brace is not closed in ${JSON.stringify(source)}; write {{ for the brace itself.`)
       if (text !== '') parts.push(text)
       text = ''
@@ -151,6 +161,17 @@ export function templateParts(source: string): (string | { readonly source: stri
   }
   if (text !== '') parts.push(text)
   return parts
+}
+
+/** The brace that ends an expression, or -1. */
+function endOfPart(source: string, from: number): number {
+  try {
+    return endOfExpression(source, from) ?? -1
+  } catch (error) {
+    if (!(error instanceof ExprError)) throw error
+    // Who compiles what stands there tells what is wrong with it.
+    return source.indexOf('}', from)
+  }
 }
 
 function compileTemplate(source: string, context: PrepareContext): CompiledTemplate {

@@ -12,6 +12,7 @@ import type { FunctionTable } from './functions/index.ts'
 
 export type { Comprehension, Expr } from './ast.ts'
 export { ExprError } from './error.ts'
+export { endOfExpression } from './lexer.ts'
 export { parse } from './parser.ts'
 export { compileSlots } from './slots.ts'
 export type { SlotExpression } from './slots.ts'

@@ -24,24 +24,51 @@ const OPERATOR = /==|!=|<=|>=|&&|\|\||\.\?|\[\?|[()[\]{}.,:?!+\-*/%<>]/y
 /** The tokens, `end` last. Throws EXPR_SYNTAX with the place. */
 export function tokenize(source: string): Token[] {
   const tokens: Token[] = []
-  let at = 0
-  const match = (pattern: RegExp): RegExpExecArray | null => {
-    pattern.lastIndex = at
-    return pattern.exec(source)
-  }
-  while (at < source.length) {
-    const space = match(SPACE)
-    if (space !== null) {
-      at += space[0].length
-      continue
-    }
-    const token = stringToken(source, at, match(STRING_START)) ?? nameToken(at, match(NAME), match(QUOTED_NAME)) ?? numberToken(source, at, match(NUMBER)) ?? operatorToken(at, match(OPERATOR))
-    if (token === undefined) throw new ExprError('EXPR_SYNTAX', `Unexpected character ${JSON.stringify(String.fromCodePoint(source.codePointAt(at) ?? 0))}.`, at)
+  for (let at = behindSpace(source, 0); at < source.length; at = behindSpace(source, at)) {
+    const token = tokenAt(source, at)
     tokens.push(token)
     at = token.end
   }
   tokens.push({ kind: 'end', text: '', value: undefined, start: source.length, end: source.length })
   return tokens
+}
+
+/**
+ * Where an expression ends that stands in braces inside of a longer text: the place of the first closing brace that the expression itself did not open. Braces in its
+ * texts, its quoted names and its comments do not count. `from` is the place behind the opening brace. Undefined where there is no such brace. Throws EXPR_SYNTAX where
+ * something before it is no token.
+ */
+export function endOfExpression(text: string, from: number): number | undefined {
+  let depth = 0
+  for (let at = behindSpace(text, from); at < text.length; at = behindSpace(text, at)) {
+    const token = tokenAt(text, at)
+    if (token.kind === 'op' && token.text === '{') depth++
+    else if (token.kind === 'op' && token.text === '}' && depth-- === 0) return at
+    at = token.end
+  }
+  return undefined
+}
+
+function behindSpace(source: string, from: number): number {
+  let at = from
+  for (let space = matchAt(SPACE, source, at); space !== null; space = matchAt(SPACE, source, at)) at += space[0].length
+  return at
+}
+
+function matchAt(pattern: RegExp, source: string, at: number): RegExpExecArray | null {
+  pattern.lastIndex = at
+  return pattern.exec(source)
+}
+
+/** The token that starts at a place where no space is. */
+function tokenAt(source: string, at: number): Token {
+  const token =
+    stringToken(source, at, matchAt(STRING_START, source, at)) ??
+    nameToken(at, matchAt(NAME, source, at), matchAt(QUOTED_NAME, source, at)) ??
+    numberToken(source, at, matchAt(NUMBER, source, at)) ??
+    operatorToken(at, matchAt(OPERATOR, source, at))
+  if (token === undefined) throw new ExprError('EXPR_SYNTAX', `Unexpected character ${JSON.stringify(String.fromCodePoint(source.codePointAt(at) ?? 0))}.`, at)
+  return token
 }
 
 function nameToken(at: number, name: RegExpExecArray | null, quoted: RegExpExecArray | null): Token | undefined {
