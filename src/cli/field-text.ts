@@ -17,11 +17,18 @@ const SPECIAL: Readonly<Record<string, string>> = {
 
 /** What a field takes, in a few words. */
 export function kindText(of: Field<unknown>): string {
+  return kindWithin(of, [])
+}
+
+/** `around` are the fields that hold this one: one that holds itself is told once. */
+function kindWithin(of: Field<unknown>, around: readonly Field<unknown>[]): string {
+  if (around.includes(of)) return 'the same'
   if (of['x-sluice'] !== undefined) return SPECIAL[of['x-sluice']] ?? of['x-sluice']
   if (of.enum !== undefined) return of.enum.map(String).join(' | ')
-  if (of.anyOf !== undefined) return [...new Set(of.anyOf.map(kindText))].join(' or ')
-  if (of.type === 'array') return `list of ${of.items === undefined ? 'values' : kindText(of.items)}`
-  if (of.type === 'object' && typeof of.additionalProperties === 'object') return `map of ${kindText(of.additionalProperties)}`
+  const kind = (inner: Field<unknown>): string => kindWithin(inner, [...around, of])
+  if (of.anyOf !== undefined) return [...new Set(of.anyOf.map(kind))].join(' or ')
+  if (of.type === 'array') return `list of ${of.items === undefined ? 'values' : kind(of.items)}`
+  if (of.type === 'object' && typeof of.additionalProperties === 'object') return `map of ${kind(of.additionalProperties)}`
   if (of.type === undefined) return 'any value'
   return typeof of.type === 'string' ? of.type : of.type.join(' or ')
 }

@@ -17,7 +17,8 @@ export type JsonSchema = Readonly<Record<string, unknown>>
 
 export function pipelineSchema(registry: Registry): JsonSchema {
   const definitions: Record<string, unknown> = {}
-  for (const kind of ['source', 'stage', 'sink'] as const) for (const one of declarations(kind, registry)) definitions[`${kind}.${one.type}`] = configSchema(one)
+  const nested: Nested = { names: new Map(), definitions }
+  for (const kind of ['source', 'stage', 'sink'] as const) for (const one of declarations(kind, registry)) definitions[`${kind}.${one.type}`] = configSchema(one, nested)
   definitions['source'] = nodeSchema('source', SOURCE_OPTIONS, registry)
   definitions['stage'] = { anyOf: [nodeSchema('stage', STAGE_OPTIONS, registry), useSchema()] }
   definitions['sink'] = nodeSchema('sink', SINK_OPTIONS, registry)
@@ -48,10 +49,10 @@ function declarations(kind: NodeKind, registry: Registry): NodeDeclaration[] {
 }
 
 /** The schema of one component's config: its long form, its short form, and nothing at all where nothing must be given. */
-function configSchema({ config, shorthand, summary }: NodeDeclaration): JsonSchema {
-  const long = fieldSchema(config)
+function configSchema({ config, shorthand, summary }: NodeDeclaration, nested: Nested): JsonSchema {
+  const long = fieldSchema(config, nested)
   const short = shorthand === undefined ? undefined : config.properties?.[shorthand]
-  const forms = [long, ...(short === undefined ? [] : [fieldSchema(short)]), ...(mustBeGiven(config) ? [] : [{ type: 'null' }])]
+  const forms = [long, ...(short === undefined ? [] : [fieldSchema(short, nested)]), ...(mustBeGiven(config) ? [] : [{ type: 'null' }])]
   return forms.length === 1 ? { description: summary, ...long } : { description: summary, anyOf: forms }
 }
 
@@ -98,23 +99,56 @@ function templateSchema(): JsonSchema {
   }
 }
 
+/** Fields that hold themselves (a value, or a map of values), by their names among the definitions: JSON Schema says such a thing by reference. */
+interface Nested {
+  readonly names: Map<Field<unknown>, string>
+  readonly definitions: Record<string, unknown>
+}
+
+/** The name of a field that holds itself, which then stands among the definitions; undefined for any other. */
+function nameOf(of: Field<unknown>, nested: Nested): string | undefined {
+  const known = nested.names.get(of)
+  if (known !== undefined || !holdsItself(of)) return known
+  const name = `nested${nested.names.size === 0 ? '' : `-${nested.names.size + 1}`}`
+  nested.names.set(of, name)
+  nested.definitions[name] = shapeOf(of, nested)
+  return name
+}
+
+function holdsItself(of: Field<unknown>): boolean {
+  const seen = new Set<Field<unknown>>()
+  const open = [...innerFields(of)]
+  for (let one = open.pop(); one !== undefined; one = open.pop()) {
+    if (one === of) return true
+    if (seen.has(one)) continue
+    seen.add(one)
+    open.push(...innerFields(one))
+  }
+  return false
+}
+
+function innerFields({ anyOf = [], items, properties = {}, additionalProperties }: Field<unknown>): readonly Field<unknown>[] {
+  return [...anyOf, ...(items === undefined ? [] : [items]), ...Object.values(properties), ...(typeof additionalProperties === 'object' ? [additionalProperties] : [])]
+}
+
 /** A field as users may write it: leaves may be `${...}`, expressions may be numbers. */
-export function fieldSchema(of: Field<unknown>): JsonSchema {
+export function fieldSchema(of: Field<unknown>, nested: Nested = { names: new Map(), definitions: {} }): JsonSchema {
   const { description, examples } = of
   const told = {
     ...(description === undefined ? {} : { description }),
     ...(examples === undefined ? {} : { examples }),
     ...(of.default === undefined ? {} : { default: of.default }),
   }
-  return { ...told, ...shapeOf(of) }
+  const name = nameOf(of, nested)
+  return { ...told, ...(name === undefined ? shapeOf(of, nested) : { allOf: [{ $ref: `#/definitions/${name}` }] }) }
 }
 
 const REFERENCE = { type: 'string', pattern: '\\$\\{' } as const
 
-function shapeOf(of: Field<unknown>): JsonSchema {
+function shapeOf(of: Field<unknown>, nested: Nested): JsonSchema {
   const special = of['x-sluice']
-  if (of.anyOf !== undefined) return { anyOf: of.anyOf.map(fieldSchema) }
-  if (special === undefined) return plainShape(of)
+  if (of.anyOf !== undefined) return { anyOf: of.anyOf.map(one => fieldSchema(one, nested)) }
+  if (special === undefined) return plainShape(of, nested)
   switch (special) {
     case 'expression':
       return { type: ['string', 'number', 'boolean', 'null'], title: expectation(of) }
@@ -132,18 +166,18 @@ function shapeOf(of: Field<unknown>): JsonSchema {
   }
 }
 
-function plainShape(of: Field<unknown>): JsonSchema {
+function plainShape(of: Field<unknown>, nested: Nested): JsonSchema {
   const types = typesOf(of)
   const shape: Record<string, unknown> = {}
   if (types.length > 0) shape['type'] = types.length === 1 ? types[0] : types
   for (const keyword of ['enum', 'minimum', 'maximum', 'minLength', 'minItems', 'pattern'] as const) if (of[keyword] !== undefined) shape[keyword] = of[keyword]
-  if (of.items !== undefined) shape['items'] = fieldSchema(of.items)
+  if (of.items !== undefined) shape['items'] = fieldSchema(of.items, nested)
   if (of.properties !== undefined) {
-    shape['properties'] = Object.fromEntries(Object.entries(of.properties).map(([name, inner]) => [name, fieldSchema(inner)]))
+    shape['properties'] = Object.fromEntries(Object.entries(of.properties).map(([name, inner]) => [name, fieldSchema(inner, nested)]))
     const required = Object.entries(of.properties).filter(([, inner]) => mustBeGiven(inner)).map(([name]) => name)
     if (required.length > 0) shape['required'] = required
   }
-  if (typeof of.additionalProperties === 'object') shape['additionalProperties'] = fieldSchema(of.additionalProperties)
+  if (typeof of.additionalProperties === 'object') shape['additionalProperties'] = fieldSchema(of.additionalProperties, nested)
   else if (of.additionalProperties !== undefined) shape['additionalProperties'] = of.additionalProperties
   // A text that is wholly one ${...} takes the kind that is wanted.
   const turns = of.enum !== undefined || types.some(type => type === 'integer' || type === 'number' || type === 'boolean')

@@ -54,6 +54,11 @@ const line = fc.oneof(
 const condition = fc.constantFrom('event.n > 1', 'event.kind == "sensor"', 'has(event.o.p)', 'event.n + 1 > event.m * 2', 'event.kind in ["web", ""]', 'event.o.p == 1', 'event.owner == "ana"', 'size(event.email) > 3', 'event.n')
 const value = fc.constantFrom('event.n', 'event.o', 'event.o.p', 'event.n * 1.8 + 32', 'event.n / event.m', '"text \\" \u00e9"', '7', '-0.0', 'true', 'event.kind + "!"', 'event.limit', 'event.row')
 const field = fc.constantFrom('n', 'm', 'kind', 'email', 'o', 'o.p', 'o.q', 'new', 'new.deep', 'owner')
+/** What `map` and `set` make of a field: mostly an expression, sometimes a map or a list of them. */
+const nested: fc.Arbitrary<unknown> = fc.letrec<{ value: unknown }>(tie => ({
+  value: fc.oneof({ depthSize: 'small', maxDepth: 3 }, { weight: 4, arbitrary: value }, { weight: 1, arbitrary: fc.array(tie('value'), { maxLength: 3 }) }, { weight: 1, arbitrary: fc.dictionary(fc.constantFrom('a', 'b c', '"', '__proto__'), tie('value'), { maxKeys: 3 }) }),
+})).value
+const made = (of: fc.Arbitrary<string>): fc.Arbitrary<Record<string, unknown>> => fc.tuple(of, fc.oneof({ weight: 3, arbitrary: value }, { weight: 1, arbitrary: nested })).map(([name, to]) => ({ [name]: to }))
 const one = (of: fc.Arbitrary<string>, to: fc.Arbitrary<string>): fc.Arbitrary<Record<string, string>> => fc.tuple(of, to).map(([name, text]) => ({ [name]: text }))
 const schema = fc.constantFrom<object>(
   { type: 'object', required: ['n'], properties: { n: { type: 'number', minimum: 0, maximum: 30 }, kind: { type: 'string' } } },
@@ -63,9 +68,9 @@ const schema = fc.constantFrom<object>(
 )
 const stage: fc.Arbitrary<readonly [string, unknown]> = fc.oneof(
   condition.map(text => ['filter', { condition: text }] as const),
-  fc.tuple(one(fc.constantFrom('n', 'a', 'kind'), value), one(fc.constantFrom('m', 'b', 'o'), value)).map(([a, b]) => ['map', { ...a, ...b }] as const),
-  one(field, value).map(fields => ['map', { merge: true, fields }] as const),
-  one(field, value).map(config => ['set', config] as const),
+  fc.tuple(made(fc.constantFrom('n', 'a', 'kind')), made(fc.constantFrom('m', 'b', 'o'))).map(([a, b]) => ['map', { ...a, ...b }] as const),
+  made(field).map(fields => ['map', { merge: true, fields }] as const),
+  made(field).map(config => ['set', config] as const),
   fc.tuple(one(fc.constantFrom('n', 'o.p'), value), one(fc.constantFrom('m', 'new'), value)).map(([a, b]) => ['set', { ...a, ...b }] as const),
   fc.array(field, { minLength: 1, maxLength: 2 }).map(fields => ['remove', { fields }] as const),
   one(field, fc.constantFrom('fresh')).map(config => ['rename', config] as const),

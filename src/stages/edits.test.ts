@@ -30,6 +30,22 @@ test('a field called merge is a field, unless its value is a bool', async () => 
   assert.deepEqual((await run('map', { merge: false, fields: { c: 'event.a' } }, [{ a: 1, b: 2 }])).values, [{ c: 1 }])
 })
 
+test('map makes objects and lists of maps and lists of expressions, with the bytes of the fields that they name', async () => {
+  const { texts } = await run('map', { user: { id: 'event.big', tags: ['event.e', '"x"', ['event.n']], none: {} }, list: [], sum: ['event.n + 1', { o: 'event.o' }] }, [ODD])
+  assert.deepEqual(texts, ['{"user":{"id":12345678901234567890,"tags":["\\u00e9","x",[1.0]],"none":{}},"list":[],"sum":[2,{"o":{ "a" : 1e2 }}]}'])
+  assert.deepEqual((await run('map', { merge: true, fields: { x: ['event.a', { b: 'event.a' }] } }, [{ a: 1 }])).texts, ['{"a":1,"x":[1,{"b":1}]}'])
+  assert.deepEqual((await run('set', { 'o.x': { was: 'event.o.a' } }, [ODD])).texts, [ODD.replace('1e2 }', '1e2,"x":{"was":1e2}}')])
+})
+
+test('an expression that fails deep inside a value rejects the event', async () => {
+  assert.match((await run('map', { user: { id: ['event.missing'] } }, [{ a: 1 }])).rejected[0] ?? '', /^EXPR_MISSING_FIELD: .*missing/)
+})
+
+test('merge beside other fields than "fields" is told as a slip', () => {
+  for (const merge of ['true', ' false ']) assert.throws(() => new StageTest('map', { merge, feilds: { a: 'event.a' } }), { code: 'CONFIG_VALUE', message: /under "fields"/ })
+  assert.doesNotThrow(() => new StageTest('map', { merge: 'event.a', feilds: { a: 'event.a' } }))
+})
+
 test('all expressions of a stage see the event as it was', async () => {
   assert.deepEqual((await run('set', { a: 'event.b', b: 'event.a' }, [{ a: 1, b: 2 }])).values, [{ a: 2, b: 1 }])
 })

@@ -4,6 +4,7 @@ import type { ColumnEdit, StageDeclaration } from '../engine/index.ts'
 import { SluiceError } from '../base/index.ts'
 import { each } from './each.ts'
 import { settingFields } from './map.ts'
+import { VALUE } from './nested.ts'
 import { isObject, parsePath, removeField, renameField } from './paths.ts'
 import type { Event } from '../event/index.ts'
 
@@ -15,7 +16,7 @@ function needObject(event: Event, stage: string): void {
 export const set: StageDeclaration = defineStage({
   type: 'set',
   summary: 'Set fields to the values of expressions',
-  config: field.record(field.expression(), { description: 'Path of each field, with the expression that makes its value; all see the event as it was' }),
+  config: field.record(VALUE, { description: 'Path of each field, with the expression that makes its value, or a map or list of expressions; all see the event as it was' }),
   examples: [{ title: 'Set one field', config: { 'loc.country': '"DE"' }, input: [{ id: 1, loc: { city: 'Bonn' } }], output: [{ id: 1, loc: { city: 'Bonn', country: 'DE' } }] }],
   create: config => settingFields(config),
 }) as StageDeclaration // A stage of one config is a stage; so for the others.
