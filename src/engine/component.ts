@@ -103,7 +103,7 @@ export interface Piece {
   readonly from: JsonValue
   /** What this piece costs in memory: about the length of its data. */
   readonly bytes: number
-  /** Whole records, or nothing where `request` tells the worker what to read. The array is given away. */
+  /** Whole records, or nothing where `request` tells the worker what to read. It is copied before `next` is called again, and may then be used again. */
   readonly data?: Uint8Array
   /** Handed to the `reader` on the worker. */
   readonly request?: JsonValue
@@ -334,7 +334,7 @@ export interface CodecDeclaration<F extends Field<unknown> = Field<unknown>> ext
 }
 /** Bounded: a record over `recordMax` bytes is handed out as a reject and skipped. */
 export interface Framer {
-  /** Takes bytes (they may be kept until the next call) and hands out what became whole. `position` is the place of the first byte in the stream. */
+  /** Takes bytes and hands out what became whole, which holds until the next call. `position` is the place of the first byte in the stream. */
   push(bytes: Uint8Array, position: number): readonly Frame[]
   /** The stream has ended: the last record may come without a line end. */
   end(): readonly Frame[]

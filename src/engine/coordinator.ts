@@ -11,6 +11,7 @@
 import { SluiceError } from '../base/index.ts'
 import type { Clock } from '../platform/index.ts'
 import type { JsonValue } from '../event/index.ts'
+import { BufferPool } from './buffers.ts'
 import { Counts } from './counts.ts'
 import { failureError } from './failure.ts'
 import { Flight } from './flight.ts'
@@ -56,6 +57,8 @@ export class Coordinator {
   readonly #parts: CoordinatorParts
   readonly #flights = new Map<number, Flight>()
   readonly #gate = new Gate()
+  /** What pieces travel in. */
+  readonly #pool = new BufferPool()
   readonly #pending: number[]
   /** Per level: the next flight to be released. */
   readonly #cursors: number[]
@@ -180,7 +183,7 @@ export class Coordinator {
         seq: flight.seq,
         source: open.node,
         from: piece.from,
-        data: piece.data,
+        data: piece.data === undefined ? undefined : this.#copy(piece.data),
         request: piece.request,
         meta: piece.meta,
         key: piece.key,
@@ -189,6 +192,13 @@ export class Coordinator {
         rejects: piece.rejects,
       }, piece.affinity)
     }
+  }
+
+  /** The source may use its own array again as soon as it is asked for more. */
+  #copy(data: Uint8Array): Uint8Array<ArrayBuffer> {
+    const copy = this.#pool.take(data.length)
+    copy.set(data)
+    return copy
   }
 
   #hasRoom(): boolean {
@@ -246,6 +256,7 @@ export class Coordinator {
     const flight = this.#flights.get(message.seq)
     if (flight === undefined) return this.fail(new SluiceError('INTERNAL', `an answer for batch ${message.seq}, which is not under way`))
     this.counts.add(message.counts)
+    if (message.spare !== undefined) this.#pool.give(message.spare)
     if (message.level === 0) {
       this.#pending[from] = (this.#pending[from] ?? 1) - 1
       this.bytesIn += message.bytes

@@ -266,7 +266,7 @@ export class Host {
     for (const [node, events] of byNode) segment.give(node, events)
   }
 
-  #send(seq: number, level: number, output: SegmentOutput, slot: { parts: LevelParts; counts: Counts }, bytes: number, data?: Uint8Array): void {
+  #send(seq: number, level: number, output: SegmentOutput, slot: { parts: LevelParts; counts: Counts }, bytes: number, data?: Uint8Array<ArrayBuffer>): void {
     this.#options.send({
       kind: 'done',
       seq,
@@ -278,7 +278,7 @@ export class Host {
       counts: slot.counts.take(),
       bytes,
       wakeAt: slot.parts.wakeAt(),
-      spare: data?.buffer instanceof ArrayBuffer ? data.buffer : undefined,
+      spare: data?.buffer,
     })
   }
 }

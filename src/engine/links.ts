@@ -4,7 +4,6 @@
 import { Worker } from 'node:worker_threads'
 import type { MessagePort, Transferable } from 'node:worker_threads'
 import { SluiceError } from '../base/index.ts'
-import { BufferPool } from './buffers.ts'
 import type { FromHost, ToHost } from './messages.ts'
 
 export interface Link {
@@ -44,16 +43,11 @@ export class InlineLink implements Link {
 /** A host on a thread of its own, started from `url` with `data` as its `workerData`. */
 export class ThreadLink implements Link {
   readonly #worker: Worker
-  /** What pieces travel in, over and over. */
-  readonly #pool = new BufferPool()
   #spare: ArrayBuffer[] = []
 
   constructor(url: URL, data: unknown, listener: Listener) {
     this.#worker = new Worker(url, { workerData: data, stdout: false, stderr: false, resourceLimits: { maxYoungGenerationSizeMb: 4 } })
-    this.#worker.on('message', (message: FromHost) => {
-      if (message.kind === 'done' && message.spare !== undefined) this.#pool.give(message.spare)
-      listener(message)
-    })
+    this.#worker.on('message', listener)
     this.#worker.on('error', (error: unknown) => listener({ kind: 'failed', error: crash(error) }))
     this.#worker.on('exit', code => {
       if (code !== 0) listener({ kind: 'failed', error: crash(new Error(`the worker thread ended with code ${code}`)) })
@@ -64,9 +58,7 @@ export class ThreadLink implements Link {
     if (message.kind !== 'piece') return this.#worker.postMessage(message, transfersTo(message))
     const spare = this.#spare
     this.#spare = []
-    const data = message.data === undefined ? undefined : this.#pool.take(message.data.length)
-    if (message.data !== undefined) data?.set(message.data)
-    this.#worker.postMessage({ ...message, data, spare }, data === undefined ? spare : [...spare, data.buffer])
+    this.#worker.postMessage({ ...message, spare }, message.data === undefined ? spare : [...spare, message.data.buffer])
   }
 
   giveBack({ buffer }: Uint8Array<ArrayBuffer>): void {

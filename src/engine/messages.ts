@@ -21,7 +21,7 @@ export type ToHost =
       readonly seq: number
       readonly source: number
       readonly from: JsonValue
-      readonly data: Uint8Array | undefined
+      readonly data: Uint8Array<ArrayBuffer> | undefined
       readonly request: JsonValue | undefined
       readonly meta: JsonValue | undefined
       readonly key: string | undefined

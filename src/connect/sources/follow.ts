@@ -17,6 +17,7 @@ export class FollowReader {
   readonly #newFramer: () => Framer
   readonly #context: ComponentContext
   #framer: Framer
+  #chunk = new Uint8Array(0)
   #handle: FileHandle | undefined
   #inode = 0
   #offset: number
@@ -43,13 +44,14 @@ export class FollowReader {
 
   #part(frame: Frame): Part {
     const rejects = (frame.rejects ?? []).map(reject => ({ ...reject, position: { path: this.#path, offset: reject.start } }))
-    return { offset: frame.end, from: { path: this.#path, offset: frame.start }, bytes: frame.data.length, data: new Uint8Array(frame.data), rejects, ...(frame.meta === undefined ? {} : { meta: frame.meta }) }
+    return { offset: frame.end, from: { path: this.#path, offset: frame.start }, bytes: frame.data.length, data: frame.data, rejects, ...(frame.meta === undefined ? {} : { meta: frame.meta }) }
   }
 
   /** Reads what is there; false where there is nothing more. */
   async #read(bytes: number): Promise<boolean> {
     if (this.#handle === undefined && !(await this.#open())) return false
-    const chunk = Buffer.allocUnsafe(bytes)
+    if (this.#chunk.length < bytes) this.#chunk = new Uint8Array(bytes)
+    const chunk = this.#chunk
     const got = (await this.#handle?.read(chunk, 0, bytes, this.#offset))?.bytesRead ?? 0
     if (got === 0) return false
     this.#ready.push(...this.#framer.push(chunk.subarray(0, got), this.#offset))

@@ -1,10 +1,11 @@
 /** `stdin` and `exec`: bytes that come by themselves. */
 import { spawn } from 'node:child_process'
-import type { Readable } from 'node:stream'
 import { SluiceError, untilAborted } from '../../base/index.ts'
 import { defineSource, field } from '../../engine/index.ts'
 import type { ComponentContext, FormatChoice, Frame, Framer, Piece, Source } from '../../engine/index.ts'
 import type { JsonValue } from '../../event/index.ts'
+import { StreamInput, standardInput } from './byte-input.ts'
+import type { ByteInput } from './byte-input.ts'
 import { framerFor } from './stream-reader.ts'
 
 const FORMAT = {
@@ -12,22 +13,26 @@ const FORMAT = {
   options: field.anything({ default: {}, description: 'Options of the format' }),
 }
 
+interface Started {
+  readonly input: ByteInput
+  /** Rejects where what brings the bytes has failed. */
+  readonly ended: Promise<void>
+}
+
 /** Cuts what a stream brings into pieces, as it comes. */
 class ByteStream implements Source {
   readonly live = true
   readonly format: FormatChoice
   readonly #name: string
-  readonly #start: () => { readonly stream: Readable; readonly ended: Promise<void> }
+  readonly #start: () => Started
   readonly #framer: Framer
-  #stream: Readable | undefined
-  #end: Promise<void> | undefined
-  #chunks: AsyncIterator<Buffer> | undefined
-  #pending: Promise<IteratorResult<Buffer>> | undefined
+  #started: Started | undefined
+  #pending: Promise<{ readonly part: Uint8Array | undefined }> | undefined
   #position = 0
   #ready: Frame[] = []
   #ended = false
 
-  constructor(name: string, format: FormatChoice, start: () => { readonly stream: Readable; readonly ended: Promise<void> }) {
+  constructor(name: string, format: FormatChoice, start: () => Started) {
     this.#name = name
     this.format = format
     this.#start = start
@@ -35,10 +40,7 @@ class ByteStream implements Source {
   }
 
   open(): Promise<void> {
-    const { stream, ended } = this.#start()
-    this.#stream = stream
-    this.#end = ended
-    this.#chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer> // No encoding is set: chunks are buffers.
+    this.#started = this.#start()
     return Promise.resolve()
   }
 
@@ -49,40 +51,37 @@ class ByteStream implements Source {
       if (frame !== undefined) continue
       if (this.#ended || signal.aborted) return undefined
       // A read that the signal cut short is kept for the next call.
-      this.#pending ??= this.#chunks?.next() ?? Promise.reject(new SluiceError('INTERNAL', `${this.#name} was not opened`))
-      const result = await untilAborted(this.#pending, signal)
-      if (result === undefined) return undefined
+      this.#pending ??= this.#read(bytes)
+      const read = await untilAborted(this.#pending, signal)
+      if (read === undefined) return undefined
       this.#pending = undefined
-      await this.#take(result, bytes)
+      await this.#take(read.part)
     }
   }
 
-  async #take(result: IteratorResult<Buffer>, bytes: number): Promise<void> {
-    if (result.done === true) {
+  async #read(bytes: number): Promise<{ readonly part: Uint8Array | undefined }> {
+    return { part: await this.#started?.input.next(bytes) }
+  }
+
+  async #take(part: Uint8Array | undefined): Promise<void> {
+    if (part === undefined) {
       this.#ended = true
-      await this.#end
+      await this.#started?.ended
       this.#ready.push(...this.#framer.end())
       return
     }
-    // What is there already comes along, up to the size of a piece; nothing is waited for.
-    const parts = [result.value]
-    let length = result.value.length
-    for (let more: unknown = this.#stream?.read(); more instanceof Buffer; more = length < bytes ? this.#stream?.read() : null) {
-      parts.push(more)
-      length += more.length
-    }
-    this.#ready.push(...this.#framer.push(Buffer.concat(parts), this.#position))
-    this.#position += length
+    this.#ready.push(...this.#framer.push(part, this.#position))
+    this.#position += part.length
   }
 
   #piece(frame: Frame): Piece {
     const at = (offset: number): JsonValue => ({ from: this.#name, offset })
     const rejects = (frame.rejects ?? []).map(reject => ({ ...reject, position: at(reject.start) }))
-    return { position: frame.end, from: at(frame.start), bytes: frame.data.length, data: new Uint8Array(frame.data), rejects, ...(frame.meta === undefined ? {} : { meta: frame.meta }) }
+    return { position: frame.end, from: at(frame.start), bytes: frame.data.length, data: frame.data, rejects, ...(frame.meta === undefined ? {} : { meta: frame.meta }) }
   }
 
   close(): Promise<void> {
-    this.#stream?.destroy()
+    this.#started?.input.close()
     return Promise.resolve()
   }
 }
@@ -92,10 +91,10 @@ export const stdin = defineSource({
   summary: 'Read the standard input',
   config: field.object(FORMAT),
   examples: [{ title: 'JSON lines', config: {} }],
-  create: ({ format, options }) => new ByteStream('stdin', { format, options: (options ?? {}) as JsonValue }, () => ({ stream: process.stdin, ended: Promise.resolve() })), // Options are checked by the codec.
+  create: ({ format, options }) => new ByteStream('stdin', { format, options: (options ?? {}) as JsonValue }, () => ({ input: standardInput(), ended: Promise.resolve() })), // Options are checked by the codec.
 })
 
-function run(command: readonly string[], context: ComponentContext): { readonly stream: Readable; readonly ended: Promise<void> } {
+function run(command: readonly string[], context: ComponentContext): Started {
   const [name = '', ...args] = command
   const child = spawn(name, args, { cwd: context.folder, stdio: ['ignore', 'pipe', 'pipe'], shell: false })
   let errors = ''
@@ -111,7 +110,7 @@ function run(command: readonly string[], context: ComponentContext): { readonly 
   })
   // Whoever reads to the end sees the failure; one that stops before need not.
   ended.catch(() => undefined)
-  return { stream: child.stdout, ended }
+  return { input: new StreamInput(child.stdout), ended }
 }
 
 export const exec = defineSource({

@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream'
 import { SluiceError } from '../../base/index.ts'
 import { prepareConfig } from '../../engine/index.ts'
 import type { FormatChoice, Frame, Framer, Piece } from '../../engine/index.ts'
+import { Gather } from './gather.ts'
 import { codecs } from '../codecs/index.ts'
 
 /** The framer of a format. Throws SOURCE_FORMAT. */
@@ -31,6 +32,7 @@ export class StreamReader {
   readonly #stream: Readable
   readonly #framer: Framer
   readonly #skip: number
+  readonly #gather = new Gather()
   #position = 0
   #ended = false
   #ready: Frame[] = []
@@ -58,22 +60,21 @@ export class StreamReader {
   }
 
   async #read(bytes: number): Promise<void> {
-    const gathered: Buffer[] = []
-    let length = 0
+    this.#gather.clear()
     try {
-      while (length < bytes) {
+      while (this.#gather.length < bytes) {
         const { value, done } = await this.#chunks.next()
         if (done === true) {
           this.#ended = true
           break
         }
-        gathered.push(value)
-        length += value.length
+        this.#gather.add(value)
       }
     } catch (error) {
-      throw new SluiceError('FILE_READ', `${this.#path} can't be read behind byte ${this.#position + length} of its content: ${error instanceof Error ? error.message : String(error)}`, { cause: error, retry: false })
+      throw new SluiceError('FILE_READ', `${this.#path} can't be read behind byte ${this.#position + this.#gather.length} of its content: ${error instanceof Error ? error.message : String(error)}`, { cause: error, retry: false })
     }
-    if (length > 0) this.#ready.push(...this.#framer.push(Buffer.concat(gathered), this.#position))
+    const { length } = this.#gather
+    if (length > 0) this.#ready.push(...this.#framer.push(this.#gather.bytes, this.#position))
     this.#position += length
     if (this.#ended) this.#ready.push(...this.#framer.end())
   }
@@ -88,7 +89,7 @@ export class StreamReader {
     }
     const from = { path: this.#path, offset: start }
     const rejects = (frame.rejects ?? []).filter(reject => reject.end > this.#skip).map(reject => ({ ...reject, position: { path: this.#path, offset: reject.start } }))
-    return { offset: frame.end, from, bytes: data.length, data: new Uint8Array(data), rejects, ...(frame.meta === undefined ? {} : { meta: frame.meta }) }
+    return { offset: frame.end, from, bytes: data.length, data, rejects, ...(frame.meta === undefined ? {} : { meta: frame.meta }) }
   }
 
   close(): Promise<void> {

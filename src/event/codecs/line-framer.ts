@@ -1,10 +1,11 @@
 /**
  * Cuts a stream of bytes into slabs that end at a line end. Memory: what was pushed and does not end in a line end, at most `recordMax` bytes and the last chunk.
  *
+ * Slabs are views of a buffer that is used again: they hold until the next push.
+ *
  * With `quote` set, a line end inside of quotes does not end a record (CSV).
  */
 const NEWLINE = 10
-const EMPTY = new Uint8Array(0)
 
 export interface FramedSlab {
   readonly data: Uint8Array
@@ -20,8 +21,11 @@ export const REJECT_KEEP = 4096
 export class LineFramer {
   readonly #recordMax: number
   readonly #quote: number | undefined
-  #rest: Uint8Array = EMPTY
-  /** Place in the stream of the first byte of `rest`. */
+  #buffer = new Uint8Array(0)
+  /** Where the bytes that are held back lie in the buffer. */
+  #from = 0
+  #held = 0
+  /** Place in the stream of the first byte that is held back. */
   #at: number | undefined
   #inQuotes = false
   /** A record that is too long and has not ended: where it began, and its beginning. */
@@ -33,20 +37,22 @@ export class LineFramer {
   }
 
   get held(): number {
-    return this.#rest.length
+    return this.#held
   }
 
   push(bytes: Uint8Array, position: number): FramedSlab[] {
     this.#at ??= position
+    this.#append(bytes)
     const cut = this.#lastEnd(bytes)
     if (cut === 0) {
-      this.#rest = this.#rest.length === 0 ? bytes.slice() : concat(this.#rest, bytes)
       this.#tooLong(position + bytes.length)
       return []
     }
-    const data = this.#rest.length === 0 ? bytes.slice(0, cut) : concat(this.#rest, bytes.subarray(0, cut))
+    const rest = bytes.length - cut
+    const data = this.#buffer.subarray(0, this.#held - rest)
     const start = this.#at
-    this.#rest = bytes.slice(cut)
+    this.#from = data.length
+    this.#held = rest
     this.#at = position + cut
     const slab = this.#skipping === undefined ? { data, start, end: this.#at, rejects: [] } : this.#afterSkip(data, start, this.#at)
     this.#tooLong(position + bytes.length)
@@ -55,13 +61,26 @@ export class LineFramer {
 
   end(): FramedSlab[] {
     const start = this.#at ?? 0
-    const end = start + this.#rest.length
-    const data = this.#rest
-    this.#rest = EMPTY
+    const end = start + this.#held
+    const data = this.#buffer.subarray(this.#from, this.#from + this.#held)
+    this.#held = 0
     this.#at = end
     this.#inQuotes = false
     if (this.#skipping !== undefined) return [this.#afterSkip(data, start, end)]
     return data.length === 0 ? [] : [{ data, start, end, rejects: [] }]
+  }
+
+  /** Brings what is held back to the front, and the bytes behind it. */
+  #append(bytes: Uint8Array): void {
+    const length = this.#held + bytes.length
+    const held = this.#buffer.subarray(this.#from, this.#from + this.#held)
+    if (length > this.#buffer.length) {
+      this.#buffer = new Uint8Array(Math.max(length + (length >> 3), this.#buffer.length * 2))
+      this.#buffer.set(held)
+    } else if (this.#from > 0) this.#buffer.set(held)
+    this.#buffer.set(bytes, this.#held)
+    this.#from = 0
+    this.#held = length
   }
 
   /** Behind the last line end that ends a record; 0 where there is none. */
@@ -78,9 +97,9 @@ export class LineFramer {
 
   /** Stops keeping a record that has grown too long. */
   #tooLong(end: number): void {
-    if (this.#rest.length <= this.#recordMax) return
-    this.#skipping ??= { start: this.#at ?? 0, original: this.#rest.slice(0, REJECT_KEEP) }
-    this.#rest = EMPTY
+    if (this.#held <= this.#recordMax) return
+    this.#skipping ??= { start: this.#at ?? 0, original: this.#buffer.slice(this.#from, this.#from + Math.min(this.#held, REJECT_KEEP)) }
+    this.#held = 0
     this.#at = end
   }
 
@@ -99,11 +118,4 @@ export class LineFramer {
     }]
     return { data: data.subarray(behind), start: start + behind, end, rejects }
   }
-}
-
-function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const all = new Uint8Array(a.length + b.length)
-  all.set(a)
-  all.set(b, a.length)
-  return all
 }

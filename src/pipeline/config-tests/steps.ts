@@ -29,7 +29,7 @@ export function inputOf(events: readonly unknown[], source: SourceConfig, pipeli
     const frames = [...framer.push(bytes, position), ...(at === events.length - 1 ? framer.end() : [])]
     position += bytes.length
     return frames.map(({ data, meta, rejects }) => ({
-      ...step(event), bytes: data, meta, rejects: rejects?.map(({ start, code, reason, original }) => ({ position: start, code, reason, original })),
+      ...step(event), bytes: data.slice(), meta, rejects: rejects?.map(({ start, code, reason, original }) => ({ position: start, code, reason, original })),
     }))
   })
   return { format, steps }
