@@ -20,7 +20,7 @@ import type { Durability, TopicPartition } from '../log.ts'
 import { Serial, eachOf } from './calls.ts'
 import { readDurable, writeDurable } from './durable-file.ts'
 import type { PartitionFolders } from './partition-folders.ts'
-import type { PartitionStorage } from './storage/partition-port.ts'
+import type { PartitionStorage, StorageSettings } from './storage/partition-port.ts'
 import { changedSettings, checkSettings, isInternal, storageSettings } from './topic-settings.ts'
 
 /** Folders that are opened or removed at once. */
@@ -47,15 +47,20 @@ interface Content {
 export class Partition {
   readonly topic: string
   readonly partition: number
-  readonly folder: string
   readonly storage: PartitionStorage
+  settings: StorageSettings
   gone = false
 
-  constructor(topic: string, partition: number, folder: string, storage: PartitionStorage) {
+  constructor(topic: string, partition: number, storage: PartitionStorage, settings: StorageSettings) {
     this.topic = topic
     this.partition = partition
-    this.folder = folder
     this.storage = storage
+    this.settings = settings
+  }
+
+  configure(settings: StorageSettings): void {
+    this.settings = settings
+    this.storage.configure(settings)
   }
 
   /** Throws LOG_UNKNOWN_TOPIC once the topic was deleted. */
@@ -191,7 +196,7 @@ export class Catalog {
       const added = await this.#openPartitions(grown, entry.partitions)
       if (added.length > 0) await this.#parts.files.syncFolder(this.#parts.folder)
       await this.#write(this.#with([grown]))
-      for (const { storage } of topic.partitions) storage.configure(storageSettings(changed, this.#parts.durability))
+      for (const partition of topic.partitions) partition.configure(storageSettings(changed, this.#parts.durability))
       this.#topics.set(name, { ...topic, settings: changed, partitions: [...topic.partitions, ...added] })
       if (added.length > 0) this.#changed()
     })
@@ -258,10 +263,10 @@ export class Catalog {
 
   async #openPartitions({ name, partitions, settings }: Entry, from: number): Promise<Partition[]> {
     const opened: Partition[] = []
+    const all = storageSettings(settings, this.#parts.durability)
     try {
       await eachOf(Array.from({ length: partitions - from }, (_, index) => from + index), LANES, async partition => {
-        const folder = this.#folderOf(name, partition)
-        opened.push(new Partition(name, partition, folder, await this.#parts.folders.open(folder, storageSettings(settings, this.#parts.durability))))
+        opened.push(new Partition(name, partition, await this.#parts.folders.open(this.#folderOf(name, partition), all), all))
       })
     } catch (error) {
       await Promise.allSettled(opened.map(({ storage }) => storage.close()))

@@ -6,11 +6,9 @@
  */
 import { SluiceError } from '../../base/index.ts'
 import {
-  BatchWriter, NO_SEQUENCE, baseOffsetOf, baseSequenceOf, checkBatch, isControl, isTransactional, lastOffsetDeltaOf, lastOffsetOf, maxTimestampOf, producerEpochOf,
-  producerIdOf, sequenceAfter, sign, stamp, stampAppendTime,
+  RecordCursor, baseOffsetOf, baseSequenceOf, checkBatch, decodeControlBatch, encodeMarker, isControl, isTransactional, lastOffsetDeltaOf, lastOffsetOf, maxTimestampOf,
+  producerEpochOf, producerIdOf, sequenceAfter, stamp, stampAppendTime,
 } from '../batch/index.ts'
-import { CONTROL, attributesOf, sealBatch, writeInt16 } from '../batch/header.ts'
-import { RecordCursor } from '../batch/index.ts'
 import type { PartitionFolders } from './partition-folders.ts'
 import type { AbortedTransaction, AppendedBatch, OpenTransaction, PartitionRead, PartitionStorage, StorageSettings } from './storage/partition-port.ts'
 
@@ -145,14 +143,8 @@ class NaivePartition implements PartitionStorage {
     return { offset, duplicate: false }
   }
 
-  async appendMarker(producerId: bigint, epoch: number, commit: boolean): Promise<AppendedBatch> {
-    const writer = new BatchWriter()
-    writer.add(Uint8Array.of(0, 0, 0, commit ? 1 : 0), Uint8Array.of(0, 0, 0, 0, 0, 0))
-    const batch = writer.finish()
-    sign(batch, { producerId, epoch, sequence: NO_SEQUENCE, transactional: true })
-    writeInt16(batch, 21, attributesOf(batch) | CONTROL)
-    sealBatch(batch, 0, batch.length)
-    return this.append(batch)
+  appendMarker(producerId: bigint, epoch: number, commit: boolean): Promise<AppendedBatch> {
+    return this.append(encodeMarker({ producerId, epoch, commit, timestamp: 0 }))
   }
 
   /** The offset of the first time where the batch was here before; throws where it may not come. */
@@ -208,10 +200,7 @@ class NaivePartition implements PartitionStorage {
   }
 
   #finish(producerId: bigint, marker: Uint8Array): void {
-    const cursor = new RecordCursor()
-    cursor.open(marker)
-    cursor.next()
-    const commit = cursor.bytes[cursor.keyStart + 3] === 1
+    const commit = decodeControlBatch(marker)?.commit === true
     const open = this.#transactions.find(transaction => transaction.producerId === producerId)
     if (open === undefined) return
     this.#transactions = this.#transactions.filter(transaction => transaction !== open)

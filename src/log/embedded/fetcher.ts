@@ -1,0 +1,220 @@
+/**
+ * Reads from several partitions: at once what there is, else it waits for the first of them to grow.
+ *
+ * Fair: every answer begins behind the partition that was served last, so one that always has more does not keep others waiting. The bytes of an answer are
+ * bounded over all partitions. Positions move only when an answer is handed out.
+ */
+import { SluiceError } from '../../base/index.ts'
+import type { Clock } from '../../platform/index.ts'
+import type { Call, Fetched, Isolation, Start, TopicPartition } from '../log.ts'
+import { visibleBatches } from './batches-in.ts'
+import { throwIfAborted, within } from './calls.ts'
+import type { Partition } from './catalog.ts'
+import { partitionKey } from './offset-store.ts'
+
+const WAIT_DEFAULT = 500
+
+export interface Cursor {
+  readonly partition: Partition
+  /** Undefined while it is being found out. */
+  position: bigint | undefined
+  isPaused: boolean
+  /** Counts up with each seek, so that what was read before is not handed out after. */
+  turn: number
+  /** Why there is no position, to be told at the next fetch. */
+  failure: unknown
+}
+
+export interface FetchOptions extends Call {
+  readonly wait?: number | undefined
+}
+
+export class Fetcher {
+  readonly #clock: Clock
+  readonly #isolation: Isolation
+  readonly #maxBytes: number
+  readonly #cursors = new Map<string, Cursor>()
+  #next = 0
+  #wake: () => void = () => undefined
+  #isFetching = false
+  #isClosed = false
+
+  constructor(clock: Clock, isolation: Isolation = 'read_committed', maxBytes = 1 << 20) {
+    if (!Number.isSafeInteger(maxBytes) || maxBytes < 1) throw new SluiceError('LOG_SETTING', `maxBytes: ${maxBytes} is not possible: 1 or more.`)
+    this.#clock = clock
+    this.#isolation = isolation
+    this.#maxBytes = maxBytes
+  }
+
+  get cursors(): Cursor[] {
+    return [...this.#cursors.values()]
+  }
+
+  get isFetching(): boolean {
+    return this.#isFetching
+  }
+
+  find(partition: TopicPartition): Cursor | undefined {
+    return this.#cursors.get(partitionKey(partition))
+  }
+
+  /** Throws LOG_UNKNOWN_TOPIC for a partition that is not assigned. */
+  cursor(partition: TopicPartition): Cursor {
+    const cursor = this.find(partition)
+    if (cursor !== undefined) return cursor
+    throw new SluiceError('LOG_UNKNOWN_TOPIC', `"${partition.topic}" partition ${partition.partition} is not assigned to this consumer.`)
+  }
+
+  add(partition: Partition, position: bigint | undefined): Cursor {
+    const cursor: Cursor = { partition, position, isPaused: false, turn: 0, failure: undefined }
+    this.#cursors.set(partitionKey(partition), cursor)
+    this.wake()
+    return cursor
+  }
+
+  remove(partition: TopicPartition): void {
+    const cursor = this.find(partition)
+    if (cursor !== undefined) cursor.turn++
+    this.#cursors.delete(partitionKey(partition))
+    this.wake()
+  }
+
+  moveTo(cursor: Cursor, position: bigint | undefined): void {
+    cursor.position = position
+    cursor.failure = undefined
+    cursor.turn++
+    this.wake()
+  }
+
+  pause(partitions: readonly TopicPartition[], isPaused: boolean): void {
+    for (const partition of partitions) this.cursor(partition).isPaused = isPaused
+    this.wake()
+  }
+
+  /** Something changed that a waiting fetch should look at. */
+  wake(): void {
+    this.#wake()
+  }
+
+  close(): void {
+    this.#isClosed = true
+    for (const { partition } of this.cursors) this.remove(partition)
+    this.wake()
+  }
+
+  checkOpen(): void {
+    if (this.#isClosed) throw new SluiceError('LOG_CLOSED', 'The consumer is closed.')
+  }
+
+  /** The offset that a start means in a partition; LOG_OFFSET_OUT_OF_RANGE for one that is not there. */
+  async resolve(partition: Partition, start: Start): Promise<bigint> {
+    const { storage } = partition.check()
+    if (start === 'earliest') return storage.start
+    if (start === 'latest') return this.#until(partition)
+    if (typeof start === 'object') return (await storage.offsetAt(start.time)) ?? this.#until(partition)
+    checkRange(partition, start)
+    return start
+  }
+
+  async fetch({ wait = WAIT_DEFAULT, ...call }: FetchOptions = {}): Promise<Fetched[]> {
+    this.checkOpen()
+    throwIfAborted(call)
+    if (this.#isFetching) throw new SluiceError('LOG_UNSUPPORTED', 'A fetch of this consumer is under way: one at a time.')
+    this.#isFetching = true
+    try {
+      const until = this.#clock.monotonic() + wait
+      for (;;) {
+        const found = await within(this.#clock, call, 'The fetch', () => this.#read())
+        if (found.length > 0 || this.#isClosed) return found
+        const left = until - this.#clock.monotonic()
+        if (left <= 0) return []
+        await within(this.#clock, call, 'The fetch', () => this.#growth(left))
+        this.checkOpen()
+      }
+    } finally {
+      this.#isFetching = false
+    }
+  }
+
+  #until({ storage }: Partition): bigint {
+    return this.#isolation === 'read_committed' ? storage.stable : storage.end
+  }
+
+  async #read(): Promise<Fetched[]> {
+    const cursors = this.cursors
+    const found: { readonly fetched: Fetched; readonly cursor: Cursor; readonly turn: number }[] = []
+    let left = this.#maxBytes
+    let last = -1
+    for (let step = 0; step < cursors.length && left > 0; step++) {
+      const index = (this.#next + step) % cursors.length
+      const cursor = cursors[index]
+      if (cursor === undefined || cursor.isPaused) continue
+      const { turn } = cursor
+      const fetched = await this.#readOne(cursor, left, found.length === 0)
+      if (fetched === undefined) continue
+      found.push({ fetched, cursor, turn })
+      left -= fetched.bytes.length
+      last = index
+    }
+    if (last >= 0) this.#next = (last + 1) % cursors.length
+    // What was sought elsewhere, paused or taken away meanwhile is not handed out.
+    const valid = found.filter(({ cursor, turn }) => cursor.turn === turn && !cursor.isPaused)
+    for (const { cursor, fetched } of valid) cursor.position = fetched.next
+    return valid.map(({ fetched }) => fetched)
+  }
+
+  /** Reads on until something can be seen; what can't be seen moves the position all the same. */
+  async #readOne(cursor: Cursor, maxBytes: number, isFirst: boolean): Promise<Fetched | undefined> {
+    const { partition, turn } = cursor
+    if (cursor.failure !== undefined) throw cursor.failure
+    while (cursor.position !== undefined && cursor.turn === turn) {
+      const from = cursor.position
+      const { storage } = partition.check()
+      checkRange(partition, from)
+      const until = this.#until(partition)
+      if (from >= until) return undefined
+      const read = await storage.read(from, maxBytes, until)
+      if (read.next <= from) return undefined
+      const bytes = visibleBatches(read.bytes, this.#isolation === 'read_committed' ? read.aborted : [])
+      if (cursor.turn !== turn) return undefined
+      if (bytes.length === 0) {
+        cursor.position = read.next
+        continue
+      }
+      // One batch may be larger than what is left; it waits for an answer of its own.
+      if (!isFirst && bytes.length > maxBytes) return undefined
+      return { topic: partition.topic, partition: partition.partition, bytes, from, next: read.next, end: this.#until(partition) }
+    }
+    return undefined
+  }
+
+  /** Resolves when a partition grew, something else changed, or the time is over. */
+  #growth(ms: number): Promise<void> {
+    return new Promise(resolve => {
+      const cancels: (() => void)[] = []
+      let isOver = false
+      const over = (): void => {
+        if (isOver) return
+        isOver = true
+        this.#wake = () => undefined
+        for (const cancel of cancels) cancel()
+        resolve()
+      }
+      this.#wake = over
+      cancels.push(this.#clock.timer(ms, over))
+      for (const { partition, position, isPaused } of this.#cursors.values()) {
+        if (isPaused || position === undefined || partition.gone) continue
+        // What a committed reader waits for is a marker, and that moves the end as well.
+        const { storage } = partition
+        cancels.push(storage.onEnd(position > storage.end ? position : storage.end, over))
+      }
+      if (isOver) for (const cancel of cancels) cancel()
+    })
+  }
+}
+
+/** Throws LOG_OFFSET_OUT_OF_RANGE for a place that a partition does not have. */
+export function checkRange({ topic, partition, storage }: Partition, offset: bigint): void {
+  if (offset >= storage.start && offset <= storage.end) return
+  throw new SluiceError('LOG_OFFSET_OUT_OF_RANGE', `"${topic}" partition ${partition} holds the offsets ${storage.start} to ${storage.end}, not ${offset}.`)
+}
