@@ -96,6 +96,18 @@ test('mask hides a text in each of its ways', async () => {
   assert.equal(await masked({ how: 'keep_first', keep: 0 }, ''), '***')
 })
 
+test('of a field that comes twice the last one counts, and no stale one is left to be read', async () => {
+  const text = '{"email":"ana@example.com","o":{"a":"old"},"email":"bo@x.org","o":{"a":"new"}}'
+  assert.deepEqual((await run('mask', { fields: ['email', 'o.a'] }, [text])).texts, ['{"email":"***","o":{"a":"***"}}'])
+  assert.deepEqual((await run('set', { email: '"none"' }, [text])).texts, ['{"o":{"a":"old"},"email":"none","o":{"a":"new"}}'])
+  assert.deepEqual((await run('rename', { email: 'mail', 'o.a': 'b' }, [text])).texts, ['{"mail":"bo@x.org","o":{"b":"new"}}'])
+})
+
+test('a field that is renamed to its own name is left alone', async () => {
+  const text = '{ "a":1, "a":2}'
+  assert.deepEqual((await run('rename', { a: 'a' }, [text])).texts, [text])
+})
+
 test('hash is HMAC-SHA-256 in hex: test case 2 of RFC 4231', async () => {
   const { values } = await run('mask', { fields: 'v', how: 'hash', key: 'Jefe' }, [{ v: 'what do ya want for nothing?' }])
   assert.deepEqual(values, [{ v: '5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843' }])

@@ -46,9 +46,10 @@ export const rename: StageDeclaration = defineStage({
   config: field.record(field.string(), { description: 'Path of each field, with its new name (the last part of the path only)' }),
   examples: [{ title: 'A shorter name', config: { temperature: 'temp' }, input: [{ id: 1, temperature: 20 }], output: [{ id: 1, temp: 20 }] }],
   create: config => {
-    const renames = Object.entries(config).map(([from, key]) => ({ path: parsePath(from), key }))
+    // A field that keeps its name is left alone.
+    const renames = Object.entries(config).map(([from, key]) => ({ path: parsePath(from), key })).filter(({ path, key }) => path.at(-1) !== key)
     // One after the other they would lose a value: a to b, then b to a.
-    const concerned = renames.filter(({ path, key }) => path.at(-1) !== key).flatMap(({ path, key }) => [path, [...path.slice(0, -1), key]].map(one => JSON.stringify(one)))
+    const concerned = renames.flatMap(({ path, key }) => [path, [...path.slice(0, -1), key]].map(one => JSON.stringify(one)))
     if (new Set(concerned).size < concerned.length) throw new SluiceError('CONFIG_VALUE', 'rename: two renames concern one field, by its old or its new name. Use a second stage, or `set` to exchange two fields.')
     return {
       process: each((event, out) => {

@@ -24,7 +24,15 @@ test('a key written with escapes is found by its meaning', () => {
 
 test('a value is replaced in its place and nothing else moves', () => {
   assert.equal(setRaw('{ "a" : 1e2 , "b" : 2 }', ['a'], '"x"'), '{ "a" : "x" , "b" : 2 }')
-  assert.equal(setRaw('{"a":1,"a":2}', ['a'], '3'), '{"a":1,"a":3}')
+})
+
+test('earlier fields of a key that is set or renamed go, on every level of the path', () => {
+  assert.equal(setRaw('{"a":1,"b":0,"a":2}', ['a'], '3'), '{"b":0,"a":3}')
+  assert.equal(setRaw('{"o":{"a":1},"o":{"a":2,"b":0, "\\u0061":3}}', ['o', 'a'], '4'), '{"o":{"b":0, "\\u0061":4}}')
+  assert.equal(setRaw('{"o":{"a":1},"o":{"b":2}}', ['o', 'a'], '4'), '{"o":{"b":2,"a":4}}')
+  assert.equal(setRaw('{"o":{"a":1},"o":5}', ['o', 'a'], '4'), undefined)
+  assert.equal(renameRaw('{"o":{"a":1},"x":0,"o":{"a":2,"a":3}}', ['o', 'a'], 'b'), '{"x":0,"o":{"b":3}}')
+  assert.equal(renameRaw('{"o":{"a":1},"o":{"c":2}}', ['o', 'a'], 'b'), '{"o":{"a":1},"o":{"c":2}}')
 })
 
 test('a missing field is appended behind the last value, right before the closing brace', () => {
@@ -114,6 +122,10 @@ test('edits of text mean what edits of the parsed value mean', () => {
       const set = setRaw(text, keys, '"new"')
       if (set !== undefined) assert.equal(rawAt(set, keys), '"new"')
       else assert.equal(around(parse(text), keys), undefined)
+      const whole = parse(text)
+      const into = around(whole, keys)
+      if (into !== undefined) into[last] = 'new'
+      if (set !== undefined && into !== undefined) assert.deepEqual(parse(set), whole)
     }),
   )
 })

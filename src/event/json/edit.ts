@@ -10,6 +10,9 @@
  *   one goes with all up to the closing brace. Every occurrence goes, within every object that the path's keys lead to.
  * - rename: the key is replaced in its place; other fields of the object with the old or the new key are removed.
  *
+ * Where set and rename change a field, earlier fields with the same key go, and so do those with the key of an object on the way: nobody counts them, but they may hold
+ * what the change is to hide.
+ *
  * With these rules the order in which different fields are edited makes no difference to the bytes, except that appended fields stand in the order they were set.
  */
 
@@ -45,6 +48,7 @@ export function rawAt(text: string, path: readonly string[]): string | undefined
 export function setRaw(text: string, path: readonly string[], value: string): string | undefined {
   const at = holder(text, path)
   if (at === undefined) return undefined
+  if (at.repeated) return setRaw(withoutRepeats(text, path), path, value)
   const { found, depth } = at
   const key = path[depth] ?? ''
   const member = depth === path.length - 1 ? last(found, key) : undefined
@@ -65,6 +69,7 @@ export function renameRaw(text: string, path: readonly string[], key: string): s
   const at = holder(text, path)
   const kept = at === undefined || at.depth < path.length - 1 || old === key ? undefined : last(at.found, old)
   if (at === undefined || kept === undefined) return text
+  if (at.repeated) return renameRaw(withoutRepeats(text, path), path, key)
   const { members, close } = at.found
   const others = members.flatMap((member, index) => (member !== kept && (member.key === old || member.key === key) ? [index] : []))
   let result = text.slice(0, kept.keyStart) + JSON.stringify(key) + text.slice(kept.keyEnd)
@@ -88,6 +93,24 @@ function removeWithin(text: string, from: number, path: readonly string[]): stri
   return result
 }
 
+/** Removes the fields that have the key of the path, or of an object on its way, and are not the last ones that have it. */
+function withoutRepeats(text: string, path: readonly string[]): string {
+  let result = text
+  let from = 0
+  for (const key of path) {
+    const found = objectAt(result, from)
+    const member = found === undefined ? undefined : last(found, key)
+    if (found === undefined || member === undefined) return result
+    const { members, close } = found
+    const hits = members.flatMap((one, index) => (one.key === key && one !== member ? [index] : []))
+    const before = result.length
+    for (const span of spans(members, hits, close).reverse()) result = result.slice(0, span.from) + result.slice(span.to)
+    // What went stood in front.
+    from = member.start - (before - result.length)
+  }
+  return result
+}
+
 /** What goes when the members at `hits`, in order, are removed. */
 function spans(members: readonly Member[], hits: readonly number[], close: number): { readonly from: number; readonly to: number }[] {
   return hits.map((hit, order) => {
@@ -103,13 +126,18 @@ function shift(member: Member, by: number): Member {
   return { key: member.key, keyStart: member.keyStart + by, keyEnd: member.keyEnd + by, start: member.start + by, end: member.end + by }
 }
 
-/** The object that holds the path's last key, or the deepest one that is there; undefined where something on the way is not an object. */
-function holder(text: string, path: readonly string[]): { readonly found: Found; readonly depth: number } | undefined {
+/**
+ * The object that holds the path's last key, or the deepest one that is there; undefined where something on the way is not an object. `repeated` says that one of the
+ * path's keys stands more than once where it was looked for.
+ */
+function holder(text: string, path: readonly string[]): { readonly found: Found; readonly depth: number; readonly repeated: boolean } | undefined {
   let found = objectAt(text, 0)
+  let repeated = false
   for (let depth = 0; found !== undefined; depth++) {
-    if (depth >= path.length - 1) return { found, depth }
-    const member = last(found, path[depth] ?? '')
-    if (member === undefined) return { found, depth }
+    const key = path[depth] ?? ''
+    const member = last(found, key)
+    if (member !== undefined && found.members.some(one => one.key === key && one !== member)) repeated = true
+    if (member === undefined || depth >= path.length - 1) return { found, depth, repeated }
     found = objectAt(text, member.start)
   }
   return undefined
