@@ -35,9 +35,10 @@ export async function runFile(file: string, options: RunFileOptions = {}): Promi
   const loaded = await load(file, folder, all)
   const config = inputDeadLetters === undefined ? loaded.config : fromDeadLetters(loaded.config, resolve(folder, inputDeadLetters))
   onLoaded?.(config)
-  const start: PipelineStart = loaded.module === undefined ? { kind: 'config', config } : { kind: 'module', file: loaded.module, config }
   // The module beside this one, in the form that this one has: source or built.
-  const url = new URL(`./worker${extname(import.meta.url)}`, import.meta.url)
+  const module = new URL(`./worker${extname(import.meta.url)}`, import.meta.url).href
+  const start: PipelineStart = loaded.module === undefined ? { kind: 'config', config, module } : { kind: 'module', file: loaded.module, config, module }
+  const url = new URL('../bin/worker.js', import.meta.url)
   return runPipeline(config, loaded.registry, { ...rest, thread: { url, data: start } })
 }
 

@@ -2,8 +2,12 @@
 import type { PipelineConfig, Registry } from './engine/index.ts'
 import { registry } from './registry.ts'
 
-/** What travels to a worker: the whole config, or the module that makes it. */
-export type PipelineStart = { readonly kind: 'config'; readonly config: PipelineConfig } | { readonly kind: 'module'; readonly file: string; readonly config: PipelineConfig }
+/** What travels to a worker: the whole config, and the module that makes its components where it is a TypeScript pipeline. */
+export type PipelineStart = ({ readonly kind: 'config' } | { readonly kind: 'module'; readonly file: string }) & {
+  readonly config: PipelineConfig
+  /** URL of worker.ts, or what was built of it, for bin/worker.js. */
+  readonly module: string
+}
 
 export async function loadStart(start: PipelineStart): Promise<{ readonly config: PipelineConfig; readonly registry: Registry }> {
   if (start.kind === 'config') return { config: start.config, registry }

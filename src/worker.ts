@@ -1,12 +1,10 @@
-/** The module that a worker thread runs. */
-import { enableCompileCache } from 'node:module'
+/** The module that a worker thread runs; bin/worker.js loads it. */
 import { parentPort, workerData } from 'node:worker_threads'
+import { serveHost } from './engine/index.ts'
 import type { HostData } from './engine/index.ts'
+import { answerToOwnName } from './own-name.ts'
+import { loadStart } from './start.ts'
 import type { PipelineStart } from './start.ts'
-
-// Each thread has to ask for the compiled code that the main thread has kept, before it loads anything: it is then ready in a third of the time.
-enableCompileCache()
-const [{ serveHost }, { answerToOwnName }, { loadStart }] = await Promise.all([import('./engine/index.ts'), import('./own-name.ts'), import('./start.ts')])
 
 if (parentPort !== null) {
   answerToOwnName()
