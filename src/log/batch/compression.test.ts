@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { lz4Compress, snappyCompress } from '@platformatic/wasm-utils/bundled'
+import fc from 'fast-check'
 import type { Compression } from '../log.ts'
 import { decompress } from './compression.ts'
 import { BatchWriter, CODECS, RecordCursor, checkBatch, compressBatch, compressionOf, decompressBatches, records, sign, stamp } from './index.ts'
@@ -97,4 +99,29 @@ test('bytes behind packed records are noticed', () => {
     assert.equal(Buffer.from(decompress(codec, packed)).toString(), 'abc')
     assert.throws(() => decompress(codec, Buffer.concat([packed, Buffer.from('garbage')])), { code: 'LOG_CORRUPT' }, CODECS[codec])
   }
+})
+
+/** Bytes with repetitions of every distance and length. */
+const repetitive = fc
+  .array(fc.oneof(fc.uint8Array({ minLength: 1, maxLength: 40 }), fc.tuple(fc.nat(300), fc.nat(400))), { maxLength: 60 })
+  .map(parts => {
+    const out: number[] = [1]
+    for (const part of parts) {
+      if (part instanceof Uint8Array) out.push(...part)
+      else for (let count = part[1], from = Math.max(out.length - 1 - part[0], 0); count > 0; count--) out.push(out[from++] ?? 0)
+    }
+    return Buffer.from(out)
+  })
+
+test('what the package packs is unpacked to the same bytes, up to the very limit', () => {
+  fc.assert(
+    fc.property(repetitive, bytes => {
+      for (const [codec, packed] of [['lz4', lz4Compress(bytes)], ['snappy', snappyCompress(bytes)]] as const) {
+        const unpacked = decompress(CODECS.indexOf(codec), packed, bytes.length)
+        assert.ok(bytes.equals(unpacked), codec)
+        if (bytes.length > 0) assert.throws(() => decompress(CODECS.indexOf(codec), packed, bytes.length - 1), { code: 'LOG_CORRUPT', message: /more than/ })
+      }
+    }),
+    { numRuns: 500 },
+  )
 })

@@ -30,7 +30,7 @@ export function unpackLz4(bytes: Uint8Array, bytesMax: number): Uint8Array {
   const sizeClass = (view.getUint8(5) >> 4) & 7
   if (sizeClass < 4) throw new Error('an LZ4 frame with an impossible block size')
   const blockMax = 1 << (8 + 2 * sizeClass)
-  const out = new Unpacked(bytesMax, bytes.length * 4)
+  const out = new Unpacked(bytes, bytesMax, bytes.length * 4)
   let at = 7 + ((flags & CONTENT_SIZE) === 0 ? 0 : 8)
   for (;;) {
     if (at + 4 > bytes.length) throw new Error('an LZ4 frame that ends too early')
@@ -40,7 +40,7 @@ export function unpackLz4(bytes: Uint8Array, bytesMax: number): Uint8Array {
     const size = word % STORED
     if (size > blockMax || at + size > bytes.length) throw new Error('an LZ4 block that reaches beyond its frame')
     const start = out.length
-    if (word >= STORED) out.literals(bytes, at, at + size)
+    if (word >= STORED) out.literals(at, at + size)
     else unpackBlock(bytes, at, at + size, out, (flags & LINKED_OFF) === 0 ? 0 : start)
     if (out.length - start > blockMax) throw new Error('an LZ4 block that unpacks to more than its frame allows')
     at += size + ((flags & BLOCK_CHECK) === 0 ? 0 : 4)
@@ -64,7 +64,7 @@ function unpackBlock(bytes: Uint8Array, from: number, to: number, out: Unpacked,
       }
     }
     if (at + literals > to) throw new Error('LZ4 literals that reach beyond their block')
-    out.literals(bytes, at, at + literals)
+    out.literals(at, at + literals)
     at += literals
     if (at === to) return
     if (at + 2 > to) throw new Error('an LZ4 block that ends too early')

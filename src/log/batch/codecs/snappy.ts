@@ -14,7 +14,7 @@ const XERIAL_HEADER_BYTES = 16
 /** The content. Throws an Error where the bytes are not Snappy, or hold more than `bytesMax`. */
 export function unpackSnappy(bytes: Uint8Array, bytesMax: number): Uint8Array {
   const isXerial = bytes.length >= XERIAL_HEADER_BYTES && XERIAL.every((byte, index) => bytes[index] === byte)
-  const out = new Unpacked(bytesMax, bytes.length * 4)
+  const out = new Unpacked(bytes, bytesMax, bytes.length * 4)
   if (!isXerial) unpackRaw(bytes, 0, bytes.length, out, bytesMax)
   for (let at = XERIAL_HEADER_BYTES; isXerial && at < bytes.length; ) {
     if (at + 4 > bytes.length) throw new Error('Snappy that ends too early')
@@ -50,7 +50,7 @@ function unpackRaw(bytes: Uint8Array, from: number, to: number, out: Unpacked, b
       }
       if (at + count > to) throw new Error('Snappy literals that reach beyond their block')
       if (out.length + count > end) throw new Error('Snappy that is longer than it says')
-      out.literals(bytes, at, at + count)
+      out.literals(at, at + count)
       at += count
     } else {
       const width = kind === 3 ? 4 : kind

@@ -1,28 +1,44 @@
 /**
- * What a packed batch unpacks to, as it grows: bytes that are copied, and repetitions of what is there already. Never more than its limit, which is checked
- * before anything is written.
+ * What a packed batch unpacks to, as it grows: bytes of the input that are copied, and repetitions of what is there already. Never more than its limit, which is
+ * checked before anything is written.
+ *
+ * Short runs are copied by words and may scribble up to seven bytes beyond their end, which the next run overwrites: the array has room for that behind its
+ * limit, and no word is read from behind the input.
  */
+const SCRIBBLE = 8
+/** Longer runs are copied by a call. */
+const WORDS_MAX = 128
+
 export class Unpacked {
   length = 0
   readonly #limit: number
+  readonly #source: Uint8Array
+  readonly #sourceView: DataView
   #bytes: Uint8Array
+  #view: DataView
 
   /** `guess`: bytes to begin with. */
-  constructor(limit: number, guess: number) {
+  constructor(source: Uint8Array, limit: number, guess: number) {
     this.#limit = limit
-    this.#bytes = Buffer.allocUnsafeSlow(Math.min(limit, Math.max(guess, 64)))
+    this.#source = source
+    this.#sourceView = viewOf(source)
+    this.#bytes = Buffer.allocUnsafeSlow(Math.min(limit, Math.max(guess, 64)) + SCRIBBLE)
+    this.#view = viewOf(this.#bytes)
   }
 
-  /** Copies `source[from, to)`. */
-  literals(source: Uint8Array, from: number, to: number): void {
-    const count = to - from
+  /** Copies `[from, to)` of the input. */
+  literals(from: number, to: number): void {
     let at = this.length
-    if (at + count > this.#bytes.length) this.#grow(at + count)
-    const bytes = this.#bytes
-    this.length = at + count
-    // A loop copies short runs faster than a call does.
-    if (count <= 32) while (from < to) bytes[at++] = source[from++] ?? 0
-    else bytes.set(source.subarray(from, to), at)
+    const end = at + to - from
+    if (end > this.#bytes.length - SCRIBBLE) this.#grow(end)
+    this.length = end
+    if (to - from > WORDS_MAX || to + SCRIBBLE > this.#source.length) {
+      this.#bytes.set(this.#source.subarray(from, to), at)
+      return
+    }
+    const view = this.#view
+    const source = this.#sourceView
+    for (; at < end; at += 8, from += 8) view.setBigUint64(at, source.getBigUint64(from))
   }
 
   /** Repeats `count` bytes that lie `distance` back; they may overlap what is written. `floor` is where the bytes begin that may be repeated. */
@@ -30,11 +46,18 @@ export class Unpacked {
     let at = this.length
     let from = at - distance
     if (distance === 0 || from < floor) throw new Error('a repetition of what is not there')
-    if (at + count > this.#bytes.length) this.#grow(at + count)
+    const end = at + count
+    if (end > this.#bytes.length - SCRIBBLE) this.#grow(end)
+    this.length = end
     const bytes = this.#bytes
-    const end = this.length = at + count
-    if (count > 64 && distance >= count) bytes.copyWithin(at, from, from + count)
-    else while (at < end) bytes[at++] = bytes[from++] ?? 0
+    if (distance < 8) {
+      while (at < end) bytes[at++] = bytes[from++] ?? 0
+    } else if (count > WORDS_MAX && distance >= count) {
+      bytes.copyWithin(at, from, from + count)
+    } else {
+      const view = this.#view
+      for (; at < end; at += 8, from += 8) view.setBigUint64(at, view.getBigUint64(from))
+    }
   }
 
   take(): Uint8Array {
@@ -43,8 +66,11 @@ export class Unpacked {
 
   #grow(needed: number): void {
     if (needed > this.#limit) throw new Error(`more than ${this.#limit} bytes when unpacked`)
-    const larger = Buffer.allocUnsafeSlow(Math.min(this.#limit, Math.max(needed, this.#bytes.length * 2)))
+    const larger = Buffer.allocUnsafeSlow(Math.min(this.#limit, Math.max(needed, this.#bytes.length * 2)) + SCRIBBLE)
     larger.set(this.#bytes.subarray(0, this.length))
     this.#bytes = larger
+    this.#view = viewOf(larger)
   }
 }
+
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
