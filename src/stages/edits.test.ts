@@ -108,6 +108,16 @@ test('a field that is renamed to its own name is left alone', async () => {
   assert.deepEqual((await run('rename', { a: 'a' }, [text])).texts, [text])
 })
 
+test('mask hides numbers, true and false as they are written; null and what is missing stay', async () => {
+  const masked = async (config: object, raw: string): Promise<string[]> => (await run('mask', { fields: ['v', 'none'], ...config }, [`{"v":${raw} }`])).texts
+  assert.deepEqual(await masked({}, '12.50'), ['{"v":"***" }'])
+  assert.deepEqual(await masked({ how: 'keep_last' }, '12345678901234567890'), ['{"v":"***7890" }'])
+  assert.deepEqual(await masked({ how: 'keep_first', keep: 2 }, '-1.50e3'), ['{"v":"-1***" }'])
+  assert.deepEqual(await masked({ how: 'email' }, 'false'), ['{"v":"f***" }'])
+  assert.deepEqual(await masked({ how: 'hash', key: 'k' }, '7'), await masked({ how: 'hash', key: 'k' }, '"7"'))
+  for (const how of ['redact', 'keep_last', 'keep_first', 'email', 'hash']) assert.deepEqual(await masked({ how, key: 'k' }, 'null'), ['{"v":null }'])
+})
+
 test('hash is HMAC-SHA-256 in hex: test case 2 of RFC 4231', async () => {
   const { values } = await run('mask', { fields: 'v', how: 'hash', key: 'Jefe' }, [{ v: 'what do ya want for nothing?' }])
   assert.deepEqual(values, [{ v: '5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843' }])

@@ -3,7 +3,8 @@
  *
  * `redact`: the whole text becomes `fill`. `hash`: HMAC-SHA-256 with `key`, as hex; equal texts stay equal. `keep_last: n` and `keep_first: n` keep that many
  * characters, the rest becomes `fill`. `email` keeps the first character and what begins at the `@`: `a***@example.com`.
- * A text of at most as many characters as are kept is hidden whole. A missing field is left alone; a field that is no text rejects the event.
+ * A text of at most as many characters as are kept is hidden whole. Numbers, true and false are hidden as they are written, and become texts. A missing field and null
+ * are left alone: there is nothing to hide. An object or a list rejects the event.
  */
 import { createHmac } from 'node:crypto'
 import { SluiceError } from '../base/index.ts'
@@ -32,10 +33,14 @@ function cut(text: string, first: number, last: number, from: string | undefined
 export const mask: StageDeclaration = defineStage({
   type: 'mask',
   summary: 'Hide texts: redact, hash, or keep a part',
+  description:
+    'Numbers, `true` and `false` are masked as they are written in the event (`4111111111111111` becomes `"***1111"`), so the result is always a text. A missing field stays missing and `null` stays `null`. ' +
+    'An object or a list can\'t be masked: name the fields inside of it. One field that can\'t be masked rejects the event, of which then nothing is masked.',
   config: CONFIG,
   examples: [
     { title: 'An e-mail address', config: { fields: 'email', how: 'email' }, input: [{ email: 'ana@example.com' }], output: [{ email: 'a***@example.com' }] },
     { title: 'The last four digits', config: { fields: ['card'], how: 'keep_last' }, input: [{ card: '4111111111111111' }], output: [{ card: '***1111' }] },
+    { title: 'A number becomes a text, null stays null', config: { fields: ['pin', 'phone'] }, input: [{ pin: 4711, phone: null }], output: [{ pin: '***', phone: null }] },
   ],
   create: ({ fields, how, keep, fill, key }) => {
     if (how === 'hash' && key === undefined) throw new SluiceError('CONFIG_VALUE', 'mask: "hash" needs a "key".')
@@ -55,8 +60,9 @@ export const mask: StageDeclaration = defineStage({
           const raw = rawField(event, path)
           if (raw === undefined) return []
           const value = JSON.parse(raw) as JsonValue // The field's own JSON text.
-          if (typeof value !== 'string') throw new SluiceError('FIELD_TYPE', `mask: ${path.join('.')} is ${kindOf(value)}, not a text.`)
-          return [{ path, raw: JSON.stringify(hide(value)) }]
+          if (value === null) return []
+          if (typeof value === 'object') throw new SluiceError('FIELD_TYPE', `mask: ${path.join('.')} is ${kindOf(value)}, which can't be masked. Name the fields inside of it.`)
+          return [{ path, raw: JSON.stringify(hide(typeof value === 'string' ? value : raw)) }]
         })
         for (const { path, raw } of masked) setField(event, path, raw)
         out.emit(event)
