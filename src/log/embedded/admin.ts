@@ -109,6 +109,7 @@ export class EmbeddedAdmin implements Admin {
     return this.#do(call, `The deletion of the group "${group}"`, async () => {
       this.#parts.groups.checkIdle(group)
       await this.#parts.offsets.deleteGroup(group)
+      this.#parts.groups.forget(group)
     })
   }
 

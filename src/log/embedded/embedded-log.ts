@@ -138,7 +138,15 @@ export class EmbeddedLog implements Log {
         await this.#cleaner.close()
       })
     } finally {
-      await this.#parts.catalog.close().finally(async () => this.#lock.release())
+      await this.#closeFolder()
+    }
+  }
+
+  async #closeFolder(): Promise<void> {
+    try {
+      await this.#parts.catalog.close()
+    } finally {
+      await this.#lock.release()
     }
   }
 

@@ -19,6 +19,8 @@ export interface Cursor {
   /** Undefined while it is being found out. */
   position: bigint | undefined
   isPaused: boolean
+  /** True while it is given back: the position stays known, nothing more is read. */
+  isRevoked: boolean
   /** Counts up with each seek, so that what was read before is not handed out after. */
   turn: number
   /** Why there is no position, to be told at the next fetch. */
@@ -66,7 +68,7 @@ export class Fetcher {
   }
 
   add(partition: Partition, position: bigint | undefined): Cursor {
-    const cursor: Cursor = { partition, position, isPaused: false, turn: 0, failure: undefined }
+    const cursor: Cursor = { partition, position, isPaused: false, isRevoked: false, turn: 0, failure: undefined }
     this.#cursors.set(partitionKey(partition), cursor)
     this.wake()
     return cursor
@@ -77,6 +79,12 @@ export class Fetcher {
     if (cursor !== undefined) cursor.turn++
     this.#cursors.delete(partitionKey(partition))
     this.wake()
+  }
+
+  /** Reads nothing more from a partition, also nothing that is on its way. */
+  revoke(cursor: Cursor): void {
+    cursor.isRevoked = true
+    cursor.turn++
   }
 
   moveTo(cursor: Cursor, position: bigint | undefined): void {
@@ -148,7 +156,7 @@ export class Fetcher {
     for (let step = 0; step < cursors.length && left > 0; step++) {
       const index = (this.#next + step) % cursors.length
       const cursor = cursors[index]
-      if (cursor === undefined || cursor.isPaused) continue
+      if (cursor === undefined || cursor.isPaused || cursor.isRevoked) continue
       const { turn } = cursor
       const fetched = await this.#readOne(cursor, left, found.length === 0)
       if (fetched === undefined) continue
@@ -202,8 +210,8 @@ export class Fetcher {
       }
       this.#wake = over
       cancels.push(this.#clock.timer(ms, over))
-      for (const { partition, position, isPaused } of this.#cursors.values()) {
-        if (isPaused || position === undefined || partition.gone) continue
+      for (const { partition, position, isPaused, isRevoked } of this.#cursors.values()) {
+        if (isPaused || isRevoked || position === undefined || partition.gone) continue
         // What a committed reader waits for is a marker, and that moves the end as well.
         const { storage } = partition
         cancels.push(storage.onEnd(position > storage.end ? position : storage.end, over))

@@ -136,10 +136,15 @@ export class EmbeddedGroupConsumer implements GroupConsumer, GroupMember {
 
   /** Once per partition, one call at a time: the group may ask while the member leaves. */
   revoke(partitions: readonly TopicPartition[]): Promise<void> {
-    const given = partitions.filter(partition => this.#fetcher.find(partition) !== undefined)
-    for (const partition of given) this.#fetcher.remove(partition)
+    const cursors = partitions.flatMap(partition => this.#fetcher.find(partition) ?? []).filter(({ isRevoked }) => !isRevoked)
+    for (const cursor of cursors) this.#fetcher.revoke(cursor)
     return this.#revoking.run(async () => {
-      if (given.length > 0) await this.#options.onRevoked?.(given)
+      try {
+        if (cursors.length > 0) await this.#options.onRevoked?.(cursors.map(({ partition: { topic, partition } }) => ({ topic, partition })))
+      } finally {
+        // Unless it was taken away meanwhile, and maybe given again.
+        for (const cursor of cursors) if (this.#fetcher.find(cursor.partition) === cursor) this.#fetcher.remove(cursor.partition)
+      }
     })
   }
 

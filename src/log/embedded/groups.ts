@@ -44,6 +44,10 @@ interface Seat {
   readonly member: GroupMember
   readonly owned: Map<string, TopicPartition>
   lastSeen: number
+  /** True until its first share: it waits for others, and can't ask for records. */
+  isJoining: boolean
+  /** True while it finishes the work on partitions that were asked back; `rebalanceTimeout` bounds that. */
+  isGivingBack: boolean
   cancelSession: () => void
 }
 
@@ -94,7 +98,7 @@ export class Groups {
     }
     if (group.seats.size >= MEMBERS_MAX) throw new SluiceError('LOG_SETTING', `The group "${name}" has ${MEMBERS_MAX} members, and that is the limit.`)
     this.#groups.set(name, group)
-    const seat: Seat = { member, owned: new Map(), lastSeen: this.#parts.clock.monotonic(), cancelSession: () => undefined }
+    const seat: Seat = { member, owned: new Map(), lastSeen: this.#parts.clock.monotonic(), isJoining: true, isGivingBack: false, cancelSession: () => undefined }
     group.seats.set(member.id, seat)
     this.#watch(group, seat)
     await this.#rebalance(group)
@@ -156,6 +160,12 @@ export class Groups {
     if (this.#parts.offsets.hasStaged(name)) throw new SluiceError('LOG_GROUP_BUSY', `An open transaction has offsets of the group "${name}".`)
   }
 
+  /** The group was deleted. */
+  forget(name: string): void {
+    this.checkIdle(name)
+    this.#groups.delete(name)
+  }
+
   describe(name: string): Omit<GroupDescription, 'offsets'> {
     const group = this.#groups.get(name)
     if (group === undefined) {
@@ -194,16 +204,21 @@ export class Groups {
   #watch(group: Group, seat: Seat): void {
     const { member } = seat
     const { clock } = this.#parts
-    const left = member.isPolling ? member.sessionTimeout : seat.lastSeen + member.sessionTimeout - clock.monotonic()
+    const isBusy = member.isPolling || seat.isJoining || seat.isGivingBack
+    const left = isBusy ? member.sessionTimeout : seat.lastSeen + member.sessionTimeout - clock.monotonic()
     seat.cancelSession = clock.timer(Math.max(1, left), () => {
-      // While the group is shared out anew, a member that gives partitions back has `rebalanceTimeout` for it.
-      const isAlive = member.isPolling || group.balancing !== undefined || clock.monotonic() - seat.lastSeen < member.sessionTimeout
+      const isAlive = member.isPolling || seat.isJoining || seat.isGivingBack || clock.monotonic() - seat.lastSeen <= member.sessionTimeout
       if (isAlive) return this.#watch(group, seat)
-      this.#remove(group, member.id)
-      this.#parts.warn(`A member of the group "${group.name}" did not ask for records within ${member.sessionTimeout} ms: others take its partitions.`)
-      member.lose([...seat.owned.values()])
+      this.#drop(group, seat, `did not ask for records within ${member.sessionTimeout} ms`)
       void this.#rebalance(group)
     })
+  }
+
+  /** Takes everything from a member without asking. */
+  #drop(group: Group, { member, owned }: Seat, why: string): void {
+    this.#remove(group, member.id)
+    this.#parts.warn(`A member of the group "${group.name}" ${why}: others take its partitions.`)
+    member.lose([...owned.values()])
   }
 
   #topicsChanged(): void {
@@ -263,27 +278,36 @@ export class Groups {
     group.balancing = undefined
   }
 
-  async #takeBack(group: Group, { member, owned }: Seat, share: readonly TopicPartition[]): Promise<void> {
+  async #takeBack(group: Group, seat: Seat, share: readonly TopicPartition[]): Promise<void> {
+    const { member, owned } = seat
     const stays = new Set(share.map(partitionKey))
     const given = [...owned.values()].filter(partition => !stays.has(partitionKey(partition)))
     if (given.length === 0) return
-    const { promise: late, resolve } = Promise.withResolvers<void>()
-    const cancel = this.#parts.clock.timer(member.rebalanceTimeout, () => {
-      this.#parts.warn(`A member of the group "${group.name}" did not give back its partitions within ${member.rebalanceTimeout} ms: others take them.`)
-      resolve()
-    })
-    const finished = member.revoke(given).catch((error: unknown) => {
+    const { promise: late, resolve } = Promise.withResolvers<boolean>()
+    const cancel = this.#parts.clock.timer(member.rebalanceTimeout, () => resolve(true))
+    seat.isGivingBack = true
+    const finished = member.revoke(given).then(() => false, (error: unknown) => {
       this.#parts.warn(`A member of the group "${group.name}" failed while it gave partitions back: ${String(error)}`)
+      return false
     })
-    await Promise.race([finished, late])
+    const isLate = await Promise.race([finished, late])
     cancel()
+    seat.isGivingBack = false
+    seat.lastSeen = this.#parts.clock.monotonic()
+    if (isLate && group.seats.get(member.id) === seat) {
+      this.#drop(group, seat, `did not give back its partitions within ${member.rebalanceTimeout} ms`)
+      group.isStale = true
+    }
     for (const partition of given) owned.delete(partitionKey(partition))
   }
 
   #handOut(group: Group, shares: ReadonlyMap<string, readonly TopicPartition[]>): void {
-    for (const { member, owned } of group.seats.values()) {
+    for (const seat of group.seats.values()) {
+      const { member, owned } = seat
       const added = (shares.get(member.id) ?? []).filter(partition => !owned.has(partitionKey(partition)))
       for (const partition of added) owned.set(partitionKey(partition), partition)
+      if (seat.isJoining) seat.lastSeen = this.#parts.clock.monotonic()
+      seat.isJoining = false
       member.assign(added, group.generation)
     }
   }
