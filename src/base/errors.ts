@@ -69,6 +69,7 @@ export const ERRORS = {
   LOG_SETTING: entry('A setting of a topic is not possible.', 'A value out of range, or one that this log does not have.', 'See the message.'),
   LOG_OFFSET_OUT_OF_RANGE: entry('An offset lies outside of what the partition holds.', 'Retention deleted the records, or the topic was made anew.', 'Start from `earliest` or `latest`, or reset the offsets of the group.'),
   LOG_BATCH_TOO_LARGE: entry('A record or batch is larger than the topic takes.', 'A very large record, or a small limit.', 'Raise the topic\'s limit, or make the record smaller.'),
+  LOG_RECORD: entry('A record can\'t be written as it is.', 'Its timestamp is no whole number of milliseconds, or lies beyond 2^52.', 'Correct the record; nothing of it was written.'),
   LOG_CORRUPT: entry('A record batch is damaged.', 'The disk or a program changed bytes, or the sender made a mistake.', 'The rest stays readable; see the quarantined offsets, and restore them from a copy if you have one.'),
   LOG_STOPPED: entry('A partition takes no more records.', 'A sync to disk failed: what the disk holds is unknown.', 'Look at the disk, then open the log anew; nothing acknowledged is lost unless the disk lost it.'),
   LOG_DISK_FULL: entry('There is no room on the disk.', 'The disk is full, or a quota is used up.', 'Make room; the work goes on by itself.', true),

@@ -2,8 +2,8 @@
  * Packs and unpacks the records of batches. The header stays readable; what follows it is one packed block.
  *
  * gzip and zstd are Node's. LZ4 (frames) and Snappy are packed by `@platformatic/wasm-utils`, loaded when first used, and unpacked by `codecs/`: that package
- * can't be limited, and one damaged batch leaves its memory unusable for good. Packing goes through its second entry, `bundled`, whose memory is its own and
- * not the one that the Kafka client unpacks with.
+ * takes no limit, and each damaged batch takes a piece of its memory for good, until nothing works any more. Packing goes through its second entry, `bundled`,
+ * whose memory is its own and not the one that the Kafka client unpacks with.
  *
  * Unpacking is bounded by the caller's limit, and everything wrong is LOG_CORRUPT.
  */

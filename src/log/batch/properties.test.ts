@@ -66,6 +66,41 @@ test('lines and slices give the bytes of single records', () => {
   )
 })
 
+test('a key and a value of one array give the bytes of a record made of both', () => {
+  const part = fc.tuple(fc.nat(200), fc.nat(200)).map(([one, other]) => [Math.min(one, other), Math.max(one, other)] as const)
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 200, maxLength: 200 }), fc.array(fc.tuple(fc.option(part), part, timestamp), { maxLength: 10 }), (all, parts) => {
+      const [one, two] = [new BatchWriter({ bytes: 64 }), new BatchWriter()]
+      for (const [key, [from, to], time] of parts) {
+        one.addKeyedSlice(all, key?.[0] ?? -1, key?.[1] ?? -1, from, to, time)
+        two.add(key && all.subarray(...key), all.subarray(from, to), undefined, time)
+      }
+      assert.deepEqual(one.finish(), two.finish())
+    }),
+  )
+})
+
+test('what can not be written is refused before anything is', () => {
+  const writer = new BatchWriter()
+  const line = Buffer.from('abc\n')
+  writer.addLines(line, [4], 1, 5)
+  for (const time of [0.5, Number.NaN, Infinity, 2 ** 53, -(2 ** 53)]) {
+    assert.throws(() => writer.add(null, line, [], time), { code: 'LOG_RECORD' })
+    assert.throws(() => writer.addSlice(line, 0, 4, time), { code: 'LOG_RECORD' })
+    assert.throws(() => writer.addLines(line, [4], 1, time), { code: 'LOG_RECORD' })
+  }
+  for (const [from, to] of [[-1, 2], [3, 2], [0, 5]] as const) {
+    assert.throws(() => writer.addSlice(line, from, to, 5), { code: 'INTERNAL' })
+    if (from >= 0) assert.throws(() => writer.addKeyedSlice(line, from, to, 0, 1, 5), { code: 'INTERNAL' })
+  }
+  assert.throws(() => writer.addLines(line, [4, 2], 2, 9), { code: 'INTERNAL' })
+  assert.throws(() => writer.addLines(line, [4, 5], 2, 9), { code: 'INTERNAL' })
+  writer.addLines(line, [], 0, 9)
+  const batch = writer.finish()
+  assert.deepEqual([...records(batch)].map(one => [one.timestamp, String(one.value)]), [[5, 'abc']])
+  assert.equal(maxTimestampOf(batch), 5)
+})
+
 test('numbers of variable length are written as the format says', () => {
   const target = new Uint8Array(16)
   fc.assert(

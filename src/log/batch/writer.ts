@@ -5,8 +5,8 @@
  *     writer.add(key, value, headers, Date.now())
  *     const batch = writer.finish()          // belongs to the caller; the writer begins anew
  *
- * The batch has the offset 0 and no producer: `stamp` and `sign` put both in later. The first record's timestamp is the base of the others'. A record that does
- * not fit any more is refused before a byte of it is written.
+ * The batch has the offset 0 and no producer: `stamp` and `sign` put both in later. The first record's timestamp is the base of the others'. A record that is
+ * refused (LOG_BATCH_TOO_LARGE, LOG_RECORD) leaves no byte behind; those before it stay.
  */
 import { SluiceError } from '../../base/index.ts'
 import type { RecordHeader } from '../log.ts'
@@ -20,13 +20,14 @@ export interface BatchWriterOptions {
   readonly bytesMax?: number | undefined
 }
 
+/** Differences of two such times are exact. */
+const TIMESTAMP_MAX = 2 ** 52
 /** Of a batch without records. */
 const NO_TIMESTAMP = -1
 /** Bytes of a record at most besides its value: length, attributes, two deltas, two lengths, number of headers. */
 const OVERHEAD_MAX = 5 + 1 + 10 + 5 + 1 + 5 + 1
 /** The length -1 as it is written. */
 const NULL = 1
-const NO_HEADERS: readonly RecordHeader[] = []
 /** Up to these lengths a loop copies faster than a call: by bytes, and by words where both sides have a view. */
 const BYTES_LOOP_MAX = 24
 const WORDS_LOOP_MAX = 128
@@ -56,12 +57,16 @@ export class BatchWriter {
   }
 
   /** Appends a record. `null` is absent; a value of null is a tombstone. */
-  add(key: Uint8Array | null, value: Uint8Array | null, headers: readonly RecordHeader[] = NO_HEADERS, timestamp = 0): void {
-    const headerBytes = headers.length === 0 ? 1 : sizeOfHeaders(headers)
-    this.#begin(lengthSize(key) + lengthSize(value) + headerBytes, timestamp)
+  add(key: Uint8Array | null, value: Uint8Array | null, headers: readonly RecordHeader[] | undefined, timestamp: number): void {
+    const hasHeaders = headers !== undefined && headers.length > 0
+    this.#begin(lengthSize(key) + lengthSize(value) + (hasHeaders ? sizeOfHeaders(headers) : 1), timestamp)
     this.#put(key)
     this.#put(value)
-    this.#at = writeVarint(this.#bytes, this.#at, headers.length)
+    this.#at = writeVarint(this.#bytes, this.#at, hasHeaders ? headers.length : 0)
+    if (hasHeaders) this.#putHeaders(headers)
+  }
+
+  #putHeaders(headers: readonly RecordHeader[]): void {
     for (const [name, content] of headers) {
       this.#put(Buffer.from(name))
       this.#put(content)
@@ -70,21 +75,24 @@ export class BatchWriter {
 
   /** Appends a record without key and headers, whose value is `bytes[from, to)`. */
   addSlice(bytes: Uint8Array, from: number, to: number, timestamp: number): void {
+    this.addKeyedSlice(bytes, -1, -1, from, to, timestamp)
+  }
+
+  /** The same with a key that lies in the same array; none where it begins below 0. */
+  addKeyedSlice(bytes: Uint8Array, keyFrom: number, keyTo: number, from: number, to: number, timestamp: number): void {
+    const hasKey = keyFrom >= 0
+    const keyLength = keyTo - keyFrom
     const length = to - from
-    this.#begin(2 + varintSize(length) + length, timestamp)
-    const target = this.#bytes
-    target[this.#at] = NULL
-    const at = writeVarint(target, this.#at + 1, length)
-    if (length > WORDS_LOOP_MAX) target.set(bytes.subarray(from, to), at)
-    else {
-      if (bytes !== this.#source) {
-        this.#source = bytes
-        this.#sourceView = viewOf(bytes)
-      }
-      copyWords(target, this.#view, at, bytes, this.#sourceView, from, to)
+    if (from < 0 || length < 0 || to > bytes.length || (hasKey && (keyLength < 0 || keyTo > bytes.length))) throw outside()
+    this.#begin((hasKey ? varintSize(keyLength) + keyLength : 1) + varintSize(length) + length + 1, timestamp)
+    if (bytes !== this.#source) {
+      this.#source = bytes
+      this.#sourceView = viewOf(bytes)
     }
-    target[at + length] = 0
-    this.#at = at + length + 1
+    if (hasKey) this.#putSlice(keyFrom, keyTo)
+    else this.#bytes[this.#at++] = NULL
+    this.#putSlice(from, to)
+    this.#bytes[this.#at++] = 0
   }
 
   /**
@@ -92,6 +100,7 @@ export class BatchWriter {
    * bytes between them (a line feed) are left out.
    */
   addLines(bytes: Uint8Array, ends: ArrayLike<number>, rows: number, timestamp: number, from = 0, gap = 1): void {
+    if (rows <= 0) return
     const most = this.#at + ((ends[rows - 1] ?? from) - from) + rows * OVERHEAD_MAX
     if (most <= this.#bytesMax) {
       if (most > this.#bytes.length) this.#grow(most)
@@ -107,7 +116,7 @@ export class BatchWriter {
 
   /** The same where there is room for all: nothing but local variables in the loop. */
   #putLines(bytes: Uint8Array, ends: ArrayLike<number>, rows: number, timestamp: number, from: number, gap: number): void {
-    const delta = this.#noteTime(timestamp)
+    const delta = this.#deltaOf(timestamp)
     const deltaSize = varlongSize(delta)
     const target = this.#bytes
     const view = this.#view
@@ -118,6 +127,7 @@ export class BatchWriter {
       const next = ends[row] ?? 0
       const end = next - gap
       const length = end - start
+      if (length < 0 || next > bytes.length) throw outside()
       at = writeVarint(target, at, 3 + deltaSize + varintSize(count) + varintSize(length) + length)
       target[at] = 0
       at = deltaSize === 1 ? writeVarint(target, at + 1, delta) : writeVarlong(target, at + 1, delta)
@@ -130,6 +140,7 @@ export class BatchWriter {
       target[at++] = 0
       start = next
     }
+    this.#noteTime(timestamp)
     this.#at = at
     this.count = count
   }
@@ -156,7 +167,7 @@ export class BatchWriter {
 
   /** Writes what stands before the key, and makes room for the whole record. */
   #begin(rest: number, timestamp: number): void {
-    const delta = timestamp - (this.count === 0 ? timestamp : this.#baseTimestamp)
+    const delta = this.#deltaOf(timestamp)
     const length = 1 + varlongSize(delta) + varintSize(this.count) + rest
     if (this.#at + length + 5 > this.#bytes.length) this.#grow(this.#at + length + varintSize(length))
     this.#noteTime(timestamp)
@@ -168,11 +179,26 @@ export class BatchWriter {
     this.count++
   }
 
-  /** Answers the delta to the first record. */
-  #noteTime(timestamp: number): number {
+  /** How far a record's time is from the first one's. */
+  #deltaOf(timestamp: number): number {
+    const isWhole = Number.isSafeInteger(timestamp) && timestamp >= -TIMESTAMP_MAX && timestamp <= TIMESTAMP_MAX
+    if (!isWhole) throw new SluiceError('LOG_RECORD', `The timestamp ${timestamp} is no whole number of milliseconds within 2^52.`)
+    return this.count === 0 ? 0 : timestamp - this.#baseTimestamp
+  }
+
+  #noteTime(timestamp: number): void {
     if (this.count === 0) this.#baseTimestamp = this.#maxTimestamp = timestamp
     else if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
-    return timestamp - this.#baseTimestamp
+  }
+
+  /** Copies a part of the source with its length before it. */
+  #putSlice(from: number, to: number): void {
+    const target = this.#bytes
+    const length = to - from
+    const at = writeVarint(target, this.#at, length)
+    if (length > WORDS_LOOP_MAX) target.set(this.#source.subarray(from, to), at)
+    else copyWords(target, this.#view, at, this.#source, this.#sourceView, from, to)
+    this.#at = at + length
   }
 
   #put(content: Uint8Array | null): void {
@@ -212,6 +238,8 @@ export class BatchWriter {
     sealBatch(bytes, 0, end)
   }
 }
+
+const outside = (): SluiceError => new SluiceError('INTERNAL', 'A slice for a record batch lies outside of its array.')
 
 /** Bytes of a key, a value or a part of a header with its length. */
 function lengthSize(content: Uint8Array | null): number {
