@@ -291,6 +291,7 @@ export class Coordinator {
     for (let seq = this.#cursors[level] ?? 0; ; seq++) {
       if (this.#early.delete(seq)) {
         this.#cursors[level] = seq + 1
+        this.#parts.released(level, seq)
         continue
       }
       const flight = this.#flights.get(seq)
