@@ -18,7 +18,7 @@ import type { Files } from '../../platform/index.ts'
 import type { NewTopic, TopicSettings } from '../admin.ts'
 import type { Durability, TopicPartition } from '../log.ts'
 import { Serial, eachOf } from './calls.ts'
-import { readDurable, writeDurable } from './durable-file.ts'
+import { readDurable, syncNames, writeDurable } from './durable-file.ts'
 import type { PartitionFolders } from './partition-folders.ts'
 import type { PartitionStorage, StorageSettings } from './storage/partition-port.ts'
 import { changedSettings, checkSettings, isInternal, storageSettings } from './topic-settings.ts'
@@ -169,7 +169,7 @@ export class Catalog {
       const ready = made.map((entry): Entry => ({ ...entry, state: 'ready' }))
       try {
         await eachOf(made, LANES, entry => this.#openTopic(entry))
-        await this.#parts.files.syncFolder(this.#parts.folder)
+        await syncNames(this.#parts.files, this.#parts.folder)
         await this.#write(this.#with(ready))
       } catch (error) {
         for (const { name } of made) await this.#drop(name)
@@ -194,7 +194,7 @@ export class Catalog {
       const grown: Entry = { ...entry, settings: changed, partitions: wanted }
       if (wanted > entry.partitions) await this.#write(this.#with([{ ...entry, growing: wanted }]))
       const added = await this.#openPartitions(grown, entry.partitions)
-      if (added.length > 0) await this.#parts.files.syncFolder(this.#parts.folder)
+      if (added.length > 0) await syncNames(this.#parts.files, this.#parts.folder)
       await this.#write(this.#with([grown]))
       for (const partition of topic.partitions) partition.configure(storageSettings(changed, this.#parts.durability))
       this.#topics.set(name, { ...topic, settings: changed, partitions: [...topic.partitions, ...added] })
@@ -291,7 +291,7 @@ export class Catalog {
     const from = whole ? 0 : entry.partitions
     const until = Math.max(entry.partitions, entry.growing ?? 0)
     await eachOf(Array.from({ length: until - from }, (_, index) => from + index), LANES, partition => this.#parts.folders.remove(this.#folderOf(name, partition)))
-    await this.#parts.files.syncFolder(this.#parts.folder)
+    await syncNames(this.#parts.files, this.#parts.folder)
     const topics = whole ? this.#content.topics.filter(other => other !== entry) : this.#with([{ ...entry, growing: undefined }]).topics
     await this.#write({ ...this.#content, topics })
   }

@@ -63,6 +63,24 @@ export function encodeDurable(content: unknown): Buffer {
 
 const checksum = (bytes: Uint8Array): number => crc32c(bytes, HEAD, bytes.length, crc32c(bytes, 4, 12))
 
+/** Makes the names in a folder durable, and its own name in all folders above. One that may not be read is left out: it was there before. */
+export async function syncUpwards(files: Files, folder: string): Promise<void> {
+  await syncNames(files, folder)
+  for (let path = dirname(folder); path !== dirname(path); path = dirname(path)) {
+    try {
+      await syncNames(files, path)
+    } catch (error) {
+      if (!(error instanceof SluiceError) || error.code !== 'LOG_READ_ONLY') throw error
+    }
+  }
+}
+
+export async function syncNames(files: Files, folder: string): Promise<void> {
+  await files.syncFolder(folder).catch((error: unknown) => {
+    throw fileError(error, folder, 'written')
+  })
+}
+
 /** What the system says about a file, as an error of the log. */
 export function fileError(error: unknown, path: string, done: 'read' | 'written'): SluiceError {
   if (error instanceof SluiceError) return error

@@ -16,7 +16,7 @@ import { within } from './calls.ts'
 import { Catalog } from './catalog.ts'
 import { Cleaner } from './cleaner.ts'
 import { EmbeddedConsumer } from './consumer.ts'
-import { fileError, readDurable } from './durable-file.ts'
+import { fileError, readDurable, syncUpwards } from './durable-file.ts'
 import { EmbeddedGroupConsumer } from './group-consumer.ts'
 import { Groups } from './groups.ts'
 import { lockLog } from './log-lock.ts'
@@ -50,7 +50,8 @@ export class EmbeddedLog implements Log {
   }
   readonly admin: EmbeddedAdmin
   readonly #ground: Ground
-  readonly #parts: EmbeddedParts
+  /** For tests, and for what serves the log to others. */
+  readonly parts: EmbeddedParts
   readonly #lock: FolderLock
   readonly #cleaner: Cleaner
   readonly #producers = new Set<Closable>()
@@ -59,7 +60,7 @@ export class EmbeddedLog implements Log {
 
   private constructor(ground: Ground, parts: EmbeddedParts, lock: FolderLock) {
     this.#ground = ground
-    this.#parts = parts
+    this.parts = parts
     this.#lock = lock
     this.admin = new EmbeddedAdmin(parts, () => this.#checkOpen())
     const { catalog, transactions } = parts
@@ -70,9 +71,10 @@ export class EmbeddedLog implements Log {
     const { folder, files, durability } = ground
     checkDurability(durability, folder)
     // A log of a later version is left as it is, lock included.
-    await readDurable(files, join(folder, 'meta', 'topics'))
+    const isNew = (await readDurable(files, join(folder, 'meta', 'topics'))) === undefined
     try {
       await files.makeFolder(join(folder, 'meta'))
+      if (isNew) await syncUpwards(files, folder)
     } catch (error) {
       throw fileError(error, folder, 'written')
     }
@@ -91,21 +93,21 @@ export class EmbeddedLog implements Log {
 
   producer(options: ProducerOptions = {}): Producer {
     this.#checkOpen()
-    const producer = new EmbeddedProducer(this.#parts, options, closed => this.#producers.delete(closed))
+    const producer = new EmbeddedProducer(this.parts, options, closed => this.#producers.delete(closed))
     this.#producers.add(producer)
     return producer
   }
 
   consumer(options: ConsumerOptions = {}): Consumer {
     this.#checkOpen()
-    const consumer = new EmbeddedConsumer(this.#parts, options, closed => this.#consumers.delete(closed))
+    const consumer = new EmbeddedConsumer(this.parts, options, closed => this.#consumers.delete(closed))
     this.#consumers.add(consumer)
     return consumer
   }
 
   group(options: GroupOptions): GroupConsumer {
     this.#checkOpen()
-    const consumer = new EmbeddedGroupConsumer(this.#parts, options, closed => this.#consumers.delete(closed))
+    const consumer = new EmbeddedGroupConsumer(this.parts, options, closed => this.#consumers.delete(closed))
     this.#consumers.add(consumer)
     return consumer
   }
@@ -133,8 +135,8 @@ export class EmbeddedLog implements Log {
     await ended('producer', this.#producers)
     try {
       await within(clock, call, 'The closing of the log', async () => {
-        this.#parts.groups.close()
-        await this.#parts.transactions.close()
+        this.parts.groups.close()
+        await this.parts.transactions.close()
         await this.#cleaner.close()
       })
     } finally {
@@ -144,7 +146,7 @@ export class EmbeddedLog implements Log {
 
   async #closeFolder(): Promise<void> {
     try {
-      await this.#parts.catalog.close()
+      await this.parts.catalog.close()
     } finally {
       await this.#lock.release()
     }

@@ -10,10 +10,12 @@
 import { SluiceError } from '../../base/index.ts'
 import type { Clock } from '../../platform/index.ts'
 import { BatchWriter, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE, compressBatch, countOf, sequenceAfter, sign } from '../batch/index.ts'
-import type { Appended, Compression, ProducerRecord } from '../log.ts'
+import type { Appended, Compression, ProducerRecord, RecordHeader } from '../log.ts'
 import { TIMEOUT_DEFAULT } from './calls.ts'
 import type { Partition } from './catalog.ts'
 import type { Identity } from './transactions.ts'
+
+const NO_HEADERS: readonly RecordHeader[] = []
 
 /** Somebody who waits for an ack. */
 interface Waiter {
@@ -22,18 +24,20 @@ interface Waiter {
   readonly promise: Promise<Appended>
 }
 
-export interface Sealed {
-  /** Undefined while it is being packed. */
+export interface Bundle {
+  /** Undefined while records gather or are being packed. */
   batch: Uint8Array | undefined
   /** One per record, or one for all. */
-  readonly waiters: readonly Waiter[]
+  readonly waiters: Waiter[]
   /** Bytes to be given back. */
-  readonly bytes: number
+  bytes: number
   /** Resolves, never rejects, when the batch was acknowledged or refused; with the error then. */
   readonly settled: Promise<unknown>
   readonly settle: (error: unknown) => void
   /** True once somebody else tells the error: then a waiter that nobody looks at is no unhandled rejection. */
   covered: boolean
+  /** Stops the clock that runs from the first record on. */
+  readonly cancelDeadline: () => void
 }
 
 /** What a queue asks of its producer. */
@@ -55,11 +59,12 @@ export class PartitionQueue {
   readonly partition: Partition
   readonly #owner: QueueOwner
   readonly #writer: BatchWriter
-  #waiters: Waiter[] = []
-  #gatheredBytes = 0
+  #gathering: Bundle | undefined
   #scheduled: (() => void) | undefined
-  readonly #outbox: Sealed[] = []
-  readonly #onWay = new Set<Sealed>()
+  readonly #outbox: Bundle[] = []
+  readonly #onWay = new Set<Bundle>()
+  /** Refused for no fault of their own: the batch before them was. They go again. */
+  #again: Bundle[] = []
   #identity: Identity | undefined
   /** Of the next batch to go out. */
   #sequence = 0
@@ -74,23 +79,24 @@ export class PartitionQueue {
   }
 
   get isIdle(): boolean {
-    return this.#writer.count === 0 && this.#outbox.length === 0 && this.#onWay.size === 0
+    return this.#gathering === undefined && this.#outbox.length === 0 && this.#onWay.size === 0
   }
 
   /** Everything that was not yet acknowledged or refused, after sealing what gathered. */
-  pending(): Sealed[] {
+  pending(): Bundle[] {
     this.seal()
-    return [...this.#onWay, ...this.#outbox]
+    return [...this.#onWay, ...this.#again, ...this.#outbox]
   }
 
-  /** Takes a record; the room for `bytes` was taken. */
+  /** Takes a record; the room for `bytes` was taken. Throws, with nothing taken, for what is no record. */
   add({ key = null, value, headers, timestamp }: ProducerRecord, bytes: number): Promise<Appended> {
     const limit = Math.min(this.#owner.batchBytes, this.partition.settings.maxBatchBytes)
     if (this.#writer.count > 0 && this.#writer.bytes + bytes > limit) this.seal()
-    this.#writer.add(key, value, headers, timestamp ?? this.#owner.clock.now())
-    this.#gatheredBytes += bytes
+    this.#writer.add(key, value, headers ?? NO_HEADERS, timestamp ?? this.#owner.clock.now())
+    this.#gathering ??= this.#bundle()
+    this.#gathering.bytes += bytes
     const waiter: Waiter = Promise.withResolvers<Appended>()
-    this.#waiters.push(waiter)
+    this.#gathering.waiters.push(waiter)
     if (this.#writer.bytes >= limit) this.seal()
     else this.#schedule()
     return waiter.promise
@@ -100,7 +106,11 @@ export class PartitionQueue {
   append(batch: Uint8Array): Promise<Appended> {
     this.seal()
     const waiter: Waiter = Promise.withResolvers<Appended>()
-    this.#push(batch, [waiter], batch.length)
+    const bundle = this.#bundle()
+    bundle.batch = batch
+    bundle.bytes = batch.length
+    bundle.waiters.push(waiter)
+    this.#outbox.push(bundle)
     this.pump()
     return waiter.promise
   }
@@ -109,19 +119,21 @@ export class PartitionQueue {
   seal(): void {
     this.#scheduled?.()
     this.#scheduled = undefined
-    if (this.#writer.count === 0) return
+    const bundle = this.#gathering
+    if (bundle === undefined) return
+    this.#gathering = undefined
+    this.#outbox.push(bundle)
     const batch = this.#writer.finish()
-    const { compression } = this.#owner
-    const sealed = this.#push(compression === 'none' ? batch : undefined, this.#waiters, this.#gatheredBytes)
-    this.#waiters = []
-    this.#gatheredBytes = 0
-    if (compression === 'none') return this.pump()
-    compressBatch(batch, compression).then(
+    if (this.#owner.compression === 'none') {
+      bundle.batch = batch
+      return this.pump()
+    }
+    compressBatch(batch, this.#owner.compression).then(
       packed => {
-        sealed.batch = packed
+        bundle.batch = packed
         this.pump()
       },
-      (error: unknown) => this.#refuse(sealed, error),
+      (error: unknown) => this.#refuse(bundle, error),
     )
   }
 
@@ -136,7 +148,7 @@ export class PartitionQueue {
   /** Refuses everything that is not yet on its way. */
   refuseAll(error: unknown): void {
     this.seal()
-    for (const sealed of this.#outbox.splice(0)) this.#finish(sealed, error)
+    for (const bundle of this.#outbox.splice(0)) this.#finish(bundle, error)
   }
 
   #schedule(): void {
@@ -152,44 +164,51 @@ export class PartitionQueue {
     }
   }
 
-  #push(batch: Uint8Array | undefined, waiters: readonly Waiter[], bytes: number): Sealed {
+  #bundle(): Bundle {
     const { promise: settled, resolve: settle } = Promise.withResolvers<unknown>()
-    const sealed: Sealed = { batch, waiters, bytes, settled, settle, covered: false }
-    this.#outbox.push(sealed)
-    return sealed
+    const cancelDeadline = this.#owner.clock.timer(TIMEOUT_DEFAULT, () => {
+      this.#tell(bundle, new SluiceError('TIMED_OUT', `Records of "${this.partition.topic}" were not acknowledged within ${TIMEOUT_DEFAULT} ms.`))
+    })
+    const bundle: Bundle = { batch: undefined, waiters: [], bytes: 0, settled, settle, covered: false, cancelDeadline }
+    return bundle
   }
 
-  #send(sealed: Sealed, batch: Uint8Array): void {
+  #send(bundle: Bundle, batch: Uint8Array): void {
     try {
-      this.partition.check()
+      const { maxBatchBytes } = this.partition.check().settings
+      if (batch.length > maxBatchBytes) throw new SluiceError('LOG_BATCH_TOO_LARGE', `A batch of ${batch.length} bytes; "${this.partition.topic}" takes ${maxBatchBytes}.`)
       this.#owner.admit(this.partition)
       this.#sign(batch)
     } catch (error) {
-      return this.#finish(sealed, error)
+      return this.#finish(bundle, error)
     }
-    this.#onWay.add(sealed)
+    this.#onWay.add(bundle)
     const identity = this.#identity
     const behind = sequenceAfter(this.#sequence, countOf(batch))
     this.#sequence = behind
-    const cancel = this.#owner.clock.timer(TIMEOUT_DEFAULT, () => {
-      this.#tell(sealed, new SluiceError('TIMED_OUT', `Records of "${this.partition.topic}" were not acknowledged within ${TIMEOUT_DEFAULT} ms.`))
-    })
     this.partition.storage.append(batch).then(
       ({ offset }) => {
-        cancel()
         if (identity === this.#identity) this.#acknowledged = behind
-        this.#onWay.delete(sealed)
-        if (sealed.waiters.length === 1) sealed.waiters[0]?.resolve({ partition: this.partition.partition, offset })
-        else for (const [index, waiter] of sealed.waiters.entries()) waiter.resolve({ partition: this.partition.partition, offset: offset + BigInt(index) })
-        this.#settled(sealed, undefined)
+        this.#onWay.delete(bundle)
+        this.#acknowledge(bundle, offset)
       },
       (error: unknown) => {
-        cancel()
+        this.#onWay.delete(bundle)
+        const isGap = this.#isRefused && error instanceof SluiceError && error.code === 'LOG_SEQUENCE'
         this.#isRefused = true
-        this.#onWay.delete(sealed)
-        this.#finish(sealed, this.partition.gone ? new SluiceError('LOG_UNKNOWN_TOPIC', `The topic "${this.partition.topic}" was deleted.`, { cause: error }) : error)
+        if (isGap) {
+          this.#again.push(bundle)
+          this.#goOn()
+        } else this.#finish(bundle, this.partition.gone ? new SluiceError('LOG_UNKNOWN_TOPIC', `The topic "${this.partition.topic}" was deleted.`, { cause: error }) : error)
       },
     )
+  }
+
+  #acknowledge(bundle: Bundle, offset: bigint): void {
+    const { partition } = this.partition
+    let next = offset
+    for (const waiter of bundle.waiters) waiter.resolve({ partition, offset: next++ })
+    this.#settle(bundle, undefined)
   }
 
   #sign(batch: Uint8Array): void {
@@ -203,32 +222,39 @@ export class PartitionQueue {
     sign(batch, { producerId: identity.producerId, epoch: identity.epoch, sequence: this.#sequence, transactional })
   }
 
-  #refuse(sealed: Sealed, error: unknown): void {
-    const at = this.#outbox.indexOf(sealed)
+  #refuse(bundle: Bundle, error: unknown): void {
+    const at = this.#outbox.indexOf(bundle)
     if (at >= 0) this.#outbox.splice(at, 1)
-    this.#finish(sealed, error)
+    this.#finish(bundle, error)
     this.pump()
   }
 
-  #finish(sealed: Sealed, error: unknown): void {
-    this.#tell(sealed, error)
-    this.#settled(sealed, error)
+  #finish(bundle: Bundle, error: unknown): void {
+    this.#tell(bundle, error)
+    this.#settle(bundle, error)
   }
 
-  #tell(sealed: Sealed, error: unknown): void {
-    for (const waiter of sealed.waiters) {
-      if (sealed.covered) waiter.promise.catch(() => undefined)
+  #tell(bundle: Bundle, error: unknown): void {
+    for (const waiter of bundle.waiters) {
+      if (bundle.covered) waiter.promise.catch(() => undefined)
       waiter.reject(error)
     }
   }
 
-  #settled(sealed: Sealed, error: unknown): void {
-    this.#owner.settled(sealed.bytes, error)
-    sealed.settle(error)
+  #settle(bundle: Bundle, error: unknown): void {
+    bundle.cancelDeadline()
+    this.#owner.settled(bundle.bytes, error)
+    bundle.settle(error)
+    this.#goOn()
+  }
+
+  /** What may go out now that something came back. */
+  #goOn(): void {
     if (this.#onWay.size > 0) return
     if (this.#isRefused) {
       this.#isRefused = false
       this.#sequence = this.#acknowledged
+      this.#outbox.unshift(...this.#again.splice(0))
     }
     this.pump()
     if (this.#onWay.size === 0 && this.#owner.linger === 0) this.seal()

@@ -19,7 +19,7 @@ import { Serial, within } from './calls.ts'
 import type { Partition, Topic } from './catalog.ts'
 import type { EmbeddedParts } from './parts.ts'
 import { PartitionQueue } from './partition-queue.ts'
-import type { QueueOwner, Sealed } from './partition-queue.ts'
+import type { Bundle, QueueOwner } from './partition-queue.ts'
 import { checkNotInternal } from './topic-settings.ts'
 import type { Identity } from './transactions.ts'
 
@@ -174,14 +174,24 @@ export class EmbeddedProducer implements Producer, QueueOwner {
   #send(record: ProducerRecord, call: Call | undefined): Promise<Appended> {
     try {
       this.#checkOpen()
+      checkNotInternal(record.topic)
       const topic = this.#parts.catalog.topic(record.topic)
-      checkNotInternal(topic.name)
       const bytes = sizeOf(record)
       const target = this.#choose(topic, record, bytes)
-      if (this.#room.tryTake(bytes)) return this.#queue(target).add(record, bytes)
-      if (call === undefined) return within(this.clock, undefined, `A record for "${record.topic}"`, () => this.#wait(bytes, undefined, () => this.#queue(target).add(record, bytes)))
-      return this.#wait(bytes, call, () => this.#queue(target).add(record, bytes))
+      if (this.#room.tryTake(bytes)) return this.#add(target, record, bytes)
+      const wait = (): Promise<Appended> => this.#wait(bytes, call, () => this.#add(target, record, bytes))
+      // A call that was given runs against its own deadline already.
+      return call === undefined ? within(this.clock, undefined, `A record for "${record.topic}"`, wait) : wait()
     } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #add(target: Partition, record: ProducerRecord, bytes: number): Promise<Appended> {
+    try {
+      return this.#queue(target).add(record, bytes)
+    } catch (error) {
+      this.#room.give(bytes)
       return Promise.reject(error)
     }
   }
@@ -266,8 +276,8 @@ export class EmbeddedProducer implements Producer, QueueOwner {
   /** Waits until everything handed over before is acknowledged or refused. */
   async #flush(): Promise<void> {
     if (this.#room.isCrowded) await this.#behindTheRow()
-    const pending: Sealed[] = [...this.#queues.values()].flatMap(queue => queue.pending())
-    for (const sealed of pending) sealed.covered = true
+    const pending: Bundle[] = [...this.#queues.values()].flatMap(queue => queue.pending())
+    for (const bundle of pending) bundle.covered = true
     const errors = await Promise.all(pending.map(({ settled }) => settled))
     const error = errors.find(error => error !== undefined)
     if (error !== undefined) throw error
