@@ -257,20 +257,63 @@ export function groups(say: Say): void {
     await second.consumer.close()
   }, hasGroups)
 
-  say('a member that gives no sign of life is dropped, and told that it lost its partitions', async trial => {
+  say('a member that gives no sign of life is dropped, told so, and joins again by itself', async trial => {
     const topic = await trial.topic(2)
     const group = trial.name('group')
     const lost: string[] = []
-    const silent = trial.member(group, [topic], { sessionTimeout: 10_000, rebalanceTimeout: 20_000, onRevoked: () => new Promise(() => undefined), onLost: partitions => lost.push(...partitions.map(nameOf)) })
+    const silent = trial.member(group, [topic], { sessionTimeout: 10_000, onLost: partitions => lost.push(...partitions.map(nameOf)) })
     await silent.consumer.join()
-    const second = trial.member(group, [topic], { sessionTimeout: 10_000, rebalanceTimeout: 20_000 })
+    const lively = trial.member(group, [topic], { sessionTimeout: 10_000 })
+    await lively.consumer.join()
+    for (let second = 0; second < 20; second++) {
+      await trial.tested.advance?.(1000)
+      await lively.consumer.fetch({ wait: 0 })
+    }
+    assert.deepEqual(partitionsOf(lively), [0, 1])
+    assert.equal(lost.length, 1)
+    await assert.rejects(silent.consumer.commit([{ topic, partition: 0, offset: 1n }]), coded('LOG_FENCED'))
+    await silent.consumer.fetch({ wait: 0 })
+    assert.deepEqual([partitionsOf(silent).length, partitionsOf(lively).length], [1, 1])
+    await silent.consumer.close()
+    await lively.consumer.close()
+  }, { clock: 'simulated', needs: log => log.features.groups })
+
+  say('a member that takes too long to give partitions back loses them', async trial => {
+    const topic = await trial.topic(2)
+    const group = trial.name('group')
+    let release = (): void => undefined
+    const held = new Promise<void>(resolve => { release = resolve })
+    const slow = trial.member(group, [topic], { sessionTimeout: 60_000, rebalanceTimeout: 20_000, onRevoked: () => held })
+    await slow.consumer.join()
+    const second = trial.member(group, [topic], { sessionTimeout: 60_000 })
     const joining = second.consumer.join({ timeout: 600_000 })
-    for (let step = 0; step < 30; step++) await trial.tested.advance?.(1000)
+    await trial.tested.advance?.(19_000)
+    assert.deepEqual(partitionsOf(second), [])
+    await trial.tested.advance?.(2000)
     await joining
-    assert.ok(second.consumer.assigned.length > 0)
-    assert.ok(lost.length > 0, 'it was told')
-    await assert.rejects(silent.consumer.commit([{ topic, partition: second.consumer.assigned[0]?.partition ?? 0, offset: 1n }]), coded('LOG_FENCED'))
+    const [given = -1] = partitionsOf(second)
+    await assert.rejects(slow.consumer.commit([{ topic, partition: given, offset: 1n }]), coded('LOG_FENCED'))
+    await second.consumer.commit([{ topic, partition: given, offset: 1n }])
+    release()
     await second.consumer.close()
+    await slow.consumer.close()
+  }, { clock: 'simulated', needs: log => log.features.groups })
+
+  say('a member that waited long to join is not dropped for that', async trial => {
+    const topic = await trial.topic(2)
+    const group = trial.name('group')
+    let release = (): void => undefined
+    const held = new Promise<void>(resolve => { release = resolve })
+    const first = trial.member(group, [topic], { sessionTimeout: 60_000, rebalanceTimeout: 50_000, onRevoked: () => held })
+    await first.consumer.join()
+    const second = trial.member(group, [topic], { sessionTimeout: 10_000 })
+    const joining = second.consumer.join({ timeout: 600_000 })
+    await trial.tested.advance?.(30_000)
+    release()
+    await joining
+    await trial.tested.advance?.(5000)
+    assert.equal(second.consumer.assigned.length, 1)
+    await Promise.all([first, second].map(({ consumer }) => consumer.close()))
   }, { clock: 'simulated', needs: log => log.features.groups })
 
   say('a call to join that takes too long is given up', async trial => {

@@ -1,4 +1,4 @@
-/** Groups of the naive log: one list of members, shared out anew in one row whenever it changes. Members never expire. */
+/** Groups of the naive log: one list of members, shared out anew in one row whenever it changes. */
 import { SluiceError } from '../../base/index.ts'
 import type { GroupDescription } from '../admin.ts'
 import type { Call, GroupConsumer, GroupOptions, GroupReference, OffsetToCommit, TopicPartition } from '../log.ts'
@@ -51,9 +51,26 @@ export class NaiveGroup {
     this.store(offsets)
   }
 
-  join(member: NaiveMember): Promise<void> {
+  async join(member: NaiveMember): Promise<void> {
     this.#members.add(member)
-    return this.#rebalance()
+    await this.#rebalance()
+    this.#watch(member)
+  }
+
+  has(member: NaiveMember): boolean {
+    return this.#members.has(member)
+  }
+
+  /** Drops a member that did not fetch for the length of its session. */
+  #watch(member: NaiveMember): void {
+    const { sessionTimeout = 10_000 } = member.options
+    member.isSeen = false
+    this.log.clock.timer(sessionTimeout, () => {
+      if (!this.#members.has(member)) return
+      if (member.isSeen) return this.#watch(member)
+      this.#members.delete(member)
+      void member.drop().then(() => this.#rebalance())
+    })
   }
 
   leave(member: NaiveMember): Promise<void> {
@@ -139,6 +156,8 @@ export class NaiveMember implements GroupConsumer {
   readonly options: GroupOptions
   readonly #group: NaiveGroup
   readonly #consumer: NaiveConsumer
+  /** Fetched since the group looked last. */
+  isSeen = false
   #joined = false
 
   constructor(group: NaiveGroup, store: NaiveStore, options: GroupOptions, id: string) {
@@ -213,7 +232,9 @@ export class NaiveMember implements GroupConsumer {
     this.#consumer.resume(partitions)
   }
 
-  fetch(options?: Parameters<NaiveConsumer['fetch']>[0]) {
+  async fetch(options?: Parameters<NaiveConsumer['fetch']>[0]) {
+    this.isSeen = true
+    if (this.#joined && !this.#group.has(this)) await this.#group.join(this)
     return this.#consumer.fetch(options)
   }
 
