@@ -68,7 +68,7 @@ function slowSink(kept: Kept, random: () => number, onWrite: () => void): SinkDe
           const refused: number[] = []
           const rows = Buffer.from(chunk.bytes).toString().split('\n').slice(0, -1)
           const taken = rows.filter((line, row) => {
-            const refuse = Number((JSON.parse(line) as { n: number }).n) % 10 === 3
+            const refuse = (JSON.parse(line) as { n: number }).n % 10 === 3
             if (refuse) refused.push(row)
             return !refuse
           })

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Policy } from '../base/index.ts'
+import { SimulatedClock } from '../platform/index.ts'
+import type { SinkChunk } from './component.ts'
+import { Flight } from './flight.ts'
+import type { SinkRows } from './sink-encoder.ts'
+import { SinkRunner } from './sink-runner.ts'
+
+const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
+
+/** A runner over a sink whose calls end only when the test says so. */
+function waitingSink(concurrency?: number) {
+  const calls: { readonly name: string; readonly done: () => void; readonly fail: (error: Error) => void }[] = []
+  const began: string[] = []
+  const failures: unknown[] = []
+  const call = (name: string): Promise<void> => {
+    began.push(name)
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    calls.push({ name, done: resolve, fail: reject })
+    return promise
+  }
+  const sink = {
+    ...(concurrency === undefined ? {} : { concurrency }),
+    open: () => Promise.resolve(),
+    write: (chunk: SinkChunk) => call(Buffer.from(chunk.bytes).toString()),
+    flush: () => call('flush').then(() => began.length),
+    close: () => Promise.resolve(),
+  }
+  const clock = new SimulatedClock()
+  const policy = new Policy({ retry: undefined, breaker: undefined, rateLimit: undefined }, { now: () => clock.now(), random: () => 0, sleep: (ms, signal) => clock.sleep(ms, signal) })
+  const runner = new SinkRunner('out', sink, policy, new AbortController().signal, () => undefined, error => failures.push(error))
+  const take = async (name: string) => {
+    await turn()
+    const at = calls.findIndex(one => one.name === name)
+    assert.ok(at >= 0, `${name} is not under way`)
+    return calls.splice(at, 1)[0]
+  }
+  const finish = async (name: string): Promise<void> => {
+    (await take(name))?.done()
+    await turn()
+  }
+  const fail = async (name: string): Promise<void> => {
+    (await take(name))?.fail(new Error('no room'))
+    await turn()
+  }
+  return { runner, began, finish, fail, failures }
+}
+
+const rows = (text: string): SinkRows => ({ sink: 0, target: '', bytes: new Uint8Array(Buffer.from(text)), rows: 1, ends: undefined, tickets: undefined, origins: [] })
+
+/** What the sink was asked for, once all that can happen has happened. */
+async function settled(began: readonly string[], expected: readonly string[]): Promise<void> {
+  await turn()
+  assert.deepEqual(began, expected)
+}
+
+/** A batch with one write; `landed` tells whether it is over. */
+function batch(seq: number): { readonly flight: Flight; landed: () => boolean } {
+  let landed = false
+  return { flight: new Flight(seq, 0, 0, seq, 1, () => (landed = true)), landed: () => landed }
+}
+
+test('writes reach a sink one at a time, in their order', async () => {
+  const { runner, began, finish } = waitingSink()
+  for (const [seq, text] of ['a', 'b', 'c'].entries()) runner.write(rows(text), batch(seq).flight)
+  await settled(began, ['a'])
+  await finish('a')
+  await settled(began, ['a', 'b'])
+  await finish('b')
+  await settled(began, ['a', 'b', 'c'])
+})
+
+test('a sink that allows several writes at once gets so many and no more', async () => {
+  const { runner, began, finish } = waitingSink(2)
+  for (const [seq, text] of ['a', 'b', 'c'].entries()) runner.write(rows(text), batch(seq).flight)
+  await settled(began, ['a', 'b'])
+  await finish('b')
+  await settled(began, ['a', 'b', 'c'])
+})
+
+test('a flush waits for the writes before it, and the writes behind it wait for the flush', async () => {
+  const { runner, began, finish } = waitingSink(4)
+  runner.write(rows('a'), batch(0).flight)
+  const flushed = runner.flush()
+  runner.write(rows('b'), batch(1).flight)
+  await settled(began, ['a'])
+  await finish('a')
+  await settled(began, ['a', 'flush'])
+  await finish('flush')
+  await settled(began, ['a', 'flush', 'b'])
+  await flushed
+})
+
+test('a batch lands when its write has been answered, not before', async () => {
+  const { runner, finish } = waitingSink()
+  const one = batch(0)
+  runner.write(rows('a'), one.flight)
+  await turn()
+  assert.equal(one.landed(), false)
+  await finish('a')
+  assert.equal(one.landed(), true)
+})
+
+test('rows of batches behind the one that is held are kept back until they are let go', async () => {
+  const { runner, began, finish } = waitingSink()
+  runner.hold(1)
+  for (const [text, seq] of [['later', 2], ['own', 1]] as const) runner.write(rows(text), batch(seq).flight)
+  await settled(began, ['own'])
+  assert.equal(runner.backlog, 2)
+  await finish('own')
+  await settled(began, ['own'])
+  runner.hold(undefined)
+  await settled(began, ['own', 'later'])
+})
+
+test('behind a write that failed for good nothing more is written, and no flush says that all is durable', async () => {
+  const { runner, began, fail, failures } = waitingSink()
+  const one = batch(0)
+  runner.write(rows('a'), one.flight)
+  runner.write(rows('b'), batch(1).flight)
+  const waiting = assert.rejects(runner.flush(), /no room/)
+  await fail('a')
+  await settled(began, ['a'])
+  assert.equal(failures.length, 1)
+  assert.equal(one.landed(), false)
+  await waiting
+  await assert.rejects(runner.flush(), /no room/)
+})
