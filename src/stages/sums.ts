@@ -6,6 +6,8 @@ import { seededRandom } from '../platform/index.ts'
 export type SumKind = 'count' | 'sum' | 'min' | 'max' | 'avg' | 'distinct' | 'quantile'
 
 export interface Sum {
+  /** How many values were taken; what has no value is not among them. */
+  count: number
   /** The sum with its lost low-order part (Neumaier's compensated summation), or the extreme. */
   value: number
   rest: number
@@ -19,15 +21,16 @@ export interface Sum {
 
 export function newSum(kind: SumKind): Sum {
   const value = kind === 'min' ? Infinity : kind === 'max' ? -Infinity : 0
-  return { value, rest: 0, values: [], hashes: new Set(), full: false }
+  return { count: 0, value, rest: 0, values: [], hashes: new Set(), full: false }
 }
 
-/** Takes a value in; `count` is how many the group has with it. */
-export function takeValue(sum: Sum, kind: SumKind, value: number | string | undefined, count: number, valuesMax: number, seed: string): void {
+/** Takes a value in: for `distinct` a text that stands for it, for `count` anything. */
+export function takeValue(sum: Sum, kind: SumKind, value: number | string, valuesMax: number, seed: string): void {
+  sum.count++
   if (typeof value === 'string') {
-    return addDistinct(sum, value, valuesMax)
+    if (kind === 'distinct') addDistinct(sum, value, valuesMax)
+    return
   }
-  if (value === undefined) return
   switch (kind) {
     case 'sum':
     case 'avg':
@@ -39,7 +42,7 @@ export function takeValue(sum: Sum, kind: SumKind, value: number | string | unde
       sum.value = Math.max(sum.value, value)
       return
     case 'quantile':
-      return sampleValue(sum, value, count, valuesMax, seed)
+      return sampleValue(sum, value, valuesMax, seed)
     case 'count':
     case 'distinct':
       return
@@ -76,28 +79,29 @@ function add(sum: Sum, value: number): void {
   sum.value = total
 }
 
-function sampleValue(sum: Sum, value: number, count: number, valuesMax: number, seed: string): void {
+function sampleValue(sum: Sum, value: number, valuesMax: number, seed: string): void {
   if (sum.values.length < valuesMax) {
     sum.values.push(value)
     return
   }
   let hash = 0
   for (let at = 0; at < seed.length; at++) hash = Math.imul(hash ^ seed.charCodeAt(at), 0x01000193)
-  const place = Math.floor(seededRandom(hash, count)() * count)
+  const place = Math.floor(seededRandom(hash, sum.count)() * sum.count)
   if (place < valuesMax) sum.values[place] = value
 }
 
-export function resultOf(sum: Sum, kind: SumKind, count: number, q: number, valuesMax: number): JsonValue {
+/** The result; null where no value was taken, but for `count` and `distinct`, which are then 0. */
+export function resultOf(sum: Sum, kind: SumKind, q: number, valuesMax: number): JsonValue {
   switch (kind) {
     case 'count':
-      return count
+      return sum.count
     case 'sum':
-      return sum.value + sum.rest
+      return sum.count === 0 ? null : sum.value + sum.rest
     case 'avg':
-      return (sum.value + sum.rest) / count
+      return sum.count === 0 ? null : (sum.value + sum.rest) / sum.count
     case 'min':
     case 'max':
-      return Number.isFinite(sum.value) ? sum.value : null
+      return sum.count === 0 ? null : sum.value
     case 'distinct':
       return distinctOf(sum, valuesMax)
     case 'quantile':

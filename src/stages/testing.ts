@@ -78,11 +78,13 @@ export function valueEvent(value: JsonValue): Event {
 export class StageTest {
   readonly clock = new SimulatedClock()
   readonly warnings: string[] = []
-  readonly memory = new StageMemory([], () => true)
+  readonly memory: StageMemory
   readonly stage: Stage
   readonly stop = new AbortController()
 
-  constructor(type: string, config: unknown, folder = '/') {
+  /** `restored` is what a stage remembered before a restart. */
+  constructor(type: string, config: unknown, folder = '/', restored: ReturnType<StageMemory['changed']> = []) {
+    this.memory = new StageMemory(restored, () => true)
     const declaration = stages.find(one => one.type === type)
     if (declaration === undefined) throw new Error(`There is no stage ${type}.`)
     const bare = typeof config !== 'object' || Array.isArray(config)

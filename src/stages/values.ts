@@ -5,7 +5,7 @@ import type { CompiledExpression } from '../engine/index.ts'
 import type { Event, JsonValue } from '../event/index.ts'
 import { Timestamp, toJson, typeName } from '../expr/index.ts'
 import type { Expr } from '../expr/index.ts'
-import { rawField } from './paths.ts'
+import { rawField, valueAt } from './paths.ts'
 
 /** The path of `event.a.b`, if an expression is just that. */
 export function plainPath(node: Expr): readonly string[] | undefined {
@@ -72,6 +72,42 @@ export function timeOf(expression: CompiledExpression, event: Event): number {
   const ms = value instanceof Timestamp ? Number(value.$ns / 1_000_000n) : typeof value === 'string' && /^\d{4}-\d\d-\d\dT/.test(value) ? Date.parse(value) : value
   if (typeof ms === 'number' && Number.isFinite(ms)) return ms
   throw new SluiceError('FIELD_TYPE', `${expression.expression.source} is no time: ${JSON.stringify(toJson(value)).slice(0, 100)}`)
+}
+
+/**
+ * A function from an event to the value of an expression as JSON, or to undefined where there is none: it is null, or reads a field that the event does not have. The
+ * function throws FIELD_TYPE for a number that JSON can't hold, and what else the expression throws.
+ */
+export function knownValue(expression: CompiledExpression): (event: Event) => JsonValue | undefined {
+  const path = plainPath(expression.expression.ast)
+  // Errors cost much, and a missing field is nothing unusual here: a plain path is read without them.
+  const read = path === undefined ? (event: Event): unknown => evaluated(expression, event) : (event: Event): unknown => valueAt(event.value, path)
+  return event => {
+    const value = read(event)
+    if (value === undefined) return undefined
+    if (typeof value === 'number' && !Number.isFinite(value)) throw new SluiceError('FIELD_TYPE', `${expression.expression.source} yields ${value}, which is no finite number.`)
+    const json = toJson(value) as JsonValue // toJson yields nothing else.
+    return json === null ? undefined : json
+  }
+}
+
+function evaluated(expression: CompiledExpression, event: Event): unknown {
+  try {
+    return expression(event)
+  } catch (error) {
+    if (error instanceof SluiceError && error.code === 'EXPR_MISSING_FIELD') return undefined
+    throw error
+  }
+}
+
+/** The same for a number; FIELD_TYPE for any other value. */
+export function knownNumber(expression: CompiledExpression): (event: Event) => number | undefined {
+  const read = knownValue(expression)
+  return event => {
+    const value = read(event)
+    if (value === undefined || typeof value === 'number') return value
+    throw new SluiceError('FIELD_TYPE', `${expression.expression.source} is no number: ${JSON.stringify(value).slice(0, 100)}`)
+  }
 }
 
 /** The value of an expression as a finite number. Throws FIELD_TYPE. */
