@@ -66,7 +66,9 @@ const checksum = (bytes: Uint8Array): number => crc32c(bytes, HEAD, bytes.length
 /** Makes the names in a folder durable, and its own name in all folders above. One that may not be read is left out: it was there before. */
 export async function syncUpwards(files: Files, folder: string): Promise<void> {
   await syncNames(files, folder)
-  for (let path = dirname(folder); path !== dirname(path); path = dirname(path)) {
+  // The last one, `/` or `.`, is its own parent and may hold the folder's name as well.
+  for (let path = folder; path !== dirname(path);) {
+    path = dirname(path)
     try {
       await syncNames(files, path)
     } catch (error) {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { SimulatedFiles } from '../../platform/simulated-files.ts'
 import { openTestLog, text, valuesOf } from './naive-log.fixture.ts'
 
 test('a record that was sent comes back at its offset', async () => {
@@ -40,4 +41,15 @@ test('records and consumed offsets of a transaction are visible together', async
   await producer.commit()
   assert.deepEqual(valuesOf(await consumer.fetch({ wait: 0 })), ['0:4 yes'])
   await log.close()
+})
+
+test('the name of the folder is durable in the folder above, the last one included', async () => {
+  for (const folder of ['/log', '/data/of/log']) {
+    const files = new SimulatedFiles({ seed: 3 })
+    const { log } = await openTestLog({ folder, files })
+    await log.admin.createTopics([{ name: 'orders' }])
+    const left = files.cut(files.trace.length, 0)
+    assert.ok(left.paths().includes(`${folder}/meta/topics`), folder)
+    await log.close()
+  }
 })
