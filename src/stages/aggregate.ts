@@ -29,7 +29,7 @@ const CONFIG = field.object({
   values: field.record(VALUE, { description: 'Fields of the result' }),
   count: field.optional(field.integer({ minimum: 1, description: 'Hand a group out after so many events' })),
   time: field.optional(field.duration({ description: 'Hand all groups out every so often' })),
-  groups_max: field.integer({ default: 100_000, minimum: 1, description: 'Most groups at a time; a new one beyond it is handed out at once. Behind `partition_by` see above' }),
+  groups_max: field.integer({ default: 100_000, minimum: 1, description: 'Most groups at a time; a new one beyond it is handed out at once. Behind `partition_by` the limit holds for each key group' }),
   values_max: field.integer({ default: 10_000, minimum: 1, description: 'Values kept for distinct and quantile, for each group: exact up to so many, estimated beyond' }),
 })
 type Config = ValueOf<typeof CONFIG>

@@ -82,7 +82,7 @@ const stage: fc.Arbitrary<readonly [string, unknown]> = fc.oneof(
     .map(config => ['validate', config] as const),
   schema.map(of => ['validate', { schema: of }] as const),
 )
-const route = fc.tuple(condition, condition).map(([high, rest]) => ['route', { high, rest }] as const)
+const route = fc.tuple(condition, condition).chain(([high, low]) => fc.constantFrom<object>({ high, rest: low }, { outputs: { high, low }, else: 'rest' }, { high, else: 'rest' }, { high, rest: true }).map(config => ['route', config] as const))
 const chain = fc.tuple(fc.array(stage, { minLength: 1, maxLength: 4 }), fc.option(route)).map(([before, last]): Chain => (last === null ? before : [...before, last]))
 
 test('columns and objects make the same of the same events, whatever the stages', async () => {

@@ -1,6 +1,7 @@
 /** `filter`, `route`, `sample` and `throttle`: which events pass, and when. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { stages } from './index.ts'
 import { StageTest, run, textEvent } from './testing.ts'
 
 const sent = async (config: object, events: readonly object[]): Promise<string[]> =>
@@ -22,7 +23,32 @@ test('route sends to the first output whose condition holds, and asks no further
   assert.deepEqual(await sent({ high: 'event.a > 10', else: true }, [{ a: 11 }, { a: 2 }]), ['high', 'else'])
   // Wherever it stands, and as YAML hands it over.
   for (const rest of [true, 'true']) assert.deepEqual(await sent({ else: rest, high: 'event.a > 10' }, [{ a: 11 }, { a: 2 }]), ['high', 'else'])
-  assert.throws(() => new StageTest('route', { else: 'event.a > 1' }), { code: 'CONFIG_VALUE' })
+})
+
+test('else of route may name its output, and outputs may stand under "outputs"', async () => {
+  const events = [{ a: 20 }, { a: -1 }, { a: 5 }]
+  for (const config of [{ outputs: { late: 'event.a > 15', early: 'event.a < 0' }, else: 'ontime' }, { late: 'event.a > 15', early: 'event.a < 0', else: 'ontime' }]) {
+    assert.deepEqual(await sent(config, events), ['late', 'early', 'ontime'])
+    assert.deepEqual(stages.find(({ type }) => type === 'route')?.outputs?.(config), ['late', 'early', 'ontime'])
+  }
+  assert.deepEqual(await sent({ outputs: { late: 'event.a > 15' } }, events), ['late', 'emit', 'emit'])
+  assert.deepEqual(await sent({ outputs: { late: 'event.a > 15' }, else: true }, events), ['late', 'else', 'else'])
+  assert.deepEqual(await sent({ late: 'event.a > 15', else: 'late' }, events), ['late', 'late', 'late'])
+  // An output may have these names.
+  assert.deepEqual(await sent({ outputs: 'event.a > 15', else: 'outputs' }, events), ['outputs', 'outputs', 'outputs'])
+  assert.deepEqual(await sent({ outputs: { outputs: 'event.a > 15', else: 'event.a < 0' } }, events), ['outputs', 'else', 'emit'])
+})
+
+test('an output of route that is simply true takes all that comes to it', async () => {
+  assert.deepEqual(await sent({ high: 'event.a > 10', all: true, low: 'event.a < 0', else: 'rest' }, [{ a: 11 }, { a: -1 }, { a: 5 }]), ['high', 'all', 'all'])
+  assert.deepEqual(await sent({ none: false, high: 'event.a > 10' }, [{ a: 11 }, { a: 5 }]), ['high', 'emit'])
+})
+
+test('what route can not mean is told', () => {
+  for (const [config, message] of [
+    [{ a: 'event.a', else: 'event.a > 1' }, /else.*name of an output, or true; it is "event\.a > 1"/], [{ a: 'event.a', else: false }, /else/], [{ else: true }, /needs an output/], [{}, /needs an output/],
+    [{ outputs: { a: 'event.a' }, b: 'event.b' }, /"b" stands beside "outputs"/],
+  ] as const) assert.throws(() => new StageTest('route', config), { code: 'CONFIG_VALUE', message })
 })
 
 test('sample keeps its share, and the same events in every run', async () => {
