@@ -278,8 +278,11 @@ export interface SinkDeclaration<F extends Field<unknown> = Field<unknown>> exte
   readonly durable: 'write' | 'flush'
   /** True where `open(mark)` takes back all that came after the mark: the sink is then exactly once. */
   readonly marks?: boolean
-  /** What the worker makes of events: a format, and for path templates the name of the target of each event. */
-  encoding(config: ValueOf<F>, context: ComponentContext): SinkEncoding
+  /**
+   * What the worker makes of events: a format, and for path templates the name of the target of each event. `facts` is what the opened sink told; undefined
+   * while a config is only checked.
+   */
+  encoding(config: ValueOf<F>, context: ComponentContext, facts?: JsonValue): SinkEncoding
   create(config: ValueOf<F>, context: ComponentContext): Sink
 }
 
@@ -288,6 +291,23 @@ export interface SinkEncoding extends FormatChoice {
   target?(event: Event): string
   /** True where `write` answers per row, and so wants to know where each row ends. */
   readonly rows?: boolean
+  /** Makes one block of the events of a batch and target, where a line for each is not what the sink takes. The format must then be `ndjson`. */
+  block?(): BlockBuilder
+}
+/** Puts the events of one batch and target into one block, on the worker. */
+export interface BlockBuilder {
+  /** Throws where the event has no form here; those before it stay. */
+  add(event: Event): void
+  /** The same for events that are JSON lines: line `row` ends before `ends[row]`. Absent: the sink takes no columns. */
+  addLines?(lines: Uint8Array, ends: ArrayLike<number>, rows: number, marks: PieceMarks): void
+  /** The block, in memory of its own. The builder begins anew. */
+  finish(): Uint8Array<ArrayBuffer>
+}
+/** What all events of a piece share. */
+export interface PieceMarks {
+  readonly key: string | undefined
+  readonly headers: Readonly<Record<string, string>> | undefined
+  readonly time: number | undefined
 }
 
 /**
@@ -301,6 +321,8 @@ export interface Sink {
   readonly borrows?: boolean
   /** Opens anew, or goes back to `mark`, the last one that `flush` returned and a checkpoint kept. */
   open(mark: JsonValue | undefined): Promise<void>
+  /** What the workers' half must know of the sink once it is open, such as the number of partitions. */
+  facts?(): JsonValue
   write(chunk: SinkChunk, signal: AbortSignal): Promise<readonly RowAnswer[] | void>
   /** Makes durable all that was written, and returns the mark for it. */
   flush(): Promise<JsonValue | undefined>

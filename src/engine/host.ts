@@ -16,7 +16,7 @@ import { codeFrom, failureRecord } from './failure.ts'
 import { locateFrom, readFrame } from './frame.ts'
 import type { SourceSlab } from './frame.ts'
 import { LanesParts } from './lanes.ts'
-import type { LevelParts } from './lanes.ts'
+import type { LevelParts, SinkFacts } from './lanes.ts'
 import type { FromHost, GroupState, ToHost } from './messages.ts'
 import type { Plan } from './plan.ts'
 import { prepareConfig } from './prepare.ts'
@@ -33,6 +33,8 @@ export interface HostOptions {
   readonly context: (id: string) => ComponentContext
   /** Memory of the stages of this host's lanes, from the last checkpoint. */
   readonly restore: readonly GroupState[]
+  /** What the opened sinks told, by id. */
+  readonly facts: SinkFacts
   /** Bytes that one record may have. */
   readonly recordMax: number
   readonly send: (message: FromHost) => void
@@ -172,7 +174,7 @@ export class Host {
     const source = this.#options.plan.nodes[message.source]?.id ?? ''
     const slab = new PieceSlab(source, columns.bytes, from, 0, message.meta)
     for (const reject of rejects) this.#rejectRead(slot.segment, slot.counts, source, reject)
-    const output = columns.run(length, slab, message.meta, event => markEvent(event, message), (start, end, ticket, error) => {
+    const output = columns.run(length, slab, message.meta, message, event => markEvent(event, message), (start, end, ticket, error) => {
       slot.counts.in++
       slot.segment.reject(source, withTicket(new Event(slab, start, end, ''), ticket), error)
     })

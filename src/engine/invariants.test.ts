@@ -85,7 +85,7 @@ test('2: in and created equal out, filtered, dead-lettered and in flight, also w
 test('3: a slow sink holds the source, and no more than the memory is under way', async () => {
   const kept = new Kept()
   const { sink, open, waiting } = gatedSink(kept)
-  const memory = 4000
+  const memory = 1000
   let read = 0
   const source = memorySource(numbered(5000), 10)
   const counting: SourceDeclaration = {
@@ -110,6 +110,31 @@ test('3: a slow sink holds the source, and no more than the memory is under way'
   const { events_out } = await running
   assert.equal(events_out['out'], 5000)
   assert.deepEqual(kept.lines('out'), numbered(5000))
+})
+
+test('3: what stages make of a batch counts against the memory', async () => {
+  const kept = new Kept()
+  const { sink, open, waiting } = gatedSink(kept)
+  let read = 0
+  const grow = testStage('grow', () => ({
+    process: (events, out) => {
+      for (const event of events) {
+        event.replace({ ...objectOf(event), text: 'x'.repeat(1000) })
+        out.emit(event)
+      }
+    },
+  }))
+  const source = memorySource(numbered(200), () => {
+    read++
+    return 1
+  })
+  const running = runPipeline(testPipeline([stageConfig('grow', 'grow', 'in')], [sinkConfig('out', 'grow')], { memory: 4000 }), testRegistry([source, sink, grow]))
+  while (waiting() === 0) await turn()
+  for (let n = 0; n < 200; n++) await turn()
+  // Three pieces may wait at the worker before the first is known to have grown.
+  assert.ok(read <= 8, `${read} events of 1000 bytes are under way in a memory of 4000`)
+  open()
+  assert.equal((await running).events_out['out'], 200)
 })
 
 test('4: without order, everything still arrives once', async () => {
@@ -190,4 +215,44 @@ test('what on_error says happens to what a stage rejects', async () => {
   assert.deepEqual(await run('drop'), [5, 0, 5])
   assert.deepEqual(await run('pass'), [10, 0, 0])
   await assert.rejects(run('stop'), { code: 'STAGE_STOPPED' })
+})
+
+test('a source may use its array again as soon as it is asked for more', async () => {
+  const kept = new Kept()
+  const source = memorySource(numbered(90), 9)
+  const shared = new Uint8Array(4096)
+  const thrifty: SourceDeclaration = {
+    ...source,
+    create: (config, context) => {
+      const made = source.create(config, context)
+      return {
+        ...made,
+        next: async (bytes, signal) => {
+          const piece = await made.next(bytes, signal)
+          shared.fill(32)
+          if (piece?.data === undefined) return piece
+          shared.set(piece.data)
+          return { ...piece, data: shared.subarray(0, piece.data.length) }
+        },
+      }
+    },
+  }
+  await runPipeline(testPipeline([], [sinkConfig('out', 'in')]), testRegistry([thrifty, memorySink(kept)]))
+  assert.deepEqual(kept.lines('out'), numbered(90))
+})
+
+test('two stages behind one get events of their own, and what both feed gets them in the order of the source', async () => {
+  const mark = (name: string) => testStage(name, () => ({
+    process: (events, out) => {
+      for (const event of events) {
+        event.replace({ ...objectOf(event), [name]: true })
+        out.emit(event)
+      }
+    },
+  }))
+  const stages = [stageConfig('a', 'a', 'in'), stageConfig('b', 'b', 'in'), stageConfig('both', 'both', ['a', 'b'])]
+  const kept = new Kept()
+  const all = [mark('a'), mark('b'), mark('both')]
+  await runPipeline(testPipeline(stages, [sinkConfig('out', 'both')]), testRegistry([memorySource(numbered(40), 40), memorySink(kept), ...all]))
+  assert.deepEqual(kept.lines('out'), numbered(40).flatMap(line => ['a', 'b'].map(name => line.replace('}', `,"${name}":true,"both":true}`))))
 })

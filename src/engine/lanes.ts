@@ -2,8 +2,9 @@
  * The components of one host: stages, partition keys and encoders, made once and shared by all segments of the host.
  */
 import { Policy, SluiceError } from '../base/index.ts'
+import type { JsonValue } from '../event/index.ts'
 import type { ComponentContext, SinkEncoding, Stage } from './component.ts'
-import type { PipelineConfig, Registry, SinkConfig, StageConfig } from './config.ts'
+import type { Registry, SinkConfig, StageConfig } from './config.ts'
 import type { BufferPool } from './buffers.ts'
 import type { Counts } from './counts.ts'
 import { StageMemory, keyGroup } from './memory.ts'
@@ -12,7 +13,8 @@ import type { Node, Plan } from './plan.ts'
 import { prepareConfig } from './prepare.ts'
 import type { CompiledExpression } from './prepare.ts'
 import type { SegmentParts } from './segment.ts'
-import { SinkEncoder } from './sink-encoder.ts'
+import { BlockEncoder, SinkEncoder } from './sink-encoder.ts'
+import type { RowEncoder } from './sink-encoder.ts'
 import { StageRunner } from './stage-runner.ts'
 import * as field from './fields.ts'
 
@@ -28,7 +30,11 @@ export interface LanesOptions {
   readonly lane: number
   readonly context: (id: string) => ComponentContext
   readonly restore: readonly GroupState[]
+  /** What the opened sinks told, by id. */
+  readonly facts: SinkFacts
 }
+
+export type SinkFacts = Readonly<Record<string, JsonValue>>
 
 interface StageParts {
   readonly stage: Stage
@@ -111,7 +117,7 @@ export class LanesParts {
     const config = node.config as SinkConfig // Only asked for sinks.
     const declaration = registry.sink(config.type)
     const own = context(node.id)
-    return declaration?.encoding(prepareConfig(declaration.config, config.config, own), own)
+    return declaration?.encoding(prepareConfig(declaration.config, config.config, own), own, this.#options.facts[node.id])
   }
 
   /**
@@ -140,29 +146,41 @@ export class LanesParts {
     }
   }
 
-  #encoders(level: number, tickets: boolean): Map<number, SinkEncoder> {
-    const { plan, registry, context, lanes } = this.#options
+  #encoders(level: number, tickets: boolean): Map<number, RowEncoder> {
+    const { plan, registry, context, lanes, facts } = this.#options
     const keyed = tickets || (plan.levels[level]?.keyed === true && lanes > 1)
-    const encoders = new Map<number, SinkEncoder>()
+    const encoders = new Map<number, RowEncoder>()
     for (const node of plan.nodes) {
       const here = node.kind === 'sink' ? node.level === level : node.kind === 'dead_letters'
-      if (here) encoders.set(node.index, sinkEncoder(node, plan.config, registry, context(node.id), keyed, this.#pool))
+      if (here) encoders.set(node.index, sinkEncoder(node, registry, context(node.id), { keyed, lines: tickets, facts: facts[node.id], pool: this.#pool }))
     }
     return encoders
   }
 }
 
+export interface EncoderOptions {
+  /** True where rows of several lanes are put in order. */
+  readonly keyed: boolean
+  /** True for JSON lines where the sink takes blocks: they become one later, together with those that the columns made. */
+  readonly lines: boolean
+  readonly facts: JsonValue | undefined
+  readonly pool: BufferPool
+}
+
 /** The encoder of a sink's node. */
-export function sinkEncoder(node: Node, pipeline: PipelineConfig, registry: Registry, context: ComponentContext, keyed: boolean, pool: BufferPool): SinkEncoder {
+export function sinkEncoder(node: Node, registry: Registry, context: ComponentContext, options: EncoderOptions): RowEncoder {
   const config = node.config as SinkConfig // The node of a sink, or of the dead letters.
   const declaration = registry.sink(config.type)
-  if (declaration === undefined) throw new SluiceError('PLAN_UNKNOWN_TYPE', `There is no sink of type "${config.type}" (${pipeline.name}).`)
-  const encoding = declaration.encoding(prepareConfig(declaration.config, config.config, context), context)
+  if (declaration === undefined) throw new SluiceError('PLAN_UNKNOWN_TYPE', `There is no sink of type "${config.type}".`)
+  const encoding = declaration.encoding(prepareConfig(declaration.config, config.config, context), context, options.facts)
+  const block = encoding.block?.bind(encoding)
+  if (block !== undefined && !options.lines) return new BlockEncoder(node.index, encoding, block)
   const codec = registry.codec(encoding.format)
   if (codec?.encoder === undefined) throw new SluiceError('PLAN_UNKNOWN_TYPE', `Sink "${node.id}": the format "${encoding.format}" can't be written.`)
   const encoder = codec.encoder(prepareConfig(codec.config, encoding.options, context))
   const rows = encoding.rows === true
   // Dead letters come from all stages in turn: their tickets put them in the order of the batch.
+  const { keyed, pool } = options
   const tickets = rows || keyed || node.kind === 'dead_letters'
   return new SinkEncoder(node.index, encoder, encoding, { ends: rows || keyed, tickets, origins: rows && node.kind === 'sink' }, pool)
 }

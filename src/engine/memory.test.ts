@@ -69,3 +69,25 @@ test('only what changed is handed over again', () => {
   table.set('a', 3)
   assert.deepEqual(memory.changed().map(({ group }) => group), [keyGroup('a')])
 })
+
+test('a memory takes of what was kept only the groups it owns', () => {
+  const whole = new StageMemory([], () => true)
+  const table = whole.table<number>('t', { keysMax: 100_000 })
+  for (let n = 0; n < 500; n++) table.set(`k${n}`, n)
+  const kept = whole.changed()
+  const halves = [0, 1].map(lane => new StageMemory(kept, group => group % 2 === lane).table<number>('t', { keysMax: 100_000 }))
+  assert.equal(halves.reduce((sum, half) => sum + half.size, 0), 500)
+  for (let n = 0; n < 500; n++) assert.deepEqual(halves.map(half => half.get(`k${n}`)), [0, 1].map(lane => (keyGroup(`k${n}`) % 2 === lane ? n : undefined)))
+})
+
+test('no key can be made to look like that of another partition', () => {
+  const long = Array.from({ length: 5000 }, (_, n) => `p${n}`).find(text => keyGroup(text) === keyGroup('p')) ?? ''
+  assert.notEqual(long, '')
+  const memory = new StageMemory([], () => true)
+  const table = memory.table<number>('t', { keysMax: KEY_GROUPS * 16 })
+  memory.partition = 'p'
+  table.set(`${long.slice(1)}x`, 1)
+  // The same characters in the same group, cut elsewhere.
+  memory.partition = long
+  assert.equal(table.get('x'), undefined)
+})

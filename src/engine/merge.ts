@@ -7,19 +7,24 @@ import { renumberFrame } from './frame.ts'
 import type { LaneOutput } from './flight.ts'
 import type { SinkRows } from './sink-encoder.ts'
 
-/** One chunk for each sink and target. */
+/** One chunk for each sink and target; blocks stay as they are, in the order of the lanes. */
 export function mergeSinks(outputs: readonly LaneOutput[]): readonly SinkRows[] {
   const only = outputs[0]
   if (only === undefined) return []
   if (outputs.length === 1) return only.sinks
   const groups = new Map<string, SinkRows[]>()
+  const blocks: SinkRows[] = []
   for (const rows of outputs.flatMap(output => output.sinks)) {
+    if (rows.block === true) {
+      blocks.push(rows)
+      continue
+    }
     const name = `${rows.sink} ${rows.target}`
     const group = groups.get(name)
     if (group === undefined) groups.set(name, [rows])
     else group.push(rows)
   }
-  return [...groups.values()].map(mergeRows)
+  return [...[...groups.values()].map(mergeRows), ...blocks]
 }
 
 /** Puts the rows of several chunks of one sink and target in the order of their tickets. */

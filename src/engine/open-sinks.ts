@@ -9,8 +9,10 @@ import { deadLetter } from './dead-letter.ts'
 import { readFrame } from './frame.ts'
 import type { SourceSlab } from './frame.ts'
 import { sinkEncoder } from './lanes.ts'
+import type { SinkFacts } from './lanes.ts'
 import type { Node, Plan } from './plan.ts'
 import { prepareConfig } from './prepare.ts'
+import type { RowEncoder } from './sink-encoder.ts'
 import { SinkRunner } from './sink-runner.ts'
 import type { Refused } from './sink-runner.ts'
 
@@ -42,6 +44,16 @@ export async function openSinks(
   return runners
 }
 
+/** What the opened sinks tell their workers' halves, by id. */
+export function factsOf(sinks: ReadonlyMap<number, SinkRunner>): SinkFacts {
+  const facts: Record<string, JsonValue> = {}
+  for (const { id, sink } of sinks.values()) {
+    const told = sink.facts?.()
+    if (told !== undefined) facts[id] = told
+  }
+  return facts
+}
+
 function makeRunner(
   node: Node,
   registry: Registry,
@@ -64,9 +76,11 @@ export function refusedToDeadLetters(
   registry: Registry,
   context: (id: string) => ComponentContext,
   coordinator: () => Coordinator | undefined,
+  facts: () => SinkFacts,
 ): Refused {
   const letters = plan.nodes[plan.deadLetters] as Node // The plan's own index.
-  const encoder = sinkEncoder(letters, plan.config, registry, context(letters.id), false, new BufferPool())
+  // Made when it is needed: by then the sink is open, and has told what is to be known of it.
+  let encoder: RowEncoder | undefined
   return (rows, refused, flight) => {
     const events = rows.origins.flatMap(frame => readFrame(frame).rows.map(row => row.event)).sort((a, b) => a.ticket - b.ticket)
     const stage = plan.nodes[rows.sink]?.id ?? ''
@@ -75,11 +89,12 @@ export function refusedToDeadLetters(
       if (event === undefined) throw new SluiceError('INTERNAL', `sink "${stage}" refused row ${row} of ${events.length}`)
       const slab = event.slab as SourceSlab // From readFrame.
       const failure = { stage, source: slab.source, position: event.position, original: event.original, error, attempts, meta: slab.meta }
+      encoder ??= sinkEncoder(letters, registry, context(letters.id), { keyed: false, lines: false, facts: facts()[letters.id], pool: new BufferPool() })
       encoder.add([event.derive({ ...deadLetter(plan.config.name, failure, context(stage).now()) })])
     }
     const to = coordinator()
     if (to === undefined) throw new SluiceError('INTERNAL', 'rows were refused before the pipeline ran')
     to.counts.deadLettered += refused.length
-    for (const made of encoder.take()) to.write(made, flight)
+    for (const made of encoder?.take() ?? []) to.write(made, flight)
   }
 }

@@ -18,7 +18,8 @@ import { Host } from './host.ts'
 import { InlineLink, ThreadLink } from './links.ts'
 import type { Link } from './links.ts'
 import type { FromHost, GroupState } from './messages.ts'
-import { openSinks, refusedToDeadLetters } from './open-sinks.ts'
+import type { SinkFacts } from './lanes.ts'
+import { factsOf, openSinks, refusedToDeadLetters } from './open-sinks.ts'
 import { openSources } from './open-sources.ts'
 import { makePlan } from './plan.ts'
 import type { Plan } from './plan.ts'
@@ -55,6 +56,7 @@ export interface HostData {
   readonly lane: number
   readonly lanes: number
   readonly restore: readonly GroupState[]
+  readonly facts: SinkFacts
   readonly start: unknown
 }
 
@@ -130,13 +132,14 @@ class Run {
     // A sink can fail or refuse rows only once it is written to, which nothing does before the coordinator stands.
     let coordinator: Coordinator | undefined
     const fail = (error: unknown): void => (coordinator === undefined ? void (this.#failing ??= error) : coordinator.fail(error))
-    const refuse = refusedToDeadLetters(this.#plan, this.#registry, context, () => coordinator)
+    const refuse = refusedToDeadLetters(this.#plan, this.#registry, context, () => coordinator, () => facts)
     const sinks = await openSinks(this.#plan, this.#registry, context, state?.marks ?? {}, this.#now.signal, refuse, fail)
+    const facts = factsOf(sinks)
     let outcome: 'done' | 'stopped' | 'failed' = 'failed'
     try {
       const sources = await openSources(this.#plan, this.#registry, context, state?.positions ?? {}, this.#keeping(state))
       try {
-        await this.#openHosts(state?.groups ?? [], context, totalSize(sources), message => coordinator?.receive(message.from, message.message))
+        await this.#openHosts(state?.groups ?? [], facts, context, totalSize(sources), message => coordinator?.receive(message.from, message.message))
         const delivery = new Delivery(sources, sinks, state === undefined, this.#clock, fail)
         let barriers: Barriers | undefined
         coordinator = new Coordinator({
@@ -241,6 +244,7 @@ class Run {
 
   async #openHosts(
     restore: readonly GroupState[],
+    facts: SinkFacts,
     context: (id: string) => ComponentContext,
     size: number | undefined,
     receive: (message: { from: number; message: FromHost }) => void,
@@ -250,7 +254,7 @@ class Run {
     const listen = (lane: number) => (message: FromHost) => this.#receive(lane, message, receive)
     if (threads === 0 || this.#options.thread === undefined) {
       const link = new InlineLink()
-      const host = new Host({ plan: this.#plan, registry: this.#registry, lane: 0, lanes: 1, context, restore, recordMax: RECORD_MAX, send: listen(0), columns: this.#options.columns !== false })
+      const host = new Host({ plan: this.#plan, registry: this.#registry, lane: 0, lanes: 1, context, restore, facts, recordMax: RECORD_MAX, send: listen(0), columns: this.#options.columns !== false })
       this.#links = [link]
       await host.open()
       link.connect(message => host.handle(message), buffer => host.pool.give(buffer))
@@ -260,7 +264,7 @@ class Run {
     this.#threads = threads
     const ready = Array.from({ length: threads }, () => Promise.withResolvers<void>())
     this.#links = ready.map(({ resolve, reject }, lane) => {
-      const start: HostData = { lane, lanes: threads, restore, start: data }
+      const start: HostData = { lane, lanes: threads, restore, facts, start: data }
       return new ThreadLink(url, start, message => {
         if (message.kind === 'ready') resolve()
         else if (message.kind === 'failed') reject(this.#failure(message))

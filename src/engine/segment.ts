@@ -14,7 +14,7 @@ import type { FrameRow, SourceSlab } from './frame.ts'
 import { MAIN } from './plan.ts'
 import type { Node, Plan } from './plan.ts'
 import type { CompiledExpression } from './prepare.ts'
-import type { SinkEncoder, SinkRows } from './sink-encoder.ts'
+import type { RowEncoder, SinkRows } from './sink-encoder.ts'
 import type { StageResult, StageRunner } from './stage-runner.ts'
 
 /** What one level made of one batch: all of it bytes. */
@@ -30,7 +30,7 @@ export interface SegmentParts {
   readonly stages: ReadonlyMap<number, StageRunner>
   readonly partitions: ReadonlyMap<number, CompiledExpression>
   /** Encoders of the sinks, and of the dead letters. */
-  readonly encoders: ReadonlyMap<number, SinkEncoder>
+  readonly encoders: ReadonlyMap<number, RowEncoder>
   /** Lanes of the next level. */
   readonly lanes: number
   /** True where this level has several lanes: rows are then put in order across them. */

@@ -23,6 +23,7 @@ export async function serveHost(port: MessagePort, data: HostData, load: (start:
       lanes: data.lanes,
       context: contextFor(config, systemClock, systemRandom, new AbortController().signal, warn),
       restore: data.restore,
+      facts: data.facts,
       recordMax: RECORD_MAX,
       send,
     })

@@ -5,7 +5,7 @@
  */
 import type { Event } from '../event/index.ts'
 import type { BufferPool } from './buffers.ts'
-import type { Encoder, SinkEncoding } from './component.ts'
+import type { BlockBuilder, Encoder, SinkEncoding } from './component.ts'
 import { writeFrame } from './frame.ts'
 
 /** What one sink gets out of one batch on one lane, for one target. */
@@ -17,6 +17,8 @@ export interface SinkRows {
   readonly rows: number
   readonly ends: Uint32Array<ArrayBuffer> | undefined
   readonly tickets: Uint32Array<ArrayBuffer> | undefined
+  /** True where `bytes` is one block, which can't be merged with others. */
+  readonly block?: boolean
   /** The events themselves as frames, for a sink that may refuse single rows; empty for others. */
   readonly origins: readonly Uint8Array<ArrayBuffer>[]
 }
@@ -80,7 +82,14 @@ function inOrder(open: Growing, pool: BufferPool): Growing {
   return sorted
 }
 
-export class SinkEncoder {
+export interface RowEncoder {
+  /** Encodes events; answers those that have no form here. */
+  add(events: readonly Event[]): { event: Event; error: unknown }[]
+  /** What was encoded since the last call. */
+  take(): SinkRows[]
+}
+
+export class SinkEncoder implements RowEncoder {
   readonly #sink: number
   readonly #encoder: Encoder
   readonly #target: ((event: Event) => string) | undefined
@@ -98,7 +107,6 @@ export class SinkEncoder {
     this.#wants = wants
   }
 
-  /** Encodes events; answers those that have no form here. */
   add(events: readonly Event[]): { event: Event; error: unknown }[] {
     const failed: { event: Event; error: unknown }[] = []
     for (const event of events) {
@@ -123,7 +131,6 @@ export class SinkEncoder {
     if (this.#wants.origins) open.events.push(event)
   }
 
-  /** What was encoded since the last call. */
   take(): SinkRows[] {
     const result: SinkRows[] = []
     for (const [target, grown] of this.#open) {
@@ -140,6 +147,52 @@ export class SinkEncoder {
       })
     }
     if (this.#open.size > 0) this.#open = new Map()
+    return result
+  }
+}
+
+/** The same for a sink that takes blocks. */
+export class BlockEncoder implements RowEncoder {
+  readonly #sink: number
+  readonly #encoding: SinkEncoding
+  readonly #make: () => BlockBuilder
+  readonly #open = new Map<string, { readonly builder: BlockBuilder; rows: number }>()
+  /** Builders of the last batch, which have their memory already. */
+  readonly #free: BlockBuilder[] = []
+
+  constructor(sink: number, encoding: SinkEncoding, make: () => BlockBuilder) {
+    this.#sink = sink
+    this.#encoding = encoding
+    this.#make = make
+  }
+
+  add(events: readonly Event[]): { event: Event; error: unknown }[] {
+    const failed: { event: Event; error: unknown }[] = []
+    for (const event of events) {
+      try {
+        const open = this.#target(this.#encoding.target?.(event) ?? '')
+        open.builder.add(event)
+        open.rows++
+      } catch (error) {
+        failed.push({ event, error })
+      }
+    }
+    return failed
+  }
+
+  #target(name: string): { readonly builder: BlockBuilder; rows: number } {
+    let open = this.#open.get(name)
+    if (open === undefined) this.#open.set(name, (open = { builder: this.#free.pop() ?? this.#make(), rows: 0 }))
+    return open
+  }
+
+  take(): SinkRows[] {
+    const result: SinkRows[] = []
+    for (const [target, { builder, rows }] of this.#open) {
+      if (rows > 0) result.push({ sink: this.#sink, target, bytes: builder.finish(), rows, ends: undefined, tickets: undefined, origins: [], block: true })
+      this.#free.push(builder)
+    }
+    this.#open.clear()
     return result
   }
 }

@@ -23,6 +23,7 @@ async function run(config: PipelineConfig, workers: number, seed: number): Promi
 const shapes: readonly (readonly [string, readonly StageConfig[], string])[] = [
   ['stages without memory', [stageConfig('some', 'drop_some', 'in'), stageConfig('parts', 'split', 'some')], 'parts'],
   ['a stage with memory on one owner', [stageConfig('some', 'drop_some', 'in'), stageConfig('sum', 'sum', 'some')], 'sum'],
+  ['a stage that is fed by two', [stageConfig('some', 'drop_some', 'in'), stageConfig('parts', 'split', 'in'), stageConfig('sum', 'sum', ['parts', 'some'])], 'sum'],
   [
     'stages with memory behind two exchanges by key, with a split between them',
     [

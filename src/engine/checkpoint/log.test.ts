@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { systemFiles } from '../../platform/index.ts'
+import { SimulatedFiles } from '../../platform/simulated-files.ts'
 import type { Files } from '../../platform/index.ts'
 import type { GroupState } from '../messages.ts'
 import { CheckpointLog } from './log.ts'
@@ -127,4 +128,57 @@ test('a folder belongs to one pipeline and one process at a time', async () => {
   // A lock whose process is gone is taken over.
   writeFileSync(join(path, 'lock'), '999999999 1')
   await (await CheckpointLog.open(path, 'p', systemFiles)).close()
+})
+
+test('a cut that was committed is there after a power cut at any moment behind it, also where the log was written anew', async () => {
+  const path = join(folder, 'power')
+  mkdirSync(path) // For the lock, which is a file of the system.
+  const files = new SimulatedFiles({ seed: 3 })
+  await files.makeFolder(folder)
+  for (let above = folder; above !== dirname(above); above = dirname(above)) await files.syncFolder(dirname(above))
+  const log = await CheckpointLog.open(path, 'p', files)
+  // After the n-th entry of the trace, so many cuts had been committed.
+  const committed: number[] = []
+  const big = 'x'.repeat(200_000)
+  for (let n = 1; n <= 10; n++) {
+    await log.append(cut(n, [group(n % 2, `${n}${big}`)]))
+    committed[files.trace.length] = n
+  }
+  await log.close()
+  assert.ok(files.trace.some(({ kind }) => kind === 'rename'), 'the log was written anew')
+  let least = 0
+  for (let after = 0; after <= files.trace.length; after++) {
+    least = committed[after] ?? least
+    for (let seed = 0; seed < 3; seed++) {
+      const { position } = await recover(path, files.cut(after, seed))
+      assert.ok(Number(position ?? 0) >= least, `a power cut after call ${after} leaves cut ${String(position)}; ${least} had been committed`)
+    }
+  }
+})
+
+test('a log goes on behind a torn tail, however long it was', async () => {
+  const path = join(folder, 'long-tail')
+  await threeCuts(path)
+  const file = join(path, 'checkpoints.log')
+  const whole = readFileSync(file)
+  const long = await CheckpointLog.open(path, 'p', systemFiles)
+  await long.append(cut(4, [group(9, 'y'.repeat(5000))]))
+  await long.close()
+  writeFileSync(file, readFileSync(file).subarray(0, -3))
+  const log = await CheckpointLog.open(path, 'p', systemFiles)
+  assert.equal(readFileSync(file).length, whole.length)
+  await log.append(cut(5))
+  await log.close()
+  assert.deepEqual(await recover(path), { position: 5, groups: ['1=aa', '2=b', '3=c'], torn: 0 })
+})
+
+test('a rewrite that was cut off before does not show in the next', async () => {
+  const path = join(folder, 'rewrite')
+  const log = await CheckpointLog.open(path, 'p', systemFiles)
+  writeFileSync(join(path, 'checkpoints.log.new'), 'left over'.repeat(400_000))
+  const big = 'x'.repeat(300_000)
+  for (let n = 1; n <= 8; n++) await log.append(cut(n, [group(1, `${n}${big}`)]))
+  await log.close()
+  const { position, torn } = await recover(path)
+  assert.deepEqual([position, torn], [8, 0])
 })

@@ -2,10 +2,11 @@
 import { SluiceError } from '../../base/index.ts'
 import type { Event, JsonValue, Slab } from '../../event/index.ts'
 import type { BufferPool } from '../buffers.ts'
-import type { Decoder, ReadTarget } from '../component.ts'
+import type { BlockBuilder, Decoder, PieceMarks, ReadTarget } from '../component.ts'
 import type { Counts } from '../counts.ts'
 import type { LanesParts, LevelParts } from '../lanes.ts'
 import { mergeRows } from '../merge.ts'
+import type { SinkRows } from '../sink-encoder.ts'
 import type { Node, Plan } from '../plan.ts'
 import type { Segment, SegmentOutput } from '../segment.ts'
 import { compileColumns } from './compile.ts'
@@ -46,9 +47,12 @@ export class SourceColumns {
   readonly #node: Node
   readonly #decoder: Decoder
   readonly #pool: BufferPool
+  /** Of the sinks that take blocks. */
+  readonly #blocks: ReadonlyMap<number, BlockBuilder>
   #runner: ColumnRunner
 
-  private constructor(plan: ColumnPlan, node: Node, decoder: Decoder, slot: ColumnSlot, runner: ColumnRunner, pool: BufferPool) {
+  private constructor(plan: ColumnPlan, node: Node, decoder: Decoder, slot: ColumnSlot, runner: ColumnRunner, pool: BufferPool, blocks: ReadonlyMap<number, BlockBuilder>) {
+    this.#blocks = blocks
     this.#pool = pool
     this.#plan = plan
     this.#node = node
@@ -60,17 +64,21 @@ export class SourceColumns {
   /** The columns for a source, or undefined where its events take the object path. */
   static make(plan: Plan, node: Node, decoder: Decoder, lanes: LanesParts, pool: BufferPool, newSlot: () => ColumnSlot): SourceColumns | undefined {
     if (plan.nodes.some(other => other.level === 0 && lanes.waits(other.index))) return undefined
+    const blocks = new Map<number, BlockBuilder>()
     const columns = compileColumns(plan, node, {
       stage: index => lanes.stage(index),
       plainSink: sink => {
         const encoding = lanes.encodingOf(sink)
-        return encoding?.format === 'ndjson' && encoding.target === undefined && encoding.rows !== true
+        if (encoding?.format !== 'ndjson' || encoding.target !== undefined || encoding.rows === true) return false
+        const block = encoding.block?.()
+        if (block !== undefined) blocks.set(sink.index, block)
+        return block === undefined || block.addLines !== undefined
       },
     })
     if (columns === undefined) return undefined
     const slot = newSlot()
     const runner = makeRunner(columns, slot.counts, pool)
-    return runner === undefined ? undefined : new SourceColumns(columns, node, decoder, slot, runner, pool)
+    return runner === undefined ? undefined : new SourceColumns(columns, node, decoder, slot, runner, pool, blocks)
   }
 
   /** A place to read to. */
@@ -93,7 +101,7 @@ export class SourceColumns {
   }
 
   /** Runs the first `length` bytes of the columns' memory. `slab` is that memory as a slab; `mark` sets what all events of the piece share. */
-  run(length: number, slab: Slab, meta: JsonValue | undefined, mark: (event: Event) => void, reject: (start: number, end: number, ticket: number, error: unknown) => void): SegmentOutput {
+  run(length: number, slab: Slab, meta: JsonValue | undefined, marks: PieceMarks, mark: (event: Event) => void, reject: (start: number, end: number, ticket: number, error: unknown) => void): SegmentOutput {
     this.#refresh()
     const { segment, counts } = this.slot
     const odd: Event[] = []
@@ -117,7 +125,17 @@ export class SourceColumns {
     if (odd.length > 0) segment.deliver(this.#node, odd)
     const output = segment.run()
     if (output instanceof Promise) throw new SluiceError('INTERNAL', 'a stage behind columns waits')
-    return { ...output, sinks: mergeFast(this.#runner.take(), output.sinks, mergeRows, this.#pool) }
+    const sinks = mergeFast(this.#runner.take(), output.sinks, mergeRows, this.#pool, this.#blocks)
+    return { ...output, sinks: this.#blocks.size === 0 ? sinks : sinks.map(rows => this.#asBlock(rows, marks)) }
+  }
+
+  /** The rows of a sink that takes blocks become one, both ways together, in the order of the batch. */
+  #asBlock(rows: SinkRows, marks: PieceMarks): SinkRows {
+    const builder = this.#blocks.get(rows.sink)
+    if (builder?.addLines === undefined || rows.ends === undefined) return rows
+    builder.addLines(rows.bytes, rows.ends, rows.rows, marks)
+    this.#pool.give(rows.bytes.buffer)
+    return { ...rows, bytes: builder.finish(), ends: undefined, tickets: undefined, block: true }
   }
 
   /** A table that was read anew needs dictionaries of its own. */

@@ -319,8 +319,14 @@ function wholeRow(row: Readonly<Record<string, string>>, columns: readonly (stri
   return `{${Object.entries(row).map(([name, json]) => `${JSON.stringify(name)}:${json}`).join(',')}}`
 }
 
-/** One chunk for each sink: the rows of both ways in the order of the batch. */
-export function mergeFast(fast: readonly FastRows[], slow: readonly SinkRows[], merge: (parts: readonly SinkRows[]) => SinkRows, pool: BufferPool): SinkRows[] {
+/** One chunk for each sink: the rows of both ways in the order of the batch. `ends` has the sinks for which the ends of rows are wanted. */
+export function mergeFast(
+  fast: readonly FastRows[],
+  slow: readonly SinkRows[],
+  merge: (parts: readonly SinkRows[]) => SinkRows,
+  pool: BufferPool,
+  ends: { has(sink: number): boolean },
+): SinkRows[] {
   const result: SinkRows[] = []
   const sinks = new Set([...fast.map(rows => rows.sink), ...slow.map(rows => rows.sink)])
   for (const sink of sinks) {
@@ -329,7 +335,7 @@ export function mergeFast(fast: readonly FastRows[], slow: readonly SinkRows[], 
     if (slower.length > 0 && quick.length > 0) {
       result.push(merge([...quick.map(asSinkRows), ...slower]))
       for (const { bytes } of [...quick, ...slower]) pool.give(bytes.buffer)
-    } else if (quick.length > 0) result.push(joined(quick, pool))
+    } else if (quick.length > 0) result.push(joined(quick, pool, ends.has(sink)))
     else result.push(...slower)
   }
   return result
@@ -339,16 +345,19 @@ function asSinkRows({ sink, bytes, ends, tickets }: FastRows): SinkRows {
   return { sink, target: '', bytes, rows: tickets.length, ends: Uint32Array.from(ends), tickets: Uint32Array.from(tickets), origins: [] }
 }
 
-function joined(parts: readonly FastRows[], pool: BufferPool): SinkRows {
+function joined(parts: readonly FastRows[], pool: BufferPool, wantsEnds: boolean): SinkRows {
   const first = parts[0] as FastRows // There is at least one.
   const rows = parts.reduce((sum, part) => sum + part.tickets.length, 0)
-  if (parts.length === 1) return { sink: first.sink, target: '', bytes: first.bytes, rows, ends: undefined, tickets: undefined, origins: [] }
+  if (parts.length === 1) return { sink: first.sink, target: '', bytes: first.bytes, rows, ends: wantsEnds ? Uint32Array.from(first.ends) : undefined, tickets: undefined, origins: [] }
   const bytes = pool.take(parts.reduce((sum, part) => sum + part.bytes.length, 0))
+  const ends = wantsEnds ? new Uint32Array(rows) : undefined
   let at = 0
+  let row = 0
   for (const part of parts) {
     bytes.set(part.bytes, at)
+    if (ends !== undefined) for (const end of part.ends) ends[row++] = at + end
     at += part.bytes.length
     pool.give(part.bytes.buffer)
   }
-  return { sink: first.sink, target: '', bytes, rows, ends: undefined, tickets: undefined, origins: [] }
+  return { sink: first.sink, target: '', bytes, rows, ends, tickets: undefined, origins: [] }
 }
