@@ -1,11 +1,11 @@
 /**
  * Keeps two processes out of one state folder.
  *
- * The lock is a file that holds the process id and the moment the process started, made with `wx` so that only one can make it. A lock whose process
- * is gone, or whose id now belongs to a process that started at another moment, is stale and taken over by renaming it away first: of
- * several that try, one succeeds.
+ * The lock is a file that holds the process id and the moment the process started. It appears whole under its name, by a link that only one can make, so that nobody ever
+ * sees it half-written. A lock whose process is gone, or whose id now belongs to a process that started at another moment, is stale and is taken over by renaming it
+ * away first; whoever finds that he renamed something else, a lock that another made meanwhile, puts it back and looks again.
  */
-import { open, readFile, rename, rm } from 'node:fs/promises'
+import { link, open, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SluiceError } from '../base/index.ts'
 
@@ -14,6 +14,7 @@ export interface FolderLock {
 }
 
 const held = new Set<string>()
+let made = 0
 
 /** Locks a folder. Throws STATE_LOCKED, naming the process that holds it. */
 export async function lockFolder(folder: string): Promise<FolderLock> {
@@ -37,23 +38,55 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
     if (alive !== undefined && alive === start.join(' ')) {
       throw new SluiceError('STATE_LOCKED', `The state folder ${folder} is in use by process ${pid}.`)
     }
-    const away = `${path}.stale-${process.pid}-${attempt}`
-    await rename(path, away).catch(() => undefined)
-    await rm(away, { force: true })
+    await putAway(path, holder, `${path}.stale-${process.pid}-${attempt}`)
   }
   throw new SluiceError('STATE_LOCKED', `The state folder ${folder} could not be locked: others keep taking it.`)
 }
 
+/** Takes a stale lock away. What is no longer the one that was looked at goes back to its place. */
+async function putAway(path: string, stale: string, away: string): Promise<void> {
+  await rename(path, away).catch(() => undefined)
+  const text = await readFile(away, 'utf8').catch(() => undefined)
+  if (text !== undefined && text !== stale) await link(away, path).catch(() => undefined)
+  await rm(away, { force: true })
+}
+
+/** Makes the lock; false where there is one. */
 async function create(path: string, text: string): Promise<boolean> {
+  const whole = `${path}.${process.pid}-${++made}`
+  const handle = await open(whole, 'w')
+  try {
+    await handle.writeFile(text)
+  } finally {
+    await handle.close()
+  }
+  try {
+    await link(whole, path)
+    return true
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false
+    // Volumes without links: a file that is made and then written.
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(codeOf(error))) throw error
+    return await createHere(path, text)
+  } finally {
+    await rm(whole, { force: true })
+  }
+}
+
+async function createHere(path: string, text: string): Promise<boolean> {
   try {
     const handle = await open(path, 'wx')
     await handle.writeFile(text)
     await handle.close()
     return true
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false
+    if (codeOf(error) === 'EEXIST') return false
     throw error
   }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
 }
 
 /** When a process started, as the system counts; `unknown` where it does not tell; undefined where there is no such process. */
