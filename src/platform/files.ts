@@ -1,6 +1,7 @@
 /** Files: the calls that durable parts make, so that tests can make each of them fail. */
 import { readFileSync, statSync } from 'node:fs'
 import { open, rename, rm, mkdir, readFile } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 
 export interface OpenFile {
   /** Reads up to `length` bytes at `position` into `bytes` at `offset`; answers how many. */
@@ -52,7 +53,16 @@ export const systemFiles: Files = {
   }),
   rename,
   remove: path => rm(path, { force: true }),
-  makeFolder: async path => void (await mkdir(path, { recursive: true })),
+  async makeFolder(path) {
+    const first = await mkdir(path, { recursive: true })
+    if (first === undefined) return
+    // The names of the new folders must be durable too: else all that is synced below them may vanish with them.
+    const top = dirname(resolve(first))
+    for (let above = dirname(resolve(path)); above.length >= top.length; above = dirname(above)) {
+      await this.syncFolder(above)
+      if (above === dirname(above)) break
+    }
+  },
   async syncFolder(path) {
     const handle = await open(path, 'r')
     try {

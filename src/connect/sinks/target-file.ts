@@ -4,12 +4,13 @@
  * `length` is what counts as written; bytes behind it are leftovers of a failed write and are overwritten. With compression, chunks are gathered and
  * become a member (gzip) or frame (zstd) of the file when there are enough of them, or at a flush: readers take the members as one stream.
  */
-import { mkdir, open } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { gzip, zstdCompress } from 'node:zlib'
 import { SluiceError } from '../../base/index.ts'
+import { systemFiles } from '../../platform/index.ts'
 
 export type Compression = 'none' | 'gzip' | 'zstd'
 
@@ -45,7 +46,7 @@ export class TargetFile {
   async open(): Promise<void> {
     if (this.#handle !== undefined) return
     try {
-      await mkdir(dirname(this.path), { recursive: true })
+      await systemFiles.makeFolder(dirname(this.path))
       const handle = await open(this.path, 'r+').catch(() => open(this.path, 'wx+'))
       const stat = await handle.stat()
       this.#special = !stat.isFile()
