@@ -11,6 +11,8 @@ import type { SinkDeclaration, SourceDeclaration, StageDeclaration } from '../..
 import type { PipelineConfig } from '../../src/engine/config.ts'
 import { runPipeline } from '../../src/engine/run.ts'
 import { Kept, memorySink, memorySource, objectOf, sinkConfig, stageConfig, testPipeline, testRegistry, testStage } from '../../src/engine/testing.ts'
+import { Event } from '../../src/event/index.ts'
+import type { JsonValue } from '../../src/event/index.ts'
 import { seededRandom } from '../../src/platform/index.ts'
 
 let folder = ''
@@ -160,4 +162,85 @@ for (const [name, pipeline] of shapes) {
       assert.deepEqual(results(again.kept, pipeline.ordered !== false), expected)
     }
   })
+}
+
+test('a source is told of a cut only when it is on disk', async () => {
+  const state = join(folder, 'told')
+  const log = join(state, 'checkpoints.log')
+  const source = memorySource(LINES, 5)
+  const told: number[] = []
+  const checked: SourceDeclaration = {
+    ...source,
+    create: (config, context) => ({
+      ...source.create(config, context),
+      commit: position => {
+        assert.ok(readFileSync(log).includes(`"positions":{"in":${JSON.stringify(position)}}`), `the cut at ${JSON.stringify(position)} is not in the log`)
+        told.push(Number(position))
+      },
+    }),
+  }
+  await runPipeline(testPipeline([], [sinkConfig('out', 'in')], { state, checkpointInterval: 1 }), testRegistry([checked, memorySink(new Kept())]))
+  assert.equal(told.at(-1), LINES.length)
+})
+
+test('a run that ended well leaves a cut behind its last batch', async () => {
+  const state = join(folder, 'ended')
+  const read: number[] = []
+  const source = memorySource(LINES, 5)
+  const noted: SourceDeclaration = {
+    ...source,
+    create: (config, context) => {
+      const made = source.create(config, context)
+      return {
+        ...made,
+        open: position => {
+          read.push(Number(position ?? 0))
+          return made.open(position)
+        },
+      }
+    },
+  }
+  const kept = new Kept()
+  const config = testPipeline([], [sinkConfig('out', 'in')], { state, checkpointInterval: 3_600_000 })
+  for (let run = 0; run < 2; run++) await runPipeline(config, testRegistry([noted, memorySink(kept)]))
+  // The reading half and the decoding half of a source are made from one declaration: only the first is opened.
+  assert.deepEqual(read, [0, LINES.length])
+  assert.equal(kept.lines('out').length, LINES.filter(line => line.endsWith('}')).length)
+})
+
+test('a run that was stopped and goes on hands out what its stages held back once, at the end', async () => {
+  const state = join(folder, 'stopped')
+  const sum = testStage('sum', context => {
+    const table = context.state.table<number>('sum', { keysMax: 5000 })
+    return {
+      process: (events, out) => {
+        for (const event of events) {
+          table.set('all', (table.get('all') ?? 0) + Number(objectOf(event)['n']))
+          out.absorb(event)
+        }
+      },
+      finish: out => {
+        for (const [, total] of table.entries()) out.produce(made({ total }))
+      },
+    }
+  }, 'keyed')
+  const kept = new Kept()
+  const stop = new AbortController()
+  let pieces = 0
+  const source = memorySource(LINES, () => {
+    if (++pieces === 10) stop.abort()
+    return 5
+  })
+  const config = testPipeline([stageConfig('sum', 'sum', 'in')], [sinkConfig('out', 'sum')], { state })
+  const first = await runPipeline(config, testRegistry([source, memorySink(kept), sum]), { signal: stop.signal })
+  assert.equal(first.stopped_by, 'signal')
+  assert.deepEqual(kept.lines('out'), [])
+  await runPipeline(config, testRegistry([memorySource(LINES, 7), memorySink(kept), sum]))
+  const total = LINES.reduce((all, line, n) => all + (line.endsWith('}') ? n : 0), 0)
+  assert.deepEqual(kept.lines('out'), [JSON.stringify({ total })])
+})
+
+/** An event that a stage makes out of nothing. */
+function made(value: JsonValue): Event {
+  return new Event({ source: 'sum', bytes: new Uint8Array(0), locate: () => null }, 0, 0, undefined, value)
 }

@@ -136,3 +136,13 @@ test('an aborted call stops waiting', async () => {
   const policy = new Policy({ retry: config(), breaker: undefined, rateLimit: undefined }, new QuickClock())
   await assert.rejects(policy.call({ events: 1, bytes: 0 }, failing(9), stop.signal), { code: 'HTTP_FAILED', attempts: 1 })
 })
+
+test('calls pass a rate limit in the order they came', async () => {
+  const limiter = new RateLimiter({ events: 10, bytes: undefined, per: 1000 }, new QuickClock())
+  const passed: number[] = []
+  await Promise.all([10, 10, 1, 1].map(async (events, call) => {
+    await limiter.take({ events, bytes: 0 })
+    passed.push(call)
+  }))
+  assert.deepEqual(passed, [0, 1, 2, 3])
+})
