@@ -133,11 +133,11 @@ export class Fetcher {
       const until = this.#clock.monotonic() + wait
       for (;;) {
         const found = await within(this.#clock, call, 'The fetch', () => this.#read())
-        if (found.length > 0 || this.#isClosed) return found
+        if (found.length > 0) return found
+        this.checkOpen()
         const left = until - this.#clock.monotonic()
         if (left <= 0) return []
         await within(this.#clock, call, 'The fetch', () => this.#growth(left))
-        this.checkOpen()
       }
     } finally {
       this.#isFetching = false

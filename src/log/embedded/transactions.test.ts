@@ -182,6 +182,24 @@ test('what a dead producer left open holds nobody up after a restart', async () 
   await again.close()
 })
 
+test('a decision that stands counts for its own transaction only, though its end could not be noted', async () => {
+  const { log, ground } = await opened()
+  const producer = log.producer({ transactionalId: 'x' })
+  await producer.begin()
+  await producer.send(record('first'))
+  let appends = 0
+  ground.folders.fail = folder => (folder.includes(TRANSACTIONS_TOPIC) && ++appends > 1 ? new SluiceError('LOG_DISK_FULL', 'full') : undefined)
+  await producer.commit()
+  ground.folders.fail = () => undefined
+  await producer.begin()
+  await producer.send(record('second'))
+  assert.equal(appends, 2, 'the decision, and its end, which was refused')
+  const again = await EmbeddedLog.open(afterCrash(ground))
+  assert.deepEqual(await committed(again), ['first'])
+  assert.match(ground.warnings.join(), /could not be noted/)
+  await again.close()
+})
+
 test('a transaction with a record that was refused can only be aborted', async () => {
   const { log, ground } = await opened()
   const producer = log.producer({ transactionalId: 'x' })
