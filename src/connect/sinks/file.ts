@@ -114,7 +114,10 @@ class FileSink implements Sink {
     const finished = this.#config.atomic && !existsSync(file.path) && existsSync(this.#name(target, index))
     if (finished) await rename(this.#name(target, index), file.path)
     if (length > 0 || existsSync(file.path)) await this.#use({ name: target, index, begun: 0, file })
-    for (let next = index + 1; this.#config.rotate !== undefined && existsSync(this.#path(target, next)); next++) await rm(this.#path(target, next))
+    if (this.#config.rotate === undefined) return
+    // Those that were finished since have their final names.
+    const begun = (next: number): string[] => [this.#path(target, next), this.#name(target, next)].filter(path => existsSync(path))
+    for (let next = index + 1; begun(next).length > 0; next++) for (const path of begun(next)) await rm(path)
   }
 
   async write(chunk: SinkChunk): Promise<void> {

@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict'
+import { after, before, mock, test } from 'node:test'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, truncateSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import { prepareConfig } from '../../engine/index.ts'
+import type { Sink } from '../../engine/index.ts'
+import { testContext } from '../testing.ts'
+import { file as fileSink } from './file.ts'
+
+let folder = ''
+before(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sluice-file-sink-'))
+})
+after(() => rmSync(folder, { recursive: true }))
+
+const signal = new AbortController().signal
+const line = (n: number): string => `line ${n} of it\n`
+const write = async (sink: Sink, ...numbers: readonly number[]): Promise<void> => {
+  for (const n of numbers) await sink.write({ target: '', bytes: Buffer.from(line(n)), rows: 1, ends: undefined }, signal)
+}
+const text = (...numbers: readonly number[]): string => numbers.map(line).join('')
+const read = (name: string): string => readFileSync(join(folder, name), 'utf8')
+
+function makeSink(config: object): Sink {
+  const context = testContext({ folder })
+  return fileSink.create(prepareConfig(fileSink.config, config, context), context)
+}
+
+/** Notes what file handles are asked to make durable, while `work` runs. */
+async function syncsOf(work: () => Promise<void>): Promise<string[]> {
+  const handle = await open(join(folder, 'any'), 'w')
+  const prototype = Object.getPrototypeOf(handle) as FileHandle // All handles have one prototype.
+  await handle.close()
+  const seen: string[] = []
+  const spies = (['datasync', 'sync'] as const).map(name => {
+    const original = prototype[name]
+    return mock.method(prototype, name, function (this: FileHandle) {
+      seen.push(name)
+      return original.call(this)
+    })
+  })
+  try {
+    await work()
+  } finally {
+    for (const spy of spies) spy.mock.restore()
+  }
+  return seen
+}
+
+test('a flush has the bytes and the name on disk before it answers', async () => {
+  const sink = makeSink({ path: 'durable.ndjson' })
+  await sink.open(undefined)
+  await write(sink, 1)
+  assert.deepEqual(await syncsOf(async () => void (await sink.flush())), ['datasync', 'sync'])
+  await write(sink, 2)
+  assert.deepEqual(await syncsOf(async () => void (await sink.flush())), ['datasync'])
+  assert.deepEqual(await syncsOf(async () => void (await sink.flush())), [])
+  await sink.close('done')
+})
+
+test('a file is on disk before the next one is begun', async () => {
+  const sink = makeSink({ path: 'turned.ndjson', rotate: { size: 30 } })
+  await sink.open(undefined)
+  await write(sink, 1, 2)
+  assert.deepEqual(await syncsOf(() => write(sink, 3)), ['datasync', 'sync'])
+  assert.equal(read('turned-000001.ndjson'), text(1, 2))
+  await sink.close('done')
+})
+
+test('a failed sync is final', async () => {
+  const sink = makeSink({ path: 'failing.ndjson' })
+  await sink.open(undefined)
+  await write(sink, 1)
+  const handle = await open(join(folder, 'any'), 'w')
+  const failing = mock.method(Object.getPrototypeOf(handle) as FileHandle, 'datasync', () => Promise.reject(new Error('EIO')))
+  try {
+    await assert.rejects(sink.flush(), { code: 'FILE_WRITE', retry: false })
+  } finally {
+    failing.mock.restore()
+  }
+  await handle.close()
+  await sink.close('failed')
+})
+
+test('a file that is shorter than its mark is an error', async () => {
+  const sink = makeSink({ path: 'short.ndjson' })
+  await sink.open(undefined)
+  await write(sink, 1, 2)
+  const mark = await sink.flush()
+  await sink.close('stopped')
+  truncateSync(join(folder, 'short.ndjson'), 10)
+  await assert.rejects(makeSink({ path: 'short.ndjson' }).open(mark), { code: 'FILE_MARK' })
+  assert.equal(read('short.ndjson').length, 10)
+})
+
+test('what is gathered for compression is part of a flush', async () => {
+  const sink = makeSink({ path: 'packed.ndjson.gz' })
+  await sink.open(undefined)
+  await write(sink, 1, 2)
+  await sink.flush()
+  assert.equal(gunzipSync(readFileSync(join(folder, 'packed.ndjson.gz'))).toString(), text(1, 2))
+  await sink.close('stopped')
+})
+
+test('a file that is not finished does not get its name', async () => {
+  for (const outcome of ['stopped', 'failed'] as const) {
+    const sink = makeSink({ path: `${outcome}.ndjson`, atomic: true })
+    await sink.open(undefined)
+    await write(sink, 1)
+    await sink.flush()
+    await sink.close(outcome)
+    assert.equal(existsSync(join(folder, `${outcome}.ndjson`)), false)
+    assert.equal(read(`${outcome}.ndjson.part`), text(1))
+  }
+})
+
+test('a finished file that a crash undoes is unfinished again', async () => {
+  const first = makeSink({ path: 'undone.ndjson', atomic: true })
+  await first.open(undefined)
+  await write(first, 1)
+  const mark = await first.flush()
+  await write(first, 2)
+  await first.close('done')
+  // The cut behind the end was not committed: the run goes on from the one before.
+  const second = makeSink({ path: 'undone.ndjson', atomic: true })
+  await second.open(mark)
+  await write(second, 3)
+  await second.flush()
+  assert.equal(existsSync(join(folder, 'undone.ndjson')), false)
+  await second.close('done')
+  assert.equal(read('undone.ndjson'), text(1, 3))
+  assert.equal(existsSync(join(folder, 'undone.ndjson.part')), false)
+})
+
+test('going back to a mark removes all files begun behind it, those with their final name too', async () => {
+  const config = { path: 'many.ndjson', rotate: { size: 30 }, atomic: true }
+  const first = makeSink(config)
+  await first.open(undefined)
+  await write(first, 1)
+  const mark = await first.flush()
+  await write(first, 2, 3, 4, 5, 6)
+  await first.close('failed')
+  const names = (): string[] => readdirSync(folder).filter(name => name.startsWith('many-')).sort()
+  assert.deepEqual(names(), ['many-000001.ndjson', 'many-000002.ndjson', 'many-000003.ndjson.part'])
+  const second = makeSink(config)
+  await second.open(mark)
+  await write(second, 7)
+  await second.close('done')
+  assert.deepEqual(names(), ['many-000001.ndjson'])
+  assert.equal(read('many-000001.ndjson'), text(1, 7))
+})
