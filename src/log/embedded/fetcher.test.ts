@@ -76,6 +76,20 @@ test('a fetch waits for the first record, for no longer than it was told, and en
   assert.equal(ground.clock.waiting, 0)
 })
 
+test('what a fetch that was given up had read is read again', async () => {
+  const { log } = await opened(1, 3)
+  const consumer = log.consumer()
+  await consumer.assign([at(0)])
+  const abort = new AbortController()
+  const cancelled = assert.rejects(consumer.fetch({ signal: abort.signal }), { code: 'ABORTED' })
+  abort.abort()
+  await cancelled
+  await new Promise(resolve => setImmediate(resolve))
+  assert.equal(consumer.position(at(0)), 0n)
+  assert.equal(valuesOf(await consumer.fetch({ wait: 0 })).length, 3)
+  await log.close()
+})
+
 test('positions that retention or the end leave outside are told', async () => {
   const { log } = await opened(1, 3)
   const consumer = log.consumer()

@@ -8,7 +8,7 @@ import { SluiceError } from '../../base/index.ts'
 import type { Clock } from '../../platform/index.ts'
 import type { Call, Fetched, Isolation, Start, TopicPartition } from '../log.ts'
 import { visibleBatches } from './batches-in.ts'
-import { throwIfAborted, within } from './calls.ts'
+import { deadlineOf, throwIfAborted, within } from './calls.ts'
 import type { Partition } from './catalog.ts'
 import { partitionKey } from './offset-store.ts'
 
@@ -25,6 +25,12 @@ export interface Cursor {
   turn: number
   /** Why there is no position, to be told at the next fetch. */
   failure: unknown
+}
+
+interface Found {
+  readonly fetched: Fetched
+  readonly cursor: Cursor
+  readonly turn: number
 }
 
 export interface FetchOptions extends Call {
@@ -130,27 +136,37 @@ export class Fetcher {
     if (this.#isFetching) throw new SluiceError('LOG_UNSUPPORTED', 'A fetch of this consumer is under way: one at a time.')
     this.#isFetching = true
     try {
+      const deadline = deadlineOf(this.#clock, call)
       const until = this.#clock.monotonic() + wait
       for (;;) {
-        const found = await within(this.#clock, call, 'The fetch', () => this.#read())
+        const left = (): Call => ({ signal: call.signal, timeout: Math.max(0, deadline - this.#clock.monotonic()) })
+        const found = this.#handOut(await within(this.#clock, left(), 'The fetch', () => this.#read()))
         if (found.length > 0) return found
         this.checkOpen()
-        const left = until - this.#clock.monotonic()
-        if (left <= 0) return []
-        await within(this.#clock, call, 'The fetch', () => this.#growth(left))
+        const waiting = until - this.#clock.monotonic()
+        if (waiting <= 0) return []
+        await within(this.#clock, left(), 'The fetch', () => this.#growth(waiting))
       }
     } finally {
       this.#isFetching = false
     }
   }
 
+  /** Moves the positions, here and nowhere before: what a call that was given up had read is read again. */
+  #handOut(found: readonly Found[]): Fetched[] {
+    // What was sought elsewhere, paused or taken away meanwhile is not handed out.
+    const valid = found.filter(({ cursor, turn }) => cursor.turn === turn && !cursor.isPaused)
+    for (const { cursor, fetched } of valid) cursor.position = fetched.next
+    return valid.map(({ fetched }) => fetched)
+  }
+
   #until({ storage }: Partition): bigint {
     return this.#isolation === 'read_committed' ? storage.stable : storage.end
   }
 
-  async #read(): Promise<Fetched[]> {
+  async #read(): Promise<Found[]> {
     const cursors = this.cursors
-    const found: { readonly fetched: Fetched; readonly cursor: Cursor; readonly turn: number }[] = []
+    const found: Found[] = []
     let left = this.#maxBytes
     let last = -1
     for (let step = 0; step < cursors.length && left > 0; step++) {
@@ -165,10 +181,7 @@ export class Fetcher {
       last = index
     }
     if (last >= 0) this.#next = (last + 1) % cursors.length
-    // What was sought elsewhere, paused or taken away meanwhile is not handed out.
-    const valid = found.filter(({ cursor, turn }) => cursor.turn === turn && !cursor.isPaused)
-    for (const { cursor, fetched } of valid) cursor.position = fetched.next
-    return valid.map(({ fetched }) => fetched)
+    return found
   }
 
   /** Reads on until something can be seen; what can't be seen moves the position all the same. */
@@ -184,7 +197,7 @@ export class Fetcher {
       const read = await storage.read(from, maxBytes, until)
       if (read.next <= from) return undefined
       const bytes = visibleBatches(read.bytes, this.#isolation === 'read_committed' ? read.aborted : [])
-      if (cursor.turn !== turn) return undefined
+      if (cursor.turn !== turn || cursor.position !== from) return undefined
       if (bytes.length === 0) {
         cursor.position = read.next
         continue
