@@ -116,7 +116,7 @@ class FileSink implements Sink {
     if (length > 0 || existsSync(file.path)) await this.#use({ name: target, index, begun: 0, file })
     if (this.#config.rotate === undefined) return
     // Those that were finished since have their final names.
-    const begun = (next: number): string[] => [this.#path(target, next), this.#name(target, next)].filter(path => existsSync(path))
+    const begun = (next: number): string[] => [...new Set([this.#path(target, next), this.#name(target, next)])].filter(path => existsSync(path))
     for (let next = index + 1; begun(next).length > 0; next++) for (const path of begun(next)) await rm(path)
   }
 
