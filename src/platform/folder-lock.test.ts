@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { lockFolder } from './folder-lock.ts'
+import { lockFolder, putAway } from './folder-lock.ts'
 
 let folder = ''
 before(() => {
@@ -45,6 +45,15 @@ test('a lock of a process that is gone is taken over, also where its number was 
     await (await lockFolder(path)).release()
     assert.deepEqual(readdirSync(path), [], text)
   }
+})
+
+test('a lock that was taken away in error is put back', async () => {
+  const path = join(newFolder('error'), 'lock')
+  writeFileSync(path, 'made meanwhile')
+  await putAway(path, '999999999 1', `${path}.away`)
+  assert.equal(readFileSync(path, 'utf8'), 'made meanwhile')
+  await putAway(path, 'made meanwhile', `${path}.away`)
+  assert.equal(existsSync(path), false)
 })
 
 test('of several processes that want a folder with a stale lock, one gets it', async () => {

@@ -44,7 +44,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
 }
 
 /** Takes a stale lock away. What is no longer the one that was looked at goes back to its place. */
-async function putAway(path: string, stale: string, away: string): Promise<void> {
+export async function putAway(path: string, stale: string, away: string): Promise<void> {
   await rename(path, away).catch(() => undefined)
   const text = await readFile(away, 'utf8').catch(() => undefined)
   if (text !== undefined && text !== stale) await link(away, path).catch(() => undefined)
