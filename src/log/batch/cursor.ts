@@ -157,6 +157,7 @@ export class RecordCursor {
     if (delta <= this.offsetDelta || delta > this.#lastDelta) this.#fail('offsets that do not grow within the batch')
     this.offsetDelta = delta
     this.timestamp = this.#appendTime ?? this.#baseTimestamp + unfold(low, high)
+    if (!Number.isSafeInteger(this.timestamp)) this.#fail('a timestamp beyond 2^53')
     this.#readKeyAndValue(end)
     this.headerCount = this.#varintAt(this.#next)
     this.#headersAt = this.#next

@@ -54,9 +54,14 @@ export function naiveEncode(batch: NaiveBatch): Uint8Array {
     ]
     return [...naiveVarint(body.length), ...body]
   })
+  return naiveBatch(batch, batch.records.length, records)
+}
+
+/** A header with a right checksum before whatever bytes. */
+export function naiveBatch(batch: Omit<NaiveBatch, 'records'>, count: number, records: readonly number[]): Uint8Array {
   const checked = [
     ...fixed(batch.attributes, 2), ...fixed(batch.lastOffsetDelta, 4), ...fixed(batch.baseTimestamp, 8), ...fixed(batch.maxTimestamp, 8), ...fixed(batch.producerId, 8),
-    ...fixed(batch.producerEpoch, 2), ...fixed(batch.baseSequence, 4), ...fixed(batch.records.length, 4), ...records,
+    ...fixed(batch.producerEpoch, 2), ...fixed(batch.baseSequence, 4), ...fixed(count, 4), ...records,
   ]
   const body = [...fixed(batch.leaderEpoch, 4), 2, ...fixed(naiveCrc32c(checked), 4), ...checked]
   return Uint8Array.from([...fixed(batch.baseOffset, 8), ...fixed(body.length, 4), ...body])

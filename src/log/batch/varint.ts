@@ -30,8 +30,7 @@ const isShort = (value: number): boolean => value === (value | 0)
 export function varlongSize(value: number): number {
   if (isShort(value)) return varintSize(value)
   let size = 1
-  // Folding by arithmetic: shifts would cut the number to 32 bits. 2n and -2n-1 are exact up to 2^53, and beyond in even steps only: see writeVarlong.
-  for (let rest = BigInt.asUintN(64, fold(value)); rest >= 0x80n; rest >>= 7n) size++
+  for (let rest = fold(value); rest >= 0x80n; rest >>= 7n) size++
   return size
 }
 
