@@ -155,8 +155,11 @@ export interface PieceRead {
 export interface StageDeclaration<F extends Field<unknown> = Field<unknown>> extends Declaration<'stage', F> {
   /** `keyed`: remembers something between events, through `context.state` only; such a stage runs per key or on one owner. */
   readonly memory?: 'none' | 'keyed'
-  /** True where `process` waits for the outside: the stage then takes `concurrency`, `retry`, `breaker` and `rate_limit`. */
-  readonly waits?: boolean
+  /**
+   * True where `process` waits for the outside: the stage then takes `concurrency`, `retry`, `breaker` and `rate_limit`. A function where that depends on the config, which
+   * it is given in the user's words.
+   */
+  readonly waits?: boolean | ((config: Readonly<Record<string, unknown>>) => boolean)
   /** Names of further outputs, for `from: stage.output`. */
   outputs?(config: Record<string, unknown>): readonly string[]
   /**
@@ -293,6 +296,8 @@ export interface SinkEncoding extends FormatChoice {
   readonly rows?: boolean
   /** Makes one block of the events of a batch and target, where a line for each is not what the sink takes. The format must then be `ndjson`. */
   block?(): BlockBuilder
+  /** Target of events that the columns made, for a sink that takes blocks: it can depend on what the piece's events share alone. */
+  targetOf?(marks: PieceMarks): string
 }
 /** Puts the events of one batch and target into one block, on the worker. */
 export interface BlockBuilder {
@@ -378,7 +383,8 @@ export interface Decoder {
 }
 export interface DecodeOutput {
   event(event: Event): void
-  reject(start: number, end: number, error: unknown): void
+  /** `slab`: where start and end lie, if not in the one that was handed in. */
+  reject(start: number, end: number, error: unknown, slab?: Slab): void
 }
 export interface Encoder {
   /** The event's text for this format, with its line end. Throws where the event has no form in it. */
@@ -392,6 +398,11 @@ export function defineSource<F extends Field<unknown>>(declaration: Omit<SourceD
 }
 export function defineStage<F extends Field<unknown>>(declaration: Omit<StageDeclaration<F>, 'kind'>): StageDeclaration<F> {
   return { kind: 'stage', ...declaration }
+}
+/** True where a stage of this config waits for the outside. */
+export function stageWaits({ waits }: StageDeclaration, config: unknown): boolean {
+  if (typeof waits !== 'function') return waits === true
+  return typeof config === 'object' && config !== null && waits(config as Readonly<Record<string, unknown>>) // A config is a map.
 }
 export function defineSink<F extends Field<unknown>>(declaration: Omit<SinkDeclaration<F>, 'kind'>): SinkDeclaration<F> {
   return { kind: 'sink', ...declaration }

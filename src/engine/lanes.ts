@@ -3,6 +3,7 @@
  */
 import { Policy, SluiceError } from '../base/index.ts'
 import type { JsonValue } from '../event/index.ts'
+import { stageWaits } from './component.ts'
 import type { ComponentContext, SinkEncoding, Stage } from './component.ts'
 import type { Registry, SinkConfig, StageConfig } from './config.ts'
 import type { BufferPool } from './buffers.ts'
@@ -75,7 +76,7 @@ export class LanesParts {
     const memory = new StageMemory(restore.filter(group => group.stage === node.id), group => this.#owns(node.level, group))
     const base = context(node.id)
     const stage = declaration.create(prepareConfig(declaration.config, config.config, base), { ...base, state: memory })
-    return { stage, config, memory, policy: declaration.waits === true ? stagePolicy(config, base) : undefined, level: node.level }
+    return { stage, config, memory, policy: stageWaits(declaration, config.config) ? stagePolicy(config, base) : undefined, level: node.level }
   }
 
   #owns(level: number, group: number): boolean {

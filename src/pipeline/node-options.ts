@@ -1,6 +1,6 @@
 /** The options of stages and sinks beside their type: what happens on errors, and the policies for calls to the outside. */
 import type { BreakerConfig, RateLimitConfig, RetryConfig } from '../base/index.ts'
-import { prepareConfig } from '../engine/index.ts'
+import { prepareConfig, stageWaits } from '../engine/index.ts'
 import type { Field, SinkConfig, StageConfig, ValueOf } from '../engine/index.ts'
 import { checkValue } from './check-value.ts'
 import { BREAKER, RATE_LIMIT, RETRY, STAGE_OPTIONS, WAITING_OPTIONS } from './layout.ts'
@@ -13,8 +13,10 @@ import type { ValueContext } from './value-context.ts'
 const STAGE_ATTEMPTS = 3
 
 export function stageOf(node: DraftNode, config: unknown, from: readonly string[], context: ValueContext): StageConfig {
-  const waits = node.declaration?.kind === 'stage' && node.declaration.waits === true
-  if (node.declaration !== undefined && !waits) refuseWaitingOptions(node, context)
+  const waits = node.declaration?.kind === 'stage' && stageWaits(node.declaration, config)
+  // Where that depends on a config that is wrong, nobody knows.
+  const depends = node.declaration?.kind === 'stage' && typeof node.declaration.waits === 'function'
+  if (node.declaration !== undefined && !waits && !(depends && config === undefined)) refuseWaitingOptions(node, depends ? 'which does not wait for the outside with this config' : 'which never waits for the outside', context)
   const onError = option(node, 'on_error', STAGE_OPTIONS.on_error, context) ?? 'dead_letter'
   const concurrency = option(node, 'concurrency', STAGE_OPTIONS.concurrency, context) ?? 1
   const retry = readRetry(node, context) ?? (waits ? { ...defaultRetry(), attempts: STAGE_ATTEMPTS } : undefined)
@@ -31,10 +33,10 @@ export function defaultRetry(): RetryConfig {
   return retryOf(prepareConfig(RETRY, {}, { folder: '', now: () => 0, random: () => 0 }))
 }
 
-function refuseWaitingOptions(node: DraftNode, { reading }: ValueContext): void {
+function refuseWaitingOptions(node: DraftNode, why: string, { reading }: ValueContext): void {
   for (const { key, keyPlace } of node.options) {
     if (!WAITING_OPTIONS.includes(key)) continue
-    reading.diagnostics.error('CONFIG_UNKNOWN_FIELD', keyPlace, `"${key}" means nothing for "${node.type}", which never waits for the outside.`, { hint: 'Take it away.' })
+    reading.diagnostics.error('CONFIG_UNKNOWN_FIELD', keyPlace, `"${key}" means nothing for "${node.type}", ${why}.`, { hint: 'Take it away.' })
   }
 }
 

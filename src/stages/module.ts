@@ -8,7 +8,7 @@
  */
 import { pathToFileURL } from 'node:url'
 import { SluiceError } from '../base/index.ts'
-import { defineStage, field, prepareConfig } from '../engine/index.ts'
+import { defineStage, field, prepareConfig, stageWaits } from '../engine/index.ts'
 import type { Output, Stage, StageContext, StageDeclaration } from '../engine/index.ts'
 import type { Event, JsonValue } from '../event/index.ts'
 
@@ -28,7 +28,7 @@ async function load(path: string, config: unknown, context: StageContext): Promi
   const made = module.default
   if (typeof made === 'function') return functionStage(made as StageFunction) // What it does is for its author to say.
   if (!isStage(made)) throw new SluiceError('MODULE_FAILED', `${path} must export a function or a stage by default.`)
-  if (made.waits === true) throw new SluiceError('MODULE_FAILED', `${path}: a stage that waits can't be run by "module"; load it as a plug-in.`)
+  if (stageWaits(made, config)) throw new SluiceError('MODULE_FAILED', `${path}: a stage that waits can't be run by "module"; load it as a plug-in.`)
   if (made.memory === 'keyed') throw new SluiceError('MODULE_FAILED', `${path}: a stage with memory can't be run by "module"; load it as a plug-in.`)
   const stage = made.create(prepareConfig(made.config, config, context), context)
   await stage.open?.()
