@@ -1,6 +1,11 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import { systemFiles } from './files.ts'
+import type { Files } from './files.ts'
 import { failCall, failSync, fullAt, plans, readOnly, shortWrite, SimulatedFiles, stopAt } from './simulated-files.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -138,13 +143,44 @@ test('after a stop nothing returns, and a new process finds what was written', a
   assert.equal(returned, false)
 })
 
-test('the files of a system and the simulated ones answer the same to what is missing', async () => {
-  const files = new SimulatedFiles()
-  assert.equal(await files.readFile('/none'), undefined)
-  await assert.rejects(files.open('/none', false), coded('ENOENT'))
-  await assert.rejects(files.open('/none/a', true), coded('ENOENT'))
-  await assert.rejects(files.rename('/none', '/b'), coded('ENOENT'))
-  await files.remove('/none')
+test('the files of a system and the simulated ones answer the same', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-files-'))
+  const code = (error: unknown): unknown => (error instanceof Error && 'code' in error ? String(error.code).replace('ERR_FS_', '') : error)
+  const answers = async (files: Files, root: string): Promise<unknown[]> => {
+    const found: unknown[] = []
+    const note = async (work: Promise<unknown>): Promise<void> => {
+      found.push(await work.then(value => (value instanceof Uint8Array ? text(value) : typeof value === 'object' ? 'handle' : value), code))
+    }
+    await note(files.makeFolder(`${root}/a/b`))
+    await note(files.makeFolder(`${root}/a/b`))
+    await note(files.readFile(`${root}/none`))
+    await note(files.open(`${root}/none`, false))
+    await note(files.open(`${root}/none/a`, true))
+    await note(files.rename(`${root}/none`, `${root}/b`))
+    await note(files.remove(`${root}/none`))
+    await note(files.remove(`${root}/a`))
+    await note(files.syncFolder(`${root}/a`))
+    await note(files.syncFolder(`${root}/none`))
+    const file = await files.open(`${root}/a/f`, true)
+    await note(file.write(bytes('abc'), 2))
+    await note(files.readFile(`${root}/a/f`))
+    await note(file.truncate(4))
+    await note(file.size())
+    await note(file.read(new Uint8Array(9), 0, 9, 1))
+    await note(file.read(new Uint8Array(9), 0, 9, 20))
+    await note(files.rename(`${root}/a/f`, `${root}/a/g`))
+    await note(file.sync())
+    await note(files.readFile(`${root}/a/g`))
+    await note(files.remove(`${root}/a/g`))
+    await note(file.size())
+    await note(file.close())
+    return found
+  }
+  try {
+    assert.deepEqual(await answers(new SimulatedFiles(), ''), await answers(systemFiles, folder))
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })
 
 test('random work on one file reads back as a plain array would, and every cut lies between what was synced and what was written', async () => {

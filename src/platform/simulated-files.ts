@@ -167,7 +167,9 @@ export class SimulatedFiles implements Files {
 
   async remove(path: string): Promise<void> {
     return this.#call('remove', path, 0, () => {
-      if (this.#disk.node(path) !== undefined) this.#do({ kind: 'remove', path })
+      const node = this.#disk.node(path)
+      if (node?.kind === 'folder') throw systemError('EISDIR', 'rm', path)
+      if (node !== undefined) this.#do({ kind: 'remove', path })
     })
   }
 
