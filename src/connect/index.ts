@@ -5,6 +5,8 @@
  * Never here: what happens to events between a source and a sink.
  */
 import type { SinkDeclaration, SourceDeclaration } from '../engine/index.ts'
+import { log as logSink } from './log/sink.ts'
+import { log as logSource } from './log/source.ts'
 import { file as fileSink } from './sinks/file.ts'
 import { http as httpSink } from './sinks/http.ts'
 import { discard, stdout } from './sinks/simple.ts'
@@ -15,6 +17,7 @@ import { httpServer } from './sources/http-server.ts'
 import { exec, stdin } from './sources/process.ts'
 
 export { codecs } from './codecs/index.ts'
-export { discard, exec, fileSink, fileSource, generate, httpClient, httpServer, httpSink, stdin, stdout }
-export const sources: readonly SourceDeclaration[] = [exec, fileSource, generate, httpClient, httpServer, stdin]
-export const sinks: readonly SinkDeclaration[] = [discard, fileSink, httpSink, stdout]
+export { discard, exec, fileSink, fileSource, generate, httpClient, httpServer, httpSink, logSink, logSource, stdin, stdout }
+export { shareLog } from './log/open-logs.ts'
+export const sources: readonly SourceDeclaration[] = [exec, fileSource, generate, httpClient, httpServer, logSource, stdin]
+export const sinks: readonly SinkDeclaration[] = [discard, fileSink, httpSink, logSink, stdout]

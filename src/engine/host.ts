@@ -213,9 +213,9 @@ export class Host {
         deliver()
         slot.segment.advance()
       },
-      reject: (from, to, error) => {
+      reject: (from, to, error, of = slab) => {
         slot.counts.in++
-        slot.segment.reject(node.id, withTicket(new Event(slab, from, to, ''), ticket), error)
+        slot.segment.reject(node.id, withTicket(new Event(of, from, to, ''), ticket), error)
       },
     })
     const run = (): Promise<void> | undefined => {

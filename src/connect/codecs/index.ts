@@ -2,6 +2,7 @@
 import { Event, JsonArrayCutter, LineFramer, decodeCsv, decodeJsonLines, decodePlainLines, encodeCsv, parseRecord } from '../../event/index.ts'
 import type { ColumnType, CsvOptions, FramedSlab, JsonValue } from '../../event/index.ts'
 import { SluiceError } from '../../base/index.ts'
+import { logRecords } from '../log/records-codec.ts'
 import { defineCodec, field } from '../../engine/index.ts'
 import type { CodecDeclaration, Decoder, Frame, Framer } from '../../engine/index.ts'
 
@@ -202,5 +203,4 @@ export const codecs: readonly CodecDeclaration[] = [
   json,
   csvCodec('csv', 'Comma-separated values', ','),
   csvCodec('tsv', 'Tab-separated values', '\t'),
-  deadLetters,
-]
+  deadLetters, logRecords]

@@ -19,6 +19,11 @@ export interface ColumnSlot {
   readonly counts: Counts
 }
 
+interface SinkBlock {
+  readonly builder: BlockBuilder
+  readonly targetOf: ((marks: PieceMarks) => string) | undefined
+}
+
 /** Reads straight to the columns' memory; what does not fit there goes to a place of its own, and takes the object path. */
 class ColumnTarget implements ReadTarget {
   bytes: Uint8Array
@@ -48,10 +53,10 @@ export class SourceColumns {
   readonly #decoder: Decoder
   readonly #pool: BufferPool
   /** Of the sinks that take blocks. */
-  readonly #blocks: ReadonlyMap<number, BlockBuilder>
+  readonly #blocks: ReadonlyMap<number, SinkBlock>
   #runner: ColumnRunner
 
-  private constructor(plan: ColumnPlan, node: Node, decoder: Decoder, slot: ColumnSlot, runner: ColumnRunner, pool: BufferPool, blocks: ReadonlyMap<number, BlockBuilder>) {
+  private constructor(plan: ColumnPlan, node: Node, decoder: Decoder, slot: ColumnSlot, runner: ColumnRunner, pool: BufferPool, blocks: ReadonlyMap<number, SinkBlock>) {
     this.#blocks = blocks
     this.#pool = pool
     this.#plan = plan
@@ -64,15 +69,17 @@ export class SourceColumns {
   /** The columns for a source, or undefined where its events take the object path. */
   static make(plan: Plan, node: Node, decoder: Decoder, lanes: LanesParts, pool: BufferPool, newSlot: () => ColumnSlot): SourceColumns | undefined {
     if (plan.nodes.some(other => other.level === 0 && lanes.waits(other.index))) return undefined
-    const blocks = new Map<number, BlockBuilder>()
+    const blocks = new Map<number, SinkBlock>()
     const columns = compileColumns(plan, node, {
       stage: index => lanes.stage(index),
       plainSink: sink => {
         const encoding = lanes.encodingOf(sink)
-        if (encoding?.format !== 'ndjson' || encoding.target !== undefined || encoding.rows === true) return false
-        const block = encoding.block?.()
-        if (block !== undefined) blocks.set(sink.index, block)
-        return block === undefined || block.addLines !== undefined
+        if (encoding?.format !== 'ndjson' || encoding.rows === true) return false
+        const builder = encoding.block?.()
+        if (builder === undefined) return encoding.target === undefined
+        if (builder.addLines === undefined) return false
+        blocks.set(sink.index, { builder, targetOf: encoding.targetOf?.bind(encoding) })
+        return encoding.target === undefined || encoding.targetOf !== undefined
       },
     })
     if (columns === undefined) return undefined
@@ -131,11 +138,12 @@ export class SourceColumns {
 
   /** The rows of a sink that takes blocks become one, both ways together, in the order of the batch. */
   #asBlock(rows: SinkRows, marks: PieceMarks): SinkRows {
-    const builder = this.#blocks.get(rows.sink)
-    if (builder?.addLines === undefined || rows.ends === undefined) return rows
-    builder.addLines(rows.bytes, rows.ends, rows.rows, marks)
+    const block = this.#blocks.get(rows.sink)
+    if (block === undefined || rows.ends === undefined) return rows
+    const { builder, targetOf } = block
+    builder.addLines?.(rows.bytes, rows.ends, rows.rows, marks)
     this.#pool.give(rows.bytes.buffer)
-    return { ...rows, bytes: builder.finish(), ends: undefined, tickets: undefined, block: true }
+    return { ...rows, target: targetOf?.(marks) ?? '', bytes: builder.finish(), ends: undefined, tickets: undefined, block: true }
   }
 
   /** A table that was read anew needs dictionaries of its own. */

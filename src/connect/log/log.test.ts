@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { after, before, beforeEach, test } from 'node:test'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { systemClock } from '../../platform/index.ts'
+import { openTestLog } from '../../log/embedded/naive-log.fixture.ts'
+import type { EmbeddedLog } from '../../log/embedded/embedded-log.ts'
+import { copy } from '../testing.ts'
+import { shareLog } from './open-logs.ts'
+
+let folder = ''
+let data: EmbeddedLog
+let unshare = (): void => undefined
+before(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sluice-log-'))
+})
+after(() => rmSync(folder, { recursive: true }))
+beforeEach(async () => {
+  unshare()
+  // Fetches wait in real time here: the pipeline runs in it.
+  data = (await openTestLog({ clock: systemClock as never })).log
+  unshare = shareLog(join(folder, 'data'), data)
+})
+after(() => unshare())
+
+const lines = (name = 'out.ndjson'): unknown[] => readFileSync(join(folder, name), 'utf8').split('\n').filter(line => line !== '').map(line => JSON.parse(line) as unknown)
+const numbered = (count: number): string => Array.from({ length: count }, (_, n) => `${JSON.stringify({ n, k: `k${n % 7}` })}\n`).join('')
+const source = (config: object = {}): { type: string; config: object } => ({ type: 'log', config: { log: './data', topic: 'events', until: 'end', ...config } })
+const sink = (config: object = {}): { type: string; config: object } => ({ type: 'log', config: { log: './data', topic: 'events', create: { partitions: 3 }, ...config } })
+
+async function fill(count: number, config: object = {}): Promise<void> {
+  writeFileSync(join(folder, 'in.ndjson'), numbered(count))
+  const report = await copy(folder, { type: 'file', config: { path: 'in.ndjson' } }, sink(config), { batch: { bytes: 300, events: 1000, age: 1 } })
+  assert.equal(report.events_out['out'], count)
+}
+
+const sorted = (events: unknown[]): unknown[] => [...events].sort((a, b) => (a as { n: number }).n - (b as { n: number }).n)
+const expected = (count: number): unknown[] => Array.from({ length: count }, (_, n) => ({ n, k: `k${n % 7}` }))
+
+test('what is written to a topic is read back, each record once', async () => {
+  for (const compression of ['none', 'gzip', 'snappy', 'lz4', 'zstd']) {
+    await fill(200, { topic: compression, compression })
+    const report = await copy(folder, source({ topic: compression }))
+    assert.equal(report.events_in, 200)
+    assert.deepEqual(sorted(lines()), expected(200), compression)
+  }
+})
+
+test('a key puts its records into one partition, in order, with columns and without', async () => {
+  for (const columns of [true, false]) {
+    const topic = `keyed-${columns}`
+    writeFileSync(join(folder, 'in.ndjson'), numbered(300))
+    await copy(folder, { type: 'file', config: { path: 'in.ndjson' } }, sink({ topic, key: 'event.k' }), { batch: { bytes: 500, events: 1000, age: 1 }, options: { columns } })
+    await copy(folder, source({ topic }))
+    const byKey = Map.groupBy(lines() as { n: number; k: string }[], event => event.k)
+    assert.equal(byKey.size, 7)
+    for (const [, events] of byKey) assert.deepEqual(events.map(event => event.n), events.map(event => event.n).toSorted((a, b) => a - b))
+    const [topicNow] = await data.admin.describeTopics([topic])
+    assert.equal(topicNow?.partitions.reduce((sum, one) => sum + Number(one.end), 0), 300)
+  }
+})
+
+test('key, headers and time of a record reach expressions and go on to the next topic', async () => {
+  await fill(20, { key: 'event.k', headers: { from: '"file"' }, time: '1000 + event.n' })
+  await copy(folder, source(), sink({ topic: 'second' }))
+  const consumer = data.consumer()
+  await consumer.assign([0, 1, 2].map(partition => ({ topic: 'second', partition, start: 'earliest' as const })))
+  const { records } = await import('../../log/batch/index.ts')
+  const all = (await consumer.fetch()).flatMap(({ bytes }) => [...records(bytes)])
+  assert.equal(all.length, 20)
+  for (const { key, value, headers, timestamp } of all) {
+    const event = JSON.parse(Buffer.from(value ?? []).toString()) as { n: number; k: string }
+    assert.equal(Buffer.from(key ?? []).toString(), event.k)
+    assert.equal(timestamp, 1000 + event.n)
+    assert.deepEqual(headers.map(([name, content]) => [name, Buffer.from(content ?? []).toString()]), [['from', 'file']])
+  }
+})
+
+test('a group goes on where it has committed, and only after the sink had it', async () => {
+  await fill(50)
+  await copy(folder, source({ group: 'g' }))
+  assert.equal(lines().length, 50)
+  await fill(30)
+  await copy(folder, source({ group: 'g' }))
+  assert.equal(lines().length, 30)
+  const { offsets } = await data.admin.describeGroup('g')
+  assert.equal(offsets.reduce((sum, one) => sum + Number(one.lag), 0), 0)
+})
+
+test('with checkpoints a run goes on at its own positions', async () => {
+  await fill(40)
+  const state = join(folder, 'state')
+  await copy(folder, source(), undefined, { state })
+  assert.equal(lines().length, 40)
+  await fill(5)
+  await copy(folder, source(), undefined, { state })
+  assert.equal(lines().length, 45)
+  rmSync(state, { recursive: true })
+})
+
+test('a record that is not JSON is a dead letter with its bytes and its place', async () => {
+  await data.admin.createTopics([{ name: 'odd', partitions: 1 }])
+  const producer = data.producer()
+  for (const value of ['{"n":1}', 'not json', '{"n":2}']) await producer.send({ topic: 'odd', value: Buffer.from(value) })
+  await copy(folder, source({ topic: 'odd' }))
+  assert.deepEqual(lines(), [{ n: 1 }, { n: 2 }])
+  const [letter] = lines('dead.ndjson') as { code: string; original: string; position: unknown }[]
+  assert.deepEqual([letter?.code, letter?.original, letter?.position], ['JSON_SYNTAX', 'not json', { topic: 'odd', partition: 0, offset: 1 }])
+})
+
+test('a topic that is not there is told, by source and sink', async () => {
+  await assert.rejects(copy(folder, source({ topic: 'none' })), { code: 'LOG_UNKNOWN_TOPIC' })
+  writeFileSync(join(folder, 'in.ndjson'), numbered(1))
+  await assert.rejects(copy(folder, { type: 'file', config: { path: 'in.ndjson' } }, { type: 'log', config: { log: './data', topic: 'none' } }), { code: 'LOG_UNKNOWN_TOPIC' })
+})

@@ -1,0 +1,51 @@
+/**
+ * The logs that are open in this process. A folder can be opened once, so all sources and sinks that name it share one; the last one to let go closes it.
+ */
+import { isAbsolute, resolve } from 'node:path'
+import { openLog } from '../../log/index.ts'
+import type { Log } from '../../log/index.ts'
+
+interface Entry {
+  readonly log: Promise<Log>
+  users: number
+}
+
+const open = new Map<string, Entry>()
+
+/** A log in use; `release` lets go of it. */
+export interface LogUse {
+  readonly log: Log
+  release(): Promise<void>
+}
+
+/** What a `log` field means: an address of Apache Kafka, or a folder. */
+export function placeOf(log: string, folder: string): string {
+  return log.startsWith('kafka://') || isAbsolute(log) ? log : resolve(folder, log)
+}
+
+/** Opens the log at `place`, or joins those who have it open. Throws LOG_... where that can't be. */
+export async function useLog(place: string, warn: (message: string) => void): Promise<LogUse> {
+  let entry = open.get(place)
+  if (entry === undefined) open.set(place, (entry = { log: openLog(place, { warn }), users: 0 }))
+  entry.users++
+  const mine = entry
+  const release = async (): Promise<void> => {
+    mine.users--
+    if (mine.users > 0) return
+    if (open.get(place) === mine) open.delete(place)
+    await (await mine.log).close()
+  }
+  try {
+    return { log: await mine.log, release }
+  } catch (error) {
+    mine.users--
+    if (open.get(place) === mine) open.delete(place)
+    throw error
+  }
+}
+
+/** Lets pipelines of this process use a log that the program has open; the answer takes it back. The program closes it. */
+export function shareLog(place: string, log: Log): () => void {
+  open.set(place, { log: Promise.resolve(log), users: 1 })
+  return () => void open.delete(place)
+}

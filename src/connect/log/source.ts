@@ -1,0 +1,210 @@
+/**
+ * Reads the records of topics of a log, all partitions side by side.
+ *
+ * With `group`, what was done is committed to the group once it is durable at every sink, and the next run goes on there; members of one group share the
+ * partitions. With `state`, the checkpoint has the positions and this source reads all partitions by itself. Without either, each run begins at `start`.
+ *
+ * Position: the offset of the next record of each partition, `{ "orders": { "0": 17, "1": 4 } }`.
+ */
+import { SluiceError, untilAborted } from '../../base/index.ts'
+import { defineSource, field } from '../../engine/index.ts'
+import type { ComponentContext, Piece, Source, ValueOf } from '../../engine/index.ts'
+import type { JsonValue } from '../../event/index.ts'
+import type { Consumer, Fetched, GroupConsumer, OffsetToCommit, Start, TopicPartition } from '../../log/index.ts'
+import { LOG_FIELDS } from './fields.ts'
+import { placeOf, useLog } from './open-logs.ts'
+import type { LogUse } from './open-logs.ts'
+
+const CONFIG = field.object({
+  ...LOG_FIELDS,
+  topic: field.either([field.string({ minLength: 1 }), field.list(field.string({ minLength: 1 }), { minItems: 1 })], { description: 'Topic, or topics' }),
+  group: field.optional(field.string({ minLength: 1, description: 'Group whose committed offsets to go on from' })),
+  start: field.string({ default: 'earliest', description: 'Where to begin where nothing is committed: earliest, latest, an offset or a time such as 2026-01-31T12:00:00Z' }),
+  until: field.optional(field.choice(['end'], { description: '`end` stops at what was there when the run began; else it waits for more' })),
+  isolation: field.choice(['read_committed', 'read_uncommitted'], { default: 'read_committed', description: 'Whether records of open and aborted transactions are left out' }),
+  value: field.choice(['json', 'text'], { default: 'json', description: 'What the value of a record is; `text` becomes {"line": "..."}' }),
+})
+type Config = ValueOf<typeof CONFIG>
+
+type Offsets = Readonly<Record<string, Readonly<Record<string, number>>>>
+
+function startOf(text: string): Start {
+  if (text === 'earliest' || text === 'latest') return text
+  if (/^\d+$/.test(text)) return BigInt(text)
+  const time = Date.parse(text)
+  if (Number.isNaN(time)) throw new SluiceError('CONFIG_VALUE', `"start" is earliest, latest, an offset or a time such as 2026-01-31T12:00:00Z; it is ${JSON.stringify(text)}.`)
+  return { time }
+}
+
+const nameOf = ({ topic, partition }: TopicPartition): string => `${topic} ${partition}`
+
+class LogSource implements Source {
+  readonly live: boolean
+  readonly format: { readonly format: string; readonly options: JsonValue }
+  readonly #config: Config
+  readonly #context: ComponentContext
+  readonly #start: Start
+  readonly #topics: readonly string[]
+  #use: LogUse | undefined
+  #consumer: Consumer | GroupConsumer | undefined
+  #ready: Fetched[] = []
+  /** Offset of the next record, of each partition that was read or is to be. */
+  readonly #next = new Map<string, TopicPartition & { offset: bigint }>()
+  /** Where to stop, with `until`. */
+  #ends: Map<string, bigint> | undefined
+  /** What is durable, and who waits for it before partitions are given back. */
+  readonly #committed = new Map<string, bigint>()
+  #wake: (() => void) | undefined
+
+  constructor(config: Config, context: ComponentContext) {
+    this.#config = config
+    this.#context = context
+    this.#start = startOf(config.start)
+    this.#topics = typeof config.topic === 'string' ? [config.topic] : config.topic
+    this.live = config.until === undefined
+    this.format = { format: 'log_records', options: { value: config.value } }
+  }
+
+  async open(position: JsonValue | undefined): Promise<void> {
+    this.#use = await useLog(placeOf(this.#config.log, this.#context.folder), message => this.#context.warn(message))
+    const { group } = this.#config
+    if (group !== undefined && position === undefined) await this.#join(group)
+    else await this.#assign(position as Offsets | undefined) // Made by `next`.
+    if (this.#config.until !== undefined) this.#ends = await this.#endsNow()
+  }
+
+  async #partitions(): Promise<TopicPartition[]> {
+    const topics = (await this.#use?.log.admin.describeTopics(this.#topics)) ?? []
+    return topics.flatMap(({ name, partitions }) => partitions.map(({ partition }) => ({ topic: name, partition })))
+  }
+
+  async #assign(position: Offsets | undefined): Promise<void> {
+    const consumer = this.#use?.log.consumer({ isolation: this.#config.isolation })
+    const starts = (await this.#partitions()).map(one => {
+      const offset = position?.[one.topic]?.[one.partition]
+      return { ...one, start: offset === undefined ? (position === undefined ? this.#start : 'earliest') : BigInt(offset) }
+    })
+    await consumer?.assign(starts)
+    this.#consumer = consumer
+    for (const one of starts) this.#next.set(nameOf(one), { ...one, offset: consumer?.position(one) ?? 0n })
+  }
+
+  async #join(group: string): Promise<void> {
+    const consumer = this.#use?.log.group({
+      group, topics: this.#topics, start: this.#start, isolation: this.#config.isolation,
+      onRevoked: partitions => this.#giveBack(partitions),
+      onLost: partitions => this.#forget(partitions),
+    })
+    this.#consumer = consumer
+    await consumer?.join()
+  }
+
+  async #endsNow(): Promise<Map<string, bigint>> {
+    const asked = (await this.#partitions()).map(one => ({ ...one, start: 'latest' as const }))
+    const ends = (await this.#use?.log.admin.offsets(asked)) ?? []
+    return new Map(ends.map(one => [nameOf(one), one.offset]))
+  }
+
+  async next(_bytes: number, signal: AbortSignal): Promise<Piece | undefined> {
+    while (!signal.aborted) {
+      const fetched = this.#ready.shift()
+      if (fetched !== undefined) return this.#piece(fetched)
+      if (this.#atEnd()) return undefined
+      const more = await untilAborted((this.#consumer as Consumer).fetch({ signal, wait: 500 }).catch(whileStopping(signal)), signal) // Made by `open`.
+      for (const one of more ?? []) {
+        if (one.bytes.length > 0) this.#ready.push(one)
+        else this.#note(one)
+      }
+    }
+    return undefined
+  }
+
+  /** With `until`: everything that was there at the start has been read. */
+  #atEnd(): boolean {
+    if (this.#ends === undefined) return false
+    const { assigned = [] } = this.#consumer ?? {}
+    return assigned.every(one => ((this.#consumer as Consumer).position(one) ?? 0n) >= (this.#ends?.get(nameOf(one)) ?? 0n)) // It has an assignment.
+  }
+
+  #note({ topic, partition, next }: Fetched): void {
+    this.#next.set(nameOf({ topic, partition }), { topic, partition, offset: next })
+  }
+
+  #piece(fetched: Fetched): Piece {
+    this.#note(fetched)
+    const { topic, partition, bytes } = fetched
+    const from = { topic, partition, offset: Number(fetched.from) }
+    return { position: this.#position(), from, bytes: bytes.length, data: bytes, meta: { topic, partition, from: Number(fetched.from) } }
+  }
+
+  #position(): JsonValue {
+    const position: Record<string, Record<string, number>> = {}
+    for (const { topic, partition, offset } of this.#next.values()) (position[topic] ??= {})[partition] = Number(offset)
+    return position
+  }
+
+  async commit(position: JsonValue): Promise<void> {
+    const offsets: OffsetToCommit[] = []
+    for (const [topic, partitions] of Object.entries(position as Offsets)) { // Made by `next`.
+      for (const [partition, offset] of Object.entries(partitions)) offsets.push({ topic, partition: Number(partition), offset: BigInt(offset) })
+    }
+    const { group } = this.#config
+    if (group !== undefined && this.#consumer !== undefined && 'commit' in this.#consumer) {
+      // Partitions that were lost meanwhile belong to another member, who reads them again from what is committed.
+      const own = new Set(this.#consumer.assigned.map(nameOf))
+      const mine = offsets.filter(one => own.has(nameOf(one)) && this.#committed.get(nameOf(one)) !== one.offset)
+      if (mine.length > 0) await this.#consumer.commit(mine)
+    }
+    for (const one of offsets) this.#committed.set(nameOf(one), one.offset)
+    this.#wake?.()
+  }
+
+  /** Partitions go to another member: only once everything read from them is done and committed. */
+  async #giveBack(partitions: readonly TopicPartition[]): Promise<void> {
+    const names = partitions.map(nameOf)
+    this.#ready = this.#ready.filter(one => !names.includes(nameOf(one)))
+    const isDone = (name: string): boolean => {
+      const read = this.#next.get(name)?.offset
+      return read === undefined || (this.#committed.get(name) ?? -1n) >= read
+    }
+    while (!names.every(isDone)) await new Promise<void>(resolve => (this.#wake = resolve))
+    this.#forget(partitions)
+  }
+
+  #forget(partitions: readonly TopicPartition[]): void {
+    for (const one of partitions) {
+      this.#next.delete(nameOf(one))
+      this.#committed.delete(nameOf(one))
+    }
+    this.#ready = this.#ready.filter(one => !partitions.some(gone => nameOf(gone) === nameOf(one)))
+    this.#wake?.()
+  }
+
+  async close(): Promise<void> {
+    await this.#consumer?.close().catch((error: unknown) => this.#context.warn(`The consumer could not be closed: ${error instanceof Error ? error.message : String(error)}`))
+    await this.#use?.release()
+    this.#consumer = this.#use = undefined
+  }
+}
+
+/** A fetch that the signal ended found nothing. */
+function whileStopping(signal: AbortSignal): (error: unknown) => Fetched[] {
+  return error => {
+    if (signal.aborted) return []
+    throw error
+  }
+}
+
+export const log = defineSource({
+  type: 'log',
+  summary: 'Read topics of a log: in a folder, or on Apache Kafka',
+  description: 'Events keep the key, the headers and the time of their records; expressions see them as `key`, `headers` and `time`.',
+  config: CONFIG,
+  acks: true,
+  replays: true,
+  examples: [
+    { title: 'A topic in a folder, from its start', config: { log: './data', topic: 'orders' } },
+    { title: 'As a member of a group, on Apache Kafka', config: { log: 'kafka://localhost:9092', topic: ['orders', 'returns'], group: 'billing' } },
+  ],
+  create: (config, context) => new LogSource(config, context),
+})
