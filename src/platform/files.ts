@@ -1,6 +1,6 @@
 /** Files: the calls that durable parts make, so that tests can make each of them fail. */
 import { readFileSync, statSync } from 'node:fs'
-import { open, rename, rm, mkdir, readFile } from 'node:fs/promises'
+import { mkdir, open, readFile, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 
 export interface OpenFile {
@@ -20,7 +20,12 @@ export interface Files {
   open(path: string, create: boolean): Promise<OpenFile>
   readFile(path: string): Promise<Uint8Array | undefined>
   rename(from: string, to: string): Promise<void>
+  /** Removes a file; nothing happens where there is none. */
   remove(path: string): Promise<void>
+  /** Removes a folder that is empty; nothing happens where there is none. */
+  removeFolder(path: string): Promise<void>
+  /** Names in a folder, sorted. Throws what the system says where there is none. */
+  list(path: string): Promise<string[]>
   makeFolder(path: string): Promise<void>
   /** Makes the names in a folder durable. */
   syncFolder(path: string): Promise<void>
@@ -53,6 +58,10 @@ export const systemFiles: Files = {
   }),
   rename,
   remove: path => rm(path, { force: true }),
+  removeFolder: path => rmdir(path).catch((error: unknown) => {
+    if (!isMissing(error)) throw error
+  }),
+  list: async path => (await readdir(path)).sort(),
   async makeFolder(path) {
     const first = await mkdir(path, { recursive: true })
     if (first === undefined) return

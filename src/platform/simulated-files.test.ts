@@ -149,7 +149,7 @@ test('the files of a system and the simulated ones answer the same', async () =>
   const answers = async (files: Files, root: string): Promise<unknown[]> => {
     const found: unknown[] = []
     const note = async (work: Promise<unknown>): Promise<void> => {
-      found.push(await work.then(value => (value instanceof Uint8Array ? text(value) : typeof value === 'object' ? 'handle' : value), code))
+      found.push(await work.then(value => (value instanceof Uint8Array ? text(value) : Array.isArray(value) ? value : typeof value === 'object' ? 'handle' : value), code))
     }
     await note(files.makeFolder(`${root}/a/b`))
     await note(files.makeFolder(`${root}/a/b`))
@@ -159,6 +159,8 @@ test('the files of a system and the simulated ones answer the same', async () =>
     await note(files.rename(`${root}/none`, `${root}/b`))
     await note(files.remove(`${root}/none`))
     await note(files.remove(`${root}/a`))
+    await note(files.removeFolder(`${root}/a`))
+    await note(files.removeFolder(`${root}/none`))
     await note(files.syncFolder(`${root}/a`))
     await note(files.syncFolder(`${root}/none`))
     const file = await files.open(`${root}/a/f`, true)
@@ -172,6 +174,9 @@ test('the files of a system and the simulated ones answer the same', async () =>
     await note(file.sync())
     await note(files.readFile(`${root}/a/g`))
     await note(files.remove(`${root}/a/g`))
+    await note(files.list(`${root}/a`))
+    await note(files.removeFolder(`${root}/a/b`))
+    await note(files.list(`${root}/none`))
     await note(file.size())
     await note(file.close())
     return found

@@ -173,6 +173,14 @@ export class SimulatedFiles implements Files {
     })
   }
 
+  async removeFolder(path: string): Promise<void> {
+    return this.#call('remove', path, 0, () => {
+      const node = this.#disk.node(path)
+      if (node?.kind === 'file') throw systemError('ENOTDIR', 'rmdir', path)
+      if (node !== undefined) this.#do({ kind: 'remove', path })
+    })
+  }
+
   async makeFolder(path: string): Promise<void> {
     return this.#call('makeFolder', path, 0, () => this.#makeFolders(path))
   }

@@ -18,7 +18,7 @@ import type { Files } from '../../platform/index.ts'
 import type { NewTopic, TopicSettings } from '../admin.ts'
 import type { Durability, TopicPartition } from '../log.ts'
 import { Serial, eachOf } from './calls.ts'
-import { readDurable, syncNames, writeDurable } from './durable-file.ts'
+import { fileError, readDurable, syncNames, writeDurable } from './durable-file.ts'
 import type { PartitionFolders } from './partition-folders.ts'
 import type { PartitionStorage, StorageSettings } from './storage/partition-port.ts'
 import { changedSettings, checkSettings, isInternal, storageSettings } from './topic-settings.ts'
@@ -266,7 +266,11 @@ export class Catalog {
     const all = storageSettings(settings, this.#parts.durability)
     try {
       await eachOf(Array.from({ length: partitions - from }, (_, index) => from + index), LANES, async partition => {
-        opened.push(new Partition(name, partition, await this.#parts.folders.open(this.#folderOf(name, partition), all), all))
+        const folder = this.#folderOf(name, partition)
+        const storage = await this.#parts.folders.open(folder, all).catch((error: unknown) => {
+          throw fileError(error, folder, 'written')
+        })
+        opened.push(new Partition(name, partition, storage, all))
       })
     } catch (error) {
       await Promise.allSettled(opened.map(({ storage }) => storage.close()))
@@ -290,7 +294,11 @@ export class Catalog {
     if (whole) await this.forget(name)
     const from = whole ? 0 : entry.partitions
     const until = Math.max(entry.partitions, entry.growing ?? 0)
-    await eachOf(Array.from({ length: until - from }, (_, index) => from + index), LANES, partition => this.#parts.folders.remove(this.#folderOf(name, partition)))
+    await eachOf(Array.from({ length: until - from }, (_, index) => this.#folderOf(name, from + index)), LANES, async folder => {
+      await this.#parts.folders.remove(folder).catch((error: unknown) => {
+        throw fileError(error, folder, 'written')
+      })
+    })
     await syncNames(this.#parts.files, this.#parts.folder)
     const topics = whole ? this.#content.topics.filter(other => other !== entry) : this.#with([{ ...entry, growing: undefined }]).topics
     await this.#write({ ...this.#content, topics })

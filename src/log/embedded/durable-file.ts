@@ -5,7 +5,7 @@
  *
  * What does not check is LOG_CORRUPT and a greater version LOG_FORMAT; either way nothing is changed: nothing is deleted on doubt.
  */
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { SluiceError } from '../../base/index.ts'
 import type { Files } from '../../platform/index.ts'
 import { crc32c } from '../batch/index.ts'
@@ -81,6 +81,20 @@ export async function syncNames(files: Files, folder: string): Promise<void> {
   await files.syncFolder(folder).catch((error: unknown) => {
     throw fileError(error, folder, 'written')
   })
+}
+
+/** Removes a folder with all that is in it. Nothing happens where there is none. */
+export async function removeFolder(files: Files, folder: string): Promise<void> {
+  const names = await files.list(folder).catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+    throw error
+  })
+  for (const name of names) {
+    const path = join(folder, name)
+    // What can't be removed like a file is a folder, or fails once more.
+    await files.remove(path).catch(() => removeFolder(files, path))
+  }
+  await files.removeFolder(folder)
 }
 
 /** What the system says about a file, as an error of the log. */
