@@ -37,7 +37,7 @@ function makeCopy(): string {
 
 /** Runs one test of one file by its name, and tells what became of it. */
 function runTest(root: string, { file, name }: GuardTest): Promise<Outcome> {
-  const pattern = `^${name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`
+  const pattern = `(^| )${name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`
   const args = ['--test-reporter=tap', '--test-force-exit', `--test-name-pattern=${pattern}`, file]
   const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'ignore'], detached: true, env: { ...process.env, NODE_TEST_CONTEXT: undefined } })
   let out = ''
@@ -58,7 +58,7 @@ function runTest(root: string, { file, name }: GuardTest): Promise<Outcome> {
 /** What a report in the form of TAP says of a test. */
 export function outcomeIn(tap: string, name: string): Outcome {
   for (const line of tap.split('\n')) {
-    const match = /^(not )?ok \d+ - (.*?)(?: # ([A-Z]+).*)?$/.exec(line)
+    const match = /^ *(not )?ok \d+ - (.*?)(?: # ([A-Z]+).*)?$/.exec(line)
     if (match?.[2]?.replace(/\\(.)/g, '$1') !== name || match[3] !== undefined) continue
     return match[1] === undefined ? 'passed' : 'failed'
   }

@@ -5,6 +5,7 @@
  * ARCHITECTURE.md, by their numbers; entries without a number guard delivery beyond them.
  */
 import { DELIVERY_GUARDS } from './mutate-table-delivery.ts'
+import { DURABLE_GUARDS } from './mutate-table-durable.ts'
 
 export interface GuardTest {
   readonly file: string
@@ -145,4 +146,4 @@ const INVARIANT_GUARDS: readonly Guard[] = [
   },
 ]
 
-export const GUARDS: readonly Guard[] = [...INVARIANT_GUARDS, ...DELIVERY_GUARDS]
+export const GUARDS: readonly Guard[] = [...INVARIANT_GUARDS, ...DELIVERY_GUARDS, ...DURABLE_GUARDS]

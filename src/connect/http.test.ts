@@ -139,13 +139,13 @@ test('a Link header in any form is understood', () => {
 })
 
 /** Runs an http_server pipeline while `work` talks to it. */
-async function serving(config: object, work: (url: string) => Promise<void>, sink?: { readonly type: string; readonly config: unknown }): Promise<void> {
+async function serving(config: object, work: (url: string) => Promise<void>): Promise<void> {
   const stop = new AbortController()
   let tell: (url: string) => void = () => undefined
   const address = new Promise<string>(resolve => {
     tell = resolve
   })
-  const running = copy(folder, { type: 'http_server', config: { port: 0, path: '/in', ...config } }, sink, {
+  const running = copy(folder, { type: 'http_server', config: { port: 0, path: '/in', ...config } }, undefined, {
     options: { signal: stop.signal, onWarning: (_place, message) => tell(`http://${/listens at (\S+)/.exec(message)?.[1] ?? ''}`) },
   })
   try {
@@ -171,35 +171,6 @@ test('a client gets its answer when its events are durable; single events, lists
     assert.equal((await fetch(`${url}/in`)).status, 405)
     assert.equal((await fetch(`${url}/healthz`)).status, 200)
   })
-})
-
-test('a client is answered only when its own events are durable', async () => {
-  const flights: { readonly release: () => void }[] = []
-  let stand: () => void = () => undefined
-  const standing = new Promise<void>(resolve => {
-    stand = resolve
-  })
-  await withServer(
-    (_request, _body, response) => {
-      flights.push({ release: () => response.end() })
-      if (flights.length === 2) stand()
-    },
-    async sinkUrl => {
-      await serving({}, async url => {
-        const post = (n: number): Promise<number> => fetch(`${url}/in`, { method: 'POST', body: `{"n":${n}}` }).then(({ status }) => status)
-        const first = post(1)
-        while (flights.length < 1) await new Promise(resolve => setImmediate(resolve))
-        let second: number | undefined
-        const both = post(2).then(status => (second = status))
-        flights[0]?.release()
-        assert.equal(await first, 200)
-        await standing
-        assert.equal(second, undefined)
-        flights[1]?.release()
-        assert.equal(await both, 200)
-      }, { type: 'http', config: { url: sinkUrl } })
-    },
-  )
 })
 
 test('a server that does not answer is given up after the timeout', async () => {

@@ -256,3 +256,28 @@ test('two stages behind one get events of their own, and what both feed gets the
   await runPipeline(testPipeline(stages, [sinkConfig('out', 'both')]), testRegistry([memorySource(numbered(40), 40), memorySink(kept), ...all]))
   assert.deepEqual(kept.lines('out'), numbered(40).flatMap(line => ['a', 'b'].map(name => line.replace('}', `,"${name}":true,"both":true}`))))
 })
+
+test('behind partition_by a batch waits for the one before it, though a stage waits for the outside', async () => {
+  const kept = new Kept()
+  const first = testStage('first_waits', () => ({
+    process: async (events, out) => {
+      if (Number(objectOf(events[0] as never)['n']) % 20 < 10) for (let n = 0; n < 4; n++) await turn()
+      for (const event of events) out.emit(event)
+    },
+  }), 'none', true)
+  const running = testStage('running', context => {
+    const table = context.state.table<number>('seen', { keysMax: 1000 })
+    return {
+      process: (events, out) => {
+        for (const event of events) {
+          table.set('all', (table.get('all') ?? 0) + 1)
+          event.replace({ ...objectOf(event), seen: table.get('all') ?? 0 })
+          out.emit(event)
+        }
+      },
+    }
+  }, 'keyed')
+  const stages = [stageConfig('by', 'partition_by', 'in', { config: { key: 'event.n % 2' } }), stageConfig('w', 'first_waits', 'by'), stageConfig('r', 'running', 'w')]
+  await runPipeline(testPipeline(stages, [sinkConfig('out', 'r')]), testRegistry([memorySource(numbered(100), 10), memorySink(kept), first, running]))
+  assert.deepEqual(kept.lines('out'), Array.from({ length: 100 }, (_, n) => JSON.stringify({ n, seen: Math.floor(n / 2) + 1 })))
+})

@@ -91,3 +91,16 @@ test('no key can be made to look like that of another partition', () => {
   memory.partition = long
   assert.equal(table.get('x'), undefined)
 })
+
+test('what was only read is handed over again, because its turn to be forgotten has changed', () => {
+  const memory = new StageMemory([], () => true)
+  const table = memory.table<number>('t', { keysMax: KEY_GROUPS * 2 })
+  const [a = '', b = '', c = ''] = Array.from({ length: 5000 }, (_, n) => `x${n}`).filter(key => keyGroup(key) === 7)
+  table.set(a, 1)
+  table.set(b, 2)
+  memory.changed()
+  table.get(a)
+  const later = new StageMemory(memory.changed(), () => true).table<number>('t', { keysMax: KEY_GROUPS * 2 })
+  later.set(c, 3)
+  assert.deepEqual([later.get(a), later.get(b), later.get(c)], [1, undefined, 3])
+})

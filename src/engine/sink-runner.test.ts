@@ -87,8 +87,10 @@ test('a flush waits for the writes before it, and the writes behind it wait for 
   await settled(began, ['a'])
   await finish('a')
   await settled(began, ['a', 'flush'])
+  runner.write(rows('c'), batch(2).flight)
+  await settled(began, ['a', 'flush'])
   await finish('flush')
-  await settled(began, ['a', 'flush', 'b'])
+  await settled(began, ['a', 'flush', 'b', 'c'])
   await flushed
 })
 

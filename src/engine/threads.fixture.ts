@@ -43,6 +43,19 @@ export const stages: readonly StageDeclaration[] = [
       },
     }
   }, 'keyed'),
+  // How many events its partition has seen, whatever they hold: the order of all of them shows.
+  testStage('tally', context => {
+    const table = context.state.table<number>('tally', { keysMax: 5000 })
+    return {
+      process: (events, out) => {
+        for (const event of events) {
+          table.set('all', (table.get('all') ?? 0) + 1)
+          event.replace({ ...objectOf(event), tally: table.get('all') ?? 0 })
+          out.emit(event)
+        }
+      },
+    }
+  }, 'keyed'),
 ]
 
 function blank(value: JsonValue): Event {

@@ -138,7 +138,7 @@ const shapes: readonly (readonly [string, Partial<PipelineConfig>])[] = [
     'an exchange by key and two sources',
     {
       sources: [{ id: 'in', type: 'memory', config: {} }, { id: 'too', type: 'second', config: {} }],
-      stages: [stageConfig('by', 'partition_by', ['in', 'too'], { config: { key: 'event.k' } }), stageConfig('count', 'count', 'by'), stageConfig('all', 'count', 'count')],
+      stages: [stageConfig('by', 'partition_by', ['in', 'too'], { config: { key: 'event.k' } }), stageConfig('count', 'count', 'by'), stageConfig('again', 'partition_by', 'count', { config: { key: 'event.n % 3' } }), stageConfig('all', 'count', 'again')],
       sinks: [sinkConfig('out', 'all'), sinkConfig('picky', 'count')],
     },
   ],
@@ -206,6 +206,55 @@ test('a run that ended well leaves a cut behind its last batch', async () => {
   // The reading half and the decoding half of a source are made from one declaration: only the first is opened.
   assert.deepEqual(read, [0, LINES.length])
   assert.equal(kept.lines('out').length, LINES.filter(line => line.endsWith('}')).length)
+})
+
+test('the cut at the end waits for the one that is under way', async () => {
+  const state = join(folder, 'overlap')
+  const ended = Promise.withResolvers<void>()
+  const positions: unknown[] = []
+  const source = memorySource(LINES, 20) // Few enough batches that all of them may be under way at once.
+  const ending: SourceDeclaration = {
+    ...source,
+    create: (config, context) => {
+      const made = source.create(config, context)
+      return {
+        ...made,
+        open: position => {
+          positions.push(position)
+          return made.open(position)
+        },
+        next: async (bytes, signal) => {
+          const piece = await made.next(bytes, signal)
+          if (piece === undefined) ended.resolve()
+          else await turns(2)
+          return piece
+        },
+      }
+    },
+  }
+  const kept = new Kept()
+  const plain = memorySink(kept)
+  let flushes = 0
+  const slow: SinkDeclaration = {
+    ...plain,
+    create: (config, context) => {
+      const made = plain.create(config, context)
+      return {
+        ...made,
+        // The first cut is under way until long after the last batch.
+        flush: async () => {
+          if (context.id === 'out' && flushes++ === 0) {
+            await ended.promise
+            await turns(50)
+          }
+          return made.flush()
+        },
+      }
+    },
+  }
+  const config = testPipeline([], [sinkConfig('out', 'in')], { state, checkpointInterval: 1 })
+  for (let run = 0; run < 2; run++) await runPipeline(config, testRegistry([ending, slow]))
+  assert.deepEqual(positions, [undefined, LINES.length])
 })
 
 test('a run that was stopped and goes on hands out what its stages held back once, at the end', async () => {
