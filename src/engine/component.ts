@@ -62,6 +62,8 @@ export interface SourceDeclaration<F extends Field<unknown> = Field<unknown>> ex
   readonly replays?: boolean
   /** The source's format where its config does not say; `undefined` in the config's `format` field means this. */
   create(config: ValueOf<F>, context: ComponentContext): Source
+  /** Name of the ground on which what this source consumed can be committed together with outputs (see `Committer`); undefined where it can't. */
+  ground?(config: ValueOf<F>, context: ComponentContext): string | undefined
   /** The half that runs on the worker: reads a piece that was only described. */
   reader?(config: ValueOf<F>, context: ComponentContext): PieceReader
 }
@@ -77,8 +79,10 @@ export interface Source {
   readonly format: FormatChoice
   /** Bytes in all, where known. For the progress bar. */
   readonly size?: number | undefined
-  /** Opens at the start, or right behind `position`. Throws where that place is gone (a shorter file), naming it. */
-  open(position: JsonValue | undefined): Promise<void>
+  /** Opens at the start, or right behind `position`. Throws where that place is gone (a shorter file), naming it. `committer`: of the run, where it has one. */
+  open(position: JsonValue | undefined, committer?: Committer): Promise<void>
+  /** What a committer is to keep beside the cut, such as the offsets of a group; undefined: nothing. */
+  consumed?(position: JsonValue): JsonValue | undefined
   /**
    * The next piece, or undefined at the end. Never called again before the last call has answered. `bytes` is the size to aim at.
    * Waits where nothing is there yet; the signal ends the wait (undefined then means: no more, stopping).
@@ -146,6 +150,8 @@ export interface ReadTarget {
 export interface PieceRead {
   readonly start: number
   readonly end: number
+  /** How many bytes of the source this was, where it is not what stands between start and end: they are counted against its `size`. */
+  readonly bytes?: number
   readonly from: JsonValue
   readonly rejects?: readonly SourceReject[]
 }
@@ -286,7 +292,24 @@ export interface SinkDeclaration<F extends Field<unknown> = Field<unknown>> exte
    * while a config is only checked.
    */
   encoding(config: ValueOf<F>, context: ComponentContext, facts?: JsonValue): SinkEncoding
+  /** Name of the ground on which this sink's output can be committed together with that of others; undefined where it can't. */
+  ground?(config: ValueOf<F>, context: ComponentContext): string | undefined
+  /** Opens the ground of that name for a pipeline. */
+  committer?(ground: string, pipeline: string, context: ComponentContext): Committer
   create(config: ValueOf<F>, context: ComponentContext): Sink
+}
+
+/**
+ * A ground on which all sinks of a pipeline write in one transaction, with the positions and the memory of stages: exactly once.
+ *
+ *     open -> (writes of sinks -> commit)* -> close        what is not committed was never there
+ */
+export interface Committer {
+  /** Takes over from an older run of the pipeline, whose open transaction is aborted. Answers the committed cuts, oldest first, from the last full one on. */
+  open(): Promise<readonly Uint8Array[]>
+  /** Commits what was written since the last time, with a cut. After a full one, the cuts before it may be forgotten. */
+  commit(cut: Uint8Array, full: boolean, consumed: readonly JsonValue[]): Promise<void>
+  close(): Promise<void>
 }
 
 export interface SinkEncoding extends FormatChoice {
@@ -325,7 +348,7 @@ export interface Sink {
   /** True where a chunk's bytes are not looked at once its `write` has resolved: they are then used again for other chunks. */
   readonly borrows?: boolean
   /** Opens anew, or goes back to `mark`, the last one that `flush` returned and a checkpoint kept. */
-  open(mark: JsonValue | undefined): Promise<void>
+  open(mark: JsonValue | undefined, committer?: Committer): Promise<void>
   /** What the workers' half must know of the sink once it is open, such as the number of partitions. */
   facts?(): JsonValue
   write(chunk: SinkChunk, signal: AbortSignal): Promise<readonly RowAnswer[] | void>

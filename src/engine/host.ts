@@ -50,7 +50,8 @@ interface SourceHalf {
 /** Events that go through the stages together, where none of them waits: few enough to die young, and to be worked on while they are in the cache. */
 const CHUNK = 64
 
-type PieceMessage = Extract<ToHost, { kind: 'piece' }>
+/** `counted`: bytes of the source, where the reader says that they are others than those that it read into memory. */
+type PieceMessage = Extract<ToHost, { kind: 'piece' }> & { readonly counted?: number | undefined }
 
 export class Host {
   /** What the bytes for sinks leave in. */
@@ -150,18 +151,18 @@ export class Host {
     const target = this.#buffers.take()
     const read = reader.read(message.request, target)
     if (read instanceof Promise) {
-      return read.then(done => this.#decode(message, target.bytes, done.start, done.end, done.from, done.rejects ?? [], () => this.#buffers.give(target)))
+      return read.then(done => this.#decode(counting(message, done), target.bytes, done.start, done.end, done.from, done.rejects ?? [], () => this.#buffers.give(target)))
     }
-    return this.#decode(message, target.bytes, read.start, read.end, read.from, read.rejects ?? [], () => this.#buffers.give(target))
+    return this.#decode(counting(message, read), target.bytes, read.start, read.end, read.from, read.rejects ?? [], () => this.#buffers.give(target))
   }
 
   #readColumns(message: PieceMessage, reader: PieceReader, columns: SourceColumns): Promise<void> | undefined {
     const target = columns.target(this.#options.recordMax)
     const go = (read: PieceRead): Promise<void> | undefined => {
       if (target.bytes === columns.bytes && columns.take(target.bytes, read.start, read.end)) {
-        return this.#runColumns(message, columns, read.end - read.start, read.from, read.rejects ?? [])
+        return this.#runColumns(counting(message, read), columns, read.end - read.start, read.from, read.rejects ?? [])
       }
-      return this.#decode(message, target.bytes, read.start, read.end, read.from, read.rejects ?? [])
+      return this.#decode(counting(message, read), target.bytes, read.start, read.end, read.from, read.rejects ?? [])
     }
     const read = reader.read(message.request ?? null, target)
     if (!(read instanceof Promise)) return go(read)
@@ -178,7 +179,7 @@ export class Host {
       slot.counts.in++
       slot.segment.reject(source, withTicket(new Event(slab, start, end, ''), ticket), error)
     })
-    this.#send(message.seq, 0, output, slot, length, message.data)
+    this.#send(message.seq, 0, output, slot, message.counted ?? length, message.data)
     return undefined
   }
 
@@ -222,7 +223,7 @@ export class Host {
       deliver()
       const output = slot.segment.run()
       const finish = (made: SegmentOutput): void => {
-        this.#send(message.seq, 0, made, slot, end - start, message.data)
+        this.#send(message.seq, 0, made, slot, message.counted ?? end - start, message.data)
         this.#free.push(slot)
         done?.()
       }
@@ -318,6 +319,10 @@ function sourceHalf(config: SourceConfig, registry: Registry, context: Component
   const codec = registry.codec(format)
   if (codec?.decoder === undefined) throw new SluiceError('PLAN_UNKNOWN_TYPE', `Source "${config.id}": the format "${format}" can't be read.`)
   return { decoder: codec.decoder(prepareConfig(codec.config, options, context)), reader: declaration.reader?.(prepared, context) }
+}
+
+function counting(message: PieceMessage, { bytes }: PieceRead): PieceMessage {
+  return bytes === undefined ? message : { ...message, counted: bytes }
 }
 
 /** What all records of a piece share. */

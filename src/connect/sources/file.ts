@@ -113,7 +113,8 @@ class FileSource implements Source {
 
   open(position: JsonValue | undefined): Promise<void> {
     this.#files = findFiles(patternsOf(this.#config), this.#config.optional || this.#config.follow)
-    const plain = this.#files.every(({ path }) => compressionOf(this.#config, path) === 'none') && formatOf(this.#config) !== 'parquet'
+    // A Parquet file is compressed in parts, of which the reader says how many bytes they are.
+    const plain = formatOf(this.#config) === 'parquet' || this.#files.every(({ path }) => compressionOf(this.#config, path) === 'none')
     this.#size = plain && !this.#config.follow ? this.#files.reduce((sum, { size }) => sum + size, 0) : undefined
     if (position !== undefined) this.#goOn(position as unknown as FilePosition) // Made by `next`.
     return Promise.resolve()

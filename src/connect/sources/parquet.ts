@@ -120,7 +120,7 @@ export class ParquetReader implements PieceReader {
     const made = Buffer.from(text)
     const bytes = made.length > target.bytes.length ? target.grow(0, made.length) : target.bytes
     bytes.set(made)
-    return { start: 0, end: made.length, from: { path, row: from } }
+    return { start: 0, end: made.length, bytes: fileBytes(file, to) - fileBytes(file, from), from: { path, row: from } }
   }
 
   async #group(file: OpenFile, path: string, from: number, to: number): Promise<NonNullable<OpenFile['group']>> {
@@ -165,6 +165,11 @@ export class ParquetReader implements PieceReader {
     for (const file of this.#open.values()) await (await file).handle.close()
     this.#open.clear()
   }
+}
+
+/** The part of the file's bytes that lies before a row, as if all rows had equal shares. Those of all rows make up the whole file. */
+function fileBytes({ buffer, metadata }: OpenFile, row: number): number {
+  return Math.round((buffer.byteLength * row) / Math.max(1, Number(metadata.num_rows)))
 }
 
 async function openFile(path: string): Promise<OpenFile> {
