@@ -34,7 +34,7 @@ test('the examples of the internal topics are what is written and read', () => {
   const { blocks: [offsetKey, offsetValue, stateKey, stateValue] } = examplesOf('log-internal-topics.md')
   assert.ok(offsetKey !== undefined && offsetValue !== undefined && stateKey !== undefined && stateValue !== undefined)
   const key = { group: 'billing', topic: 'orders', partition: 2 }
-  const committed = { offset: 4711n, metadata: 'm', time: 1_772_344_800_000 }
+  const committed = { offset: 4711n, metadata: 'm', time: 1_772_344_800_000, topicId: 1 }
   assert.deepEqual(decodeOffset({ key: offsetKey, value: offsetValue }), { key, committed })
   assert.deepEqual(decodeOffset({ key: offsetKey, value: null }), { key, committed: undefined })
   const offset = encodeOffset(key, committed)
@@ -54,5 +54,7 @@ test('records of later versions are refused or passed over, and those that end t
   assert.equal(decodeTransaction({ key: Uint8Array.of(0, 1, 0, 0), value: null }), undefined)
   const { key } = encodeOffset({ group: 'g', topic: 't', partition: 0 }, undefined)
   assert.throws(() => decodeOffset({ key, value: Uint8Array.of(0, 9) }), { code: 'LOG_FORMAT' })
+  const older = Uint8Array.from([0, 3, 0, 0, 0, 0, 0, 0, 0, 9, 255, 255, 255, 255, 0, 1, 109, 0, 0, 0, 0, 0, 0, 0, 8])
+  assert.deepEqual(decodeOffset({ key, value: older })?.committed, { offset: 9n, metadata: 'm', time: 8, topicId: undefined })
   assert.throws(() => decodeOffset({ key: key.subarray(0, 5), value: null }), { code: 'LOG_CORRUPT' })
 })

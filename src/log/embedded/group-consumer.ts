@@ -155,6 +155,8 @@ export class EmbeddedGroupConsumer implements GroupConsumer, GroupMember {
   }
 
   assign(partitions: readonly TopicPartition[], generation: number): void {
+    // Whoever is leaving gives back at once what it still gets.
+    if (this.#state === 'closed') return
     this.#generation = generation
     for (const each of partitions) {
       const partition = this.#parts.catalog.find(each.topic)?.partitions[each.partition]

@@ -129,6 +129,28 @@ test('a topic made anew is read from its start, not from where the old one was l
   await restarted.close()
 })
 
+test('offsets that are committed while their topic is deleted do not move one of the same name', async () => {
+  for (const isInside of [false, true]) {
+    const { log, ground, member } = await opened(1)
+    const consumer = await member()
+    const producer = log.producer({ transactionalId: 'x' })
+    await producer.begin()
+    if (isInside) await producer.sendOffsets(consumer.reference, [{ ...at(0), offset: 7n }])
+    ground.folders.hold()
+    const late = isInside ? Promise.resolve() : consumer.commit([{ ...at(0), offset: 7n }])
+    const deleted = log.admin.deleteTopics(['t'])
+    await settled()
+    ground.folders.release()
+    await Promise.all([late, deleted])
+    await log.admin.createTopics([{ name: 't' }])
+    await producer.commit()
+    assert.deepEqual((await log.admin.describeGroup('g')).offsets, [])
+    const again = await EmbeddedLog.open(afterCrash(ground))
+    assert.deepEqual((await again.admin.describeGroup('g')).offsets, [])
+    await again.close()
+  }
+})
+
 test('the lag is counted from the first record that is kept, and never below nothing', async () => {
   const { log } = await opened(2)
   const producer = log.producer()

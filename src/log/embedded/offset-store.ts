@@ -26,6 +26,7 @@ export const partitionKey = ({ topic, partition }: TopicPartition): string => `$
 
 export class OffsetStore {
   readonly topic: InternalTopic
+  readonly #catalog: Catalog
   readonly #clock: Clock
   readonly #groups = new Map<string, Map<string, Staged>>()
   readonly #staged = new Map<bigint, Staged[]>()
@@ -33,6 +34,7 @@ export class OffsetStore {
 
   private constructor(catalog: Catalog, clock: Clock) {
     this.topic = new InternalTopic(OFFSETS_TOPIC, catalog, clock)
+    this.#catalog = catalog
     this.#clock = clock
   }
 
@@ -136,13 +138,19 @@ export class OffsetStore {
   #apply(staged: Staged): void {
     const { group } = staged.key
     let offsets = this.#groups.get(group)
-    if (staged.committed === undefined) {
+    if (staged.committed === undefined || !this.#isPresent(staged.key.topic, staged.committed.topicId)) {
       offsets?.delete(partitionKey(staged.key))
       if (offsets?.size === 0) this.#groups.delete(group)
       return
     }
     if (offsets === undefined) this.#groups.set(group, (offsets = new Map()))
     offsets.set(partitionKey(staged.key), staged)
+  }
+
+  /** False for a topic that was deleted, also where one of its name was made since: what comes late must not move the new one. */
+  #isPresent(topic: string, id: number | undefined): boolean {
+    const present = this.#catalog.find(topic)
+    return present !== undefined && (id === undefined || id === present.id)
   }
 
   #check(group: string, offsets: readonly OffsetToCommit[]): Staged[] {
@@ -152,7 +160,7 @@ export class OffsetStore {
       if (offset < 0n) throw new SluiceError('LOG_OFFSET_OUT_OF_RANGE', `The offset ${offset} of "${topic}" partition ${partition} is below 0.`)
       const bytes = Buffer.byteLength(metadata)
       if (bytes > METADATA_BYTES_MAX) throw new SluiceError('LOG_SETTING', `The metadata of an offset has ${bytes} bytes; ${METADATA_BYTES_MAX} are the most.`)
-      return { key: { group, topic, partition }, committed: { offset, metadata, time } }
+      return { key: { group, topic, partition }, committed: { offset, metadata, time, topicId: this.#catalog.topic(topic).id } }
     })
   }
 }

@@ -28,6 +28,20 @@ export class WireWriter {
     return this
   }
 
+  /** A number of 7 bits per byte, the lowest first: lengths and tags in Kafka's newer encoding. */
+  unsigned(value: number): this {
+    for (; value > 0x7f; value = Math.floor(value / 128)) this.int8((((value % 128) | 0x80) << 24) >> 24)
+    return this.int8(value)
+  }
+
+  /** A text in the newer encoding: its length and one, then the bytes. */
+  compactText(value: string): this {
+    const bytes = Buffer.from(value)
+    this.unsigned(bytes.length + 1)
+    this.#parts.push(bytes)
+    return this
+  }
+
   bytes(): Uint8Array {
     return Buffer.concat(this.#parts)
   }
@@ -69,6 +83,27 @@ export class WireReader {
     const length = this.int16()
     const at = this.#take(length)
     return this.#bytes.toString('utf8', at, at + length)
+  }
+
+  unsigned(): number {
+    let value = 0
+    for (let factor = 1; ; factor *= 128) {
+      const byte = this.int8() & 0xff
+      value += (byte & 0x7f) * factor
+      if (byte < 0x80) return value
+      if (factor > 2 ** 28) throw new SluiceError('LOG_CORRUPT', 'A record of the log itself holds a number that does not end.')
+    }
+  }
+
+  compactText(): string {
+    const length = this.unsigned() - 1
+    const at = this.#take(length)
+    return this.#bytes.toString('utf8', at, at + length)
+  }
+
+  /** Passes over so many bytes. */
+  skip(length: number): void {
+    this.#take(length)
   }
 
   #take(length: number): number {
