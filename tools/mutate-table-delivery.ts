@@ -52,7 +52,7 @@ export const DELIVERY_GUARDS: readonly Guard[] = [
     file: 'src/engine/barriers.ts',
     find: '    this.#letters?.hold(seq)\n',
     replace: '',
-    tests: [CUT],
+    tests: [cuts('dead letters of batches behind a cut are not part of it')],
     why: 'dead letters behind a cut are part of its mark, and come twice',
   },
   {

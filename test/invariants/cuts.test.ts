@@ -211,6 +211,7 @@ test('a run that ended well leaves a cut behind its last batch', async () => {
 test('the cut at the end waits for the one that is under way', async () => {
   const state = join(folder, 'overlap')
   const ended = Promise.withResolvers<void>()
+  const flushing = Promise.withResolvers<void>()
   const positions: unknown[] = []
   const source = memorySource(LINES, 20) // Few enough batches that all of them may be under way at once.
   const ending: SourceDeclaration = {
@@ -226,7 +227,7 @@ test('the cut at the end waits for the one that is under way', async () => {
         next: async (bytes, signal) => {
           const piece = await made.next(bytes, signal)
           if (piece === undefined) ended.resolve()
-          else await turns(2)
+          else if (piece.position !== 20) await flushing.promise
           return piece
         },
       }
@@ -241,9 +242,10 @@ test('the cut at the end waits for the one that is under way', async () => {
       const made = plain.create(config, context)
       return {
         ...made,
-        // The first cut is under way until long after the last batch.
+        // The first cut stands behind the first batch and is under way until long after the last has landed; the second takes as long. Dead letters hold no batch up.
         flush: async () => {
-          if (context.id === 'out' && flushes++ === 0) {
+          if (context.id === 'dead_letters' && flushes++ < 2) {
+            flushing.resolve()
             await ended.promise
             await turns(50)
           }
@@ -255,6 +257,58 @@ test('the cut at the end waits for the one that is under way', async () => {
   const config = testPipeline([], [sinkConfig('out', 'in')], { state, checkpointInterval: 1 })
   for (let run = 0; run < 2; run++) await runPipeline(config, testRegistry([ending, slow]))
   assert.deepEqual(positions, [undefined, LINES.length])
+})
+
+test('dead letters of batches behind a cut are not part of it', async () => {
+  const state = join(folder, 'letters')
+  const kept = new Kept()
+  const moments: Left[] = []
+  const source = memorySource(LINES, 5)
+  const paced = (onCommit: () => void): SourceDeclaration => ({
+    ...source,
+    create: (config, context) => {
+      const made = source.create(config, context)
+      return {
+        ...made,
+        next: async (bytes, signal) => {
+          await turns(2)
+          return made.next(bytes, signal)
+        },
+        commit: onCommit,
+      }
+    },
+  })
+  // One sink takes long to make its bytes durable; meanwhile the other refuses what comes behind the cut.
+  const sink = (into: Kept): SinkDeclaration => {
+    const plain = memorySink(into)
+    return {
+      ...plain,
+      encoding: (_config, context) => ({ format: 'ndjson', options: {}, rows: context.id === 'picky' }),
+      create: (config, context) => {
+        const made = plain.create(config, context)
+        if (context.id === 'dead_letters') return made
+        return {
+          ...made,
+          write: (chunk, signal) => (context.id === 'out' ? made.write(chunk, signal) : Promise.resolve(Array.from({ length: chunk.rows }, (_, row) => ({ row, answer: 'reject' as const, reason: 'no' })))),
+          flush: async () => {
+            if (context.id === 'out') await turns(30)
+            return made.flush()
+          },
+        }
+      },
+    }
+  }
+  const config = testPipeline([], [sinkConfig('out', 'in'), sinkConfig('picky', 'in')], { state, checkpointInterval: 1 })
+  await runPipeline(config, testRegistry([paced(() => moments.push(leave(state, kept, true))), sink(kept)]))
+  const expected = results(kept, true)
+  assert.ok(moments.length > 2)
+  for (const moment of moments) {
+    const again = join(folder, String(runs++))
+    mkdirSync(again)
+    writeFileSync(join(again, 'checkpoints.log'), moment.log)
+    await runPipeline({ ...config, state: again }, testRegistry([memorySource(LINES, 9), sink(moment.kept)]))
+    assert.deepEqual(results(moment.kept, true), expected)
+  }
 })
 
 test('a run that was stopped and goes on hands out what its stages held back once, at the end', async () => {

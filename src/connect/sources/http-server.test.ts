@@ -22,6 +22,8 @@ test('a client is answered when its own events are durable, and not with those b
   const two = await source.next(1000, signal)
   await source.commit?.(one?.position ?? null)
   await first
+  // A way there and back: an answer that was sent would have come.
+  for (let n = 0; n < 3; n++) await (await fetch(`${url}/healthz`)).text()
   assert.deepEqual(answers, ['first 200'])
   await source.commit?.(two?.position ?? null)
   await second
