@@ -1,0 +1,47 @@
+/** Opens a log in a folder, or in memory for tests: the same code on simulated files. */
+import { resolve } from 'node:path'
+import { systemClock, systemFiles, systemRandom } from '../../platform/index.ts'
+import type { Clock, Files } from '../../platform/index.ts'
+import type { Durability } from '../log.ts'
+import { removeFolder } from './durable-file.ts'
+import { EmbeddedLog } from './embedded-log.ts'
+import type { PartitionStorage, StorageSettings } from './storage/partition-port.ts'
+
+export interface StorageGround {
+  readonly files: Files
+  readonly clock: Clock
+  readonly warn: (message: string) => void
+}
+
+export interface EmbeddedOptions {
+  /** What an acknowledgement means where a topic does not say. Default `fsync`. */
+  readonly durability?: Durability | undefined
+  /** Told what a person should know: a torn tail that was cut, a member that was dropped. Default: nobody. */
+  readonly warn?: ((message: string) => void) | undefined
+  /** Milliseconds between two rounds of retention and compaction; default a minute. */
+  readonly cleanEvery?: number | undefined
+  readonly files?: Files | undefined
+  readonly clock?: Clock | undefined
+  /** At least 0, below 1. */
+  readonly random?: (() => number) | undefined
+  /** Opens the storage of one partition in its folder. */
+  readonly storage: (folder: string, settings: StorageSettings, ground: StorageGround) => Promise<PartitionStorage>
+}
+
+/** Throws LOG_LOCKED, LOG_FORMAT, LOG_CORRUPT or LOG_READ_ONLY where it can't be opened; nothing was changed then. */
+export async function openLog(place: string | { readonly memory: true }, options: EmbeddedOptions): Promise<EmbeddedLog> {
+  const { durability = 'fsync', warn = () => undefined, cleanEvery = 60_000, clock = systemClock, random = systemRandom, storage } = options
+  const files = options.files ?? (typeof place === 'string' ? systemFiles : await memory())
+  const folder = typeof place === 'string' ? resolve(place) : '/memory'
+  const ground = { files, clock, warn }
+  return EmbeddedLog.open({
+    folder, files, clock, random, durability, cleanEvery, warn,
+    folders: { open: (path, settings) => storage(path, settings, ground), remove: path => removeFolder(files, path) },
+  })
+}
+
+/** Loaded when it is needed: programs on disk do without. */
+async function memory(): Promise<Files> {
+  const { SimulatedFiles } = await import('../../platform/simulated-files.ts')
+  return new SimulatedFiles({ record: false })
+}
