@@ -9,7 +9,7 @@
  */
 import type { JsonValue } from '../event/index.ts'
 import type { Clock } from '../platform/index.ts'
-import type { CheckpointLog } from './checkpoint/index.ts'
+import type { CutLog } from './checkpoint/index.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { Link } from './links.ts'
 import type { FromHost, GroupState } from './messages.ts'
@@ -19,7 +19,7 @@ import type { OpenSource } from './sources.ts'
 
 export interface BarrierParts {
   readonly plan: Plan
-  readonly log: CheckpointLog
+  readonly log: CutLog
   readonly links: readonly Link[]
   readonly sources: readonly OpenSource[]
   readonly sinks: ReadonlyMap<number, SinkRunner>
@@ -88,6 +88,7 @@ export class Barriers {
     const barrier: Barrier = { id: this.#ids++, seq, open: 1, groups: [], marks: new Map(), passed: 0 }
     this.#barrier = barrier
     this.#letters?.hold(seq)
+    if (this.#parts.log.transactional) for (const sink of this.#parts.sinks.values()) sink.hold(seq)
     if (!this.#parts.plan.config.ordered) coordinator.hold(seq)
     for (const level of this.#parts.plan.levels) if (coordinator.cursor(level.index) > seq) this.#pass(barrier, level.index)
     await coordinator.until(() => this.#barrier !== barrier)
@@ -146,10 +147,15 @@ export class Barriers {
     const letters = this.#letters
     if (letters !== undefined && !barrier.marks.has(letters.id)) return this.#flush(barrier, letters)
     this.#barrier = undefined
-    letters?.hold(undefined)
-    this.#committing = this.#commit(barrier).catch((error: unknown) => this.#parts.coordinator.fail(error))
+    if (!this.#parts.log.transactional) letters?.hold(undefined)
+    this.#committing = this.#commit(barrier).then(() => this.#letGo(), (error: unknown) => this.#parts.coordinator.fail(error))
     if (!this.#parts.plan.config.ordered) this.#parts.coordinator.hold(undefined)
     this.#parts.coordinator.look()
+  }
+
+  /** What belongs to the next transaction may be written now. */
+  #letGo(): void {
+    if (this.#parts.log.transactional) for (const sink of this.#parts.sinks.values()) sink.hold(undefined)
   }
 
   async #commit(barrier: Barrier): Promise<void> {

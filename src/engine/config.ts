@@ -23,6 +23,8 @@ export interface PipelineConfig {
   /** Milliseconds. */
   readonly checkpointInterval: number
   readonly ordered: boolean
+  /** Undefined: exactly once where sources and sinks share a ground (see `Committer`), else as `state` says. */
+  readonly delivery?: 'exactly_once' | 'at_least_once' | undefined
   readonly batch: BatchConfig
   /** Milliseconds that a drain may take. */
   readonly stopTimeout: number

@@ -2,7 +2,7 @@
 import { Policy, SluiceError } from '../base/index.ts'
 import type { JsonValue } from '../event/index.ts'
 import { BufferPool } from './buffers.ts'
-import type { ComponentContext } from './component.ts'
+import type { Committer, ComponentContext } from './component.ts'
 import type { Registry, SinkConfig } from './config.ts'
 import type { Coordinator } from './coordinator.ts'
 import { deadLetter } from './dead-letter.ts'
@@ -25,6 +25,7 @@ export async function openSinks(
   signal: AbortSignal,
   refused: Refused,
   failed: (error: unknown) => void,
+  committer: Committer | undefined,
 ): Promise<Map<number, SinkRunner>> {
   const runners = new Map<number, SinkRunner>()
   for (const index of [...plan.sinks, plan.deadLetters]) {
@@ -35,7 +36,7 @@ export async function openSinks(
   try {
     for (const runner of runners.values()) {
       open.push(runner)
-      await runner.sink.open(marks[runner.id])
+      await runner.sink.open(marks[runner.id], committer)
     }
   } catch (error) {
     for (const runner of open) await runner.sink.close('failed')

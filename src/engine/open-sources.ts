@@ -1,7 +1,7 @@
 /** Builds and opens the sources of a plan. */
 import { SluiceError } from '../base/index.ts'
 import type { JsonValue } from '../event/index.ts'
-import type { ComponentContext } from './component.ts'
+import type { Committer, ComponentContext } from './component.ts'
 import type { Registry } from './config.ts'
 import type { Plan } from './plan.ts'
 import { prepareConfig } from './prepare.ts'
@@ -15,6 +15,7 @@ export async function openSources(
   context: (id: string) => ComponentContext,
   positions: Readonly<Record<string, JsonValue>>,
   keeping: Keeping,
+  committer: Committer | undefined,
 ): Promise<OpenSource[]> {
   const open: OpenSource[] = []
   try {
@@ -26,7 +27,7 @@ export async function openSources(
       const source = declaration.create(prepareConfig(declaration.config, node.config.config, of), of)
       const position = positions[node.id]
       open.push(new OpenSource(node.id, index, source, declaration.acks === true, position, keeping))
-      await source.open(position)
+      await source.open(position, committer)
     }
     return open
   } catch (error) {

@@ -24,7 +24,7 @@ import { openSources } from './open-sources.ts'
 import { makePlan } from './plan.ts'
 import type { Plan } from './plan.ts'
 import type { Progress, Report } from './report.ts'
-import { openState } from './run-state.ts'
+import { joinSources, openState } from './run-state.ts'
 import type { Keeping } from './sources.ts'
 import type { RunState } from './run-state.ts'
 
@@ -115,8 +115,8 @@ class Run {
 
   async go(): Promise<Report> {
     const { config } = this.#plan
-    const state = await openState(config, message => this.#warn('state', message))
     const context = contextFor(config, this.#clock, this.#options.random ?? systemRandom, this.#now.signal, (place, message) => this.#warn(place, message))
+    const state = await openState(config, this.#registry, context, message => this.#warn('state', message))
     try {
       return await this.#withState(state, context)
     } finally {
@@ -133,11 +133,12 @@ class Run {
     let coordinator: Coordinator | undefined
     const fail = (error: unknown): void => (coordinator === undefined ? void (this.#failing ??= error) : coordinator.fail(error))
     const refuse = refusedToDeadLetters(this.#plan, this.#registry, context, () => coordinator, () => facts)
-    const sinks = await openSinks(this.#plan, this.#registry, context, state?.marks ?? {}, this.#now.signal, refuse, fail)
+    const sinks = await openSinks(this.#plan, this.#registry, context, state?.marks ?? {}, this.#now.signal, refuse, fail, state?.committer)
     const facts = factsOf(sinks)
     let outcome: 'done' | 'stopped' | 'failed' = 'failed'
     try {
-      const sources = await openSources(this.#plan, this.#registry, context, state?.positions ?? {}, this.#keeping(state))
+      const sources = await openSources(this.#plan, this.#registry, context, state?.positions ?? {}, this.#keeping(state), state?.committer)
+      joinSources(state, sources)
       try {
         await this.#openHosts(state?.groups ?? [], facts, context, totalSize(sources), message => coordinator?.receive(message.from, message.message))
         const delivery = new Delivery(sources, sinks, state === undefined, this.#clock, fail)

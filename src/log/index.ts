@@ -1,6 +1,6 @@
 /** The log: durable records in a folder, or on Apache Kafka, behind one port. */
 export type { Admin, GroupDescription, NewTopic, PartitionDescription, TopicDescription, TopicSettings } from './admin.ts'
-export { BatchWriter, RecordCursor, batchLengthAt, compressBatch, countOf } from './batch/index.ts'
+export { BatchWriter, RecordCursor, batchLengthAt, compressBatch, countOf, records as recordsOf } from './batch/index.ts'
 export { partitionerOf } from './partitioners/index.ts'
 export { openLog } from './open.ts'
 export type { OpenOptions } from './open.ts'

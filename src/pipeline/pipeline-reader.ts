@@ -104,8 +104,8 @@ function readSettings(tree: Mapping, { folder, diagnostics }: PipelineReading, c
   const value = checkValue(SETTINGS, own, '', context.checks())
   checkBatchBytes(tree, diagnostics)
   // Wrong settings stand in the diagnostics; the defaults take their place, so that the rest can be checked.
-  const { workers, memory, state, checkpoint_interval, ordered, batch, stop_timeout } = prepareConfig(SETTINGS, diagnostics.errors === before ? value : {}, { folder, now: () => 0, random: () => 0 })
-  return { workers, memory, state, checkpointInterval: checkpoint_interval, ordered, batch, stopTimeout: stop_timeout }
+  const { workers, memory, state, checkpoint_interval, delivery, ordered, batch, stop_timeout } = prepareConfig(SETTINGS, diagnostics.errors === before ? value : {}, { folder, now: () => 0, random: () => 0 })
+  return { workers, memory, state, checkpointInterval: checkpoint_interval, ...(delivery === undefined ? {} : { delivery }), ordered, batch, stopTimeout: stop_timeout }
 }
 
 /** Columns take a slab of this size and one record more. */

@@ -114,3 +114,59 @@ test('a topic that is not there is told, by source and sink', async () => {
   writeFileSync(join(folder, 'in.ndjson'), numbered(1))
   await assert.rejects(copy(folder, { type: 'file', config: { path: 'in.ndjson' } }, { type: 'log', config: { log: './data', topic: 'none' } }), { code: 'LOG_UNKNOWN_TOPIC' })
 })
+
+async function valuesOf(topic: string, isolation: 'read_committed' | 'read_uncommitted' = 'read_committed'): Promise<unknown[]> {
+  await copy(folder, source({ topic, isolation }))
+  return sorted(lines())
+}
+
+test('from log to log with a group, output, offsets and cut are one transaction', async () => {
+  await fill(100)
+  await copy(folder, source({ group: 'g' }), sink({ topic: 'out', key: 'event.k' }))
+  assert.deepEqual(await valuesOf('out'), expected(100))
+  const { offsets } = await data.admin.describeGroup('g')
+  assert.equal(offsets.reduce((sum, one) => sum + Number(one.lag), 0), 0)
+  assert.ok((await data.admin.listTopics()).includes('sluice-state-copy'))
+  await fill(10, {})
+  const report = await copy(folder, source({ group: 'g' }), sink({ topic: 'out', key: 'event.k' }))
+  assert.equal(report.events_in, 10)
+})
+
+test('runs that are stopped at once, again and again, leave each record once', async () => {
+  await fill(2000)
+  let runs = 0
+  for (let read = 0; read < 2000; runs++) {
+    const stop = new AbortController()
+    const after = 1 + ((runs * 337) % 1900)
+    const report = await copy(folder, source({ group: 'g' }), sink({ topic: 'out', key: 'event.k' }), {
+      checkpointInterval: 2,
+      memory: 2000,
+      batch: { bytes: 400, events: 1000, age: 1 },
+      options: { stopNow: stop.signal, progressInterval: 1, onProgress: ({ events_in }) => (events_in > after ? stop.abort() : undefined) },
+    }).catch((error: unknown) => {
+      if ((error as { code?: string }).code === 'ABORTED') return undefined
+      throw error
+    })
+    assert.ok(runs < 500, 'the runs get nowhere')
+    const { offsets } = await data.admin.describeGroup('g').catch(() => ({ offsets: [] }))
+    read = offsets.reduce((sum, one) => sum + Number(one.offset), 0)
+    if (report?.stopped_by === 'end of input') break
+  }
+  assert.ok(runs > 1, 'nothing was stopped')
+  assert.deepEqual(await valuesOf('out'), expected(2000))
+})
+
+test('with "at_least_once" there is no transaction', async () => {
+  await fill(10)
+  await copy(folder, source({ group: 'g' }), sink({ topic: 'out' }), { delivery: 'at_least_once' })
+  assert.equal((await valuesOf('out')).length, 10)
+  assert.ok(!(await data.admin.listTopics()).includes('sluice-state-copy'))
+})
+
+test('a file is read to a log exactly once where that is asked for', async () => {
+  writeFileSync(join(folder, 'in.ndjson'), numbered(100))
+  const run = (): Promise<unknown> => copy(folder, { type: 'file', config: { path: 'in.ndjson' } }, sink({ topic: 'out' }), { delivery: 'exactly_once' })
+  await run()
+  await run()
+  assert.deepEqual(await valuesOf('out'), expected(100))
+})

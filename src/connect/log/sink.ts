@@ -6,10 +6,11 @@
  */
 import { SluiceError } from '../../base/index.ts'
 import { defineSink, field } from '../../engine/index.ts'
-import type { ComponentContext, Sink, SinkChunk, SinkEncoding, ValueOf } from '../../engine/index.ts'
+import type { Committer, ComponentContext, Sink, SinkChunk, SinkEncoding, ValueOf } from '../../engine/index.ts'
 import type { JsonValue } from '../../event/index.ts'
 import { batchLengthAt, compressBatch, partitionerOf } from '../../log/index.ts'
 import type { Producer } from '../../log/index.ts'
+import { LogCommitter } from './committer.ts'
 import { LOG_FIELDS } from './fields.ts'
 import { placeOf, useLog } from './open-logs.ts'
 import type { LogUse } from './open-logs.ts'
@@ -50,6 +51,8 @@ class LogSink implements Sink {
   readonly #place: string
   #use: LogUse | undefined
   #producer: Producer | undefined
+  /** Where the pipeline commits by transactions: they are its producer's. */
+  #committer: LogCommitter | undefined
   #partitions = 1
   #sticky = 0
   #waiting = 0
@@ -62,8 +65,9 @@ class LogSink implements Sink {
     this.#place = placeOf(config.log, context.folder)
   }
 
-  async open(): Promise<void> {
+  async open(_mark: JsonValue | undefined, committer?: Committer): Promise<void> {
     const { topic, create } = this.#config
+    if (committer instanceof LogCommitter && committer.place === this.#place) this.#committer = committer
     this.#use = await useLog(this.#place, message => this.#context.warn(message))
     const { log } = this.#use
     const known = (await log.admin.listTopics()).includes(topic)
@@ -71,7 +75,7 @@ class LogSink implements Sink {
     if (!known) await log.admin.createTopics([{ name: topic, partitions: create?.partitions ?? 1 }])
     const [description] = await log.admin.describeTopics([topic])
     this.#partitions = description?.partitions.length ?? 1
-    this.#producer = log.producer({ partitioner: this.#config.partitioner })
+    if (this.#committer === undefined) this.#producer = log.producer({ partitioner: this.#config.partitioner })
   }
 
   facts(): JsonValue {
@@ -80,21 +84,22 @@ class LogSink implements Sink {
 
   async write(chunk: SinkChunk, signal: AbortSignal): Promise<void> {
     this.#check()
+    const producer = (await this.#committer?.transaction()) ?? (this.#producer as Producer) // Made by `open`.
     const partition = chunk.target === '' ? this.#sticky++ % this.#partitions : Number(chunk.target)
     for (let at = 0; at < chunk.bytes.length; ) {
       const length = batchLengthAt(chunk.bytes, at) ?? chunk.bytes.length
       const batch = await compressBatch(chunk.bytes.subarray(at, at + length), this.#config.compression)
-      this.#append(partition, batch, signal)
+      this.#append(producer, partition, batch, signal)
       at += length
     }
     while (this.#waiting > UNACKNOWLEDGED_MAX) await this.#acks[0]
     this.#check()
   }
 
-  #append(partition: number, batch: Uint8Array, signal: AbortSignal): void {
+  #append(producer: Producer, partition: number, batch: Uint8Array, signal: AbortSignal): void {
     const { length } = batch
     this.#waiting += length
-    const ack = (this.#producer as Producer).append(this.#config.topic, partition, batch, { signal }).then( // Made by `open`.
+    const ack = producer.append(this.#config.topic, partition, batch, { signal }).then(
       () => undefined,
       (error: unknown) => void (this.#failure ??= error),
     ).then(() => {
@@ -120,7 +125,7 @@ class LogSink implements Sink {
   async close(): Promise<void> {
     await this.#producer?.close().catch(() => undefined)
     await this.#use?.release()
-    this.#producer = this.#use = undefined
+    this.#producer = this.#use = this.#committer = undefined
   }
 }
 
@@ -134,5 +139,7 @@ export const log = defineSink({
     { title: 'A topic on Apache Kafka', config: { log: 'kafka://localhost:9092', topic: 'orders', key: 'event.customer', compression: 'lz4' } },
   ],
   encoding,
+  ground: (config, context) => placeOf(config.log, context.folder),
+  committer: (ground, pipeline, context) => new LogCommitter(ground, pipeline, message => context.warn(message)),
   create: (config, context) => new LogSink(config, context),
 })

@@ -8,9 +8,9 @@
  */
 import { SluiceError, untilAborted } from '../../base/index.ts'
 import { defineSource, field } from '../../engine/index.ts'
-import type { ComponentContext, Piece, Source, ValueOf } from '../../engine/index.ts'
+import type { Committer, ComponentContext, Piece, Source, ValueOf } from '../../engine/index.ts'
 import type { JsonValue } from '../../event/index.ts'
-import type { Consumer, Fetched, GroupConsumer, OffsetToCommit, Start, TopicPartition } from '../../log/index.ts'
+import type { Consumer, Fetched, GroupConsumer, Start, TopicPartition } from '../../log/index.ts'
 import { LOG_FIELDS } from './fields.ts'
 import { placeOf, useLog } from './open-logs.ts'
 import type { LogUse } from './open-logs.ts'
@@ -65,11 +65,13 @@ class LogSource implements Source {
     this.format = { format: 'log_records', options: { value: config.value } }
   }
 
-  async open(position: JsonValue | undefined): Promise<void> {
+  async open(position: JsonValue | undefined, committer?: Committer): Promise<void> {
     this.#use = await useLog(placeOf(this.#config.log, this.#context.folder), message => this.#context.warn(message))
     const { group } = this.#config
-    if (group !== undefined && position === undefined) await this.#join(group)
-    else await this.#assign(position as Offsets | undefined) // Made by `next`.
+    // One run of a pipeline with transactions shuts out the others, so it has all partitions to itself.
+    if (group !== undefined && position === undefined && committer === undefined) await this.#join(group)
+    else if (position !== undefined) await this.#assign(position as Offsets, 'earliest') // Made by `next`. A partition that it does not know is new.
+    else await this.#assign(await this.#ofGroup(), this.#start)
     if (this.#config.until !== undefined) this.#ends = await this.#endsNow()
   }
 
@@ -78,11 +80,21 @@ class LogSource implements Source {
     return topics.flatMap(({ name, partitions }) => partitions.map(({ partition }) => ({ topic: name, partition })))
   }
 
-  async #assign(position: Offsets | undefined): Promise<void> {
+  /** What the group has committed, if there is one. */
+  async #ofGroup(): Promise<Offsets | undefined> {
+    const { group } = this.#config
+    if (group === undefined || this.#use === undefined || !(await this.#use.log.admin.listGroups()).includes(group)) return undefined
+    const offsets: Record<string, Record<string, number>> = {}
+    for (const { topic, partition, offset } of (await this.#use.log.admin.describeGroup(group)).offsets) (offsets[topic] ??= {})[partition] = Number(offset)
+    return Object.keys(offsets).length > 0 ? offsets : undefined
+  }
+
+  /** All partitions, each from its offset, or from `otherwise`. */
+  async #assign(offsets: Offsets | undefined, otherwise: Start): Promise<void> {
     const consumer = this.#use?.log.consumer({ isolation: this.#config.isolation })
     const starts = (await this.#partitions()).map(one => {
-      const offset = position?.[one.topic]?.[one.partition]
-      return { ...one, start: offset === undefined ? (position === undefined ? this.#start : 'earliest') : BigInt(offset) }
+      const offset = offsets?.[one.topic]?.[one.partition]
+      return { ...one, start: offset === undefined ? otherwise : BigInt(offset) }
     })
     await consumer?.assign(starts)
     this.#consumer = consumer
@@ -143,11 +155,14 @@ class LogSource implements Source {
     return position
   }
 
+  consumed(position: JsonValue): JsonValue | undefined {
+    const { group } = this.#config
+    if (group === undefined) return undefined
+    return { group, offsets: offsetsOf(position).map(one => ({ ...one, offset: Number(one.offset) })) }
+  }
+
   async commit(position: JsonValue): Promise<void> {
-    const offsets: OffsetToCommit[] = []
-    for (const [topic, partitions] of Object.entries(position as Offsets)) { // Made by `next`.
-      for (const [partition, offset] of Object.entries(partitions)) offsets.push({ topic, partition: Number(partition), offset: BigInt(offset) })
-    }
+    const offsets = offsetsOf(position)
     const { group } = this.#config
     if (group !== undefined && this.#consumer !== undefined && 'commit' in this.#consumer) {
       // Partitions that were lost meanwhile belong to another member, who reads them again from what is committed.
@@ -187,6 +202,11 @@ class LogSource implements Source {
   }
 }
 
+function offsetsOf(position: JsonValue): { readonly topic: string; readonly partition: number; readonly offset: bigint }[] {
+  return Object.entries(position as Offsets).flatMap(([topic, partitions]) => // Made by `next`.
+    Object.entries(partitions).map(([partition, offset]) => ({ topic, partition: Number(partition), offset: BigInt(offset) })))
+}
+
 /** A fetch that the signal ended found nothing. */
 function whileStopping(signal: AbortSignal): (error: unknown) => Fetched[] {
   return error => {
@@ -202,6 +222,7 @@ export const log = defineSource({
   config: CONFIG,
   acks: true,
   replays: true,
+  ground: ({ log: place, group }, context) => (group === undefined ? undefined : placeOf(place, context.folder)),
   examples: [
     { title: 'A topic in a folder, from its start', config: { log: './data', topic: 'orders' } },
     { title: 'As a member of a group, on Apache Kafka', config: { log: 'kafka://localhost:9092', topic: ['orders', 'returns'], group: 'billing' } },

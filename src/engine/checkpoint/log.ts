@@ -14,13 +14,15 @@ import { lockFolder } from '../../platform/index.ts'
 import type { Files, FolderLock, OpenFile } from '../../platform/index.ts'
 import type { GroupState } from '../messages.ts'
 import { MAGIC, VERSION, decodeCut, encodeCut } from './record.ts'
+import type { CutLog } from './cut-log.ts'
 import type { Cut, DecodedCut } from './record.ts'
 
 const FILE = 'checkpoints.log'
 /** Below this a file is not worth rewriting. */
 const COMPACT_MIN = 1024 * 1024
 
-export class CheckpointLog {
+export class CheckpointLog implements CutLog {
+  readonly transactional = false
   readonly #folder: string
   readonly #pipeline: string
   readonly #files: Files
@@ -165,7 +167,8 @@ function validBehind(bytes: Uint8Array, at: number): boolean {
   return false
 }
 
-function fold(groups: Map<string, GroupState>, changed: readonly GroupState[]): void {
+/** Puts what changed in the place of what was known. */
+export function fold(groups: Map<string, GroupState>, changed: readonly GroupState[]): void {
   for (const group of changed) groups.set(`${group.group} ${group.stage} ${group.table}`, group)
 }
 
