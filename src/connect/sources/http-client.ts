@@ -2,12 +2,16 @@
  * Asks a server for events: once, or again and again.
  *
  * Paging: `link` follows the Link header's rel="next" (RFC 8288), `cursor` puts a field of the answer into a parameter, `page` counts a parameter up until a page is empty. An
- * answer 304 to the ETag of the last one brings nothing. Pages stay on the origin of `url`.
+ * answer 304 to the ETag of the last one brings nothing, also after a restart. Pages stay on the origin of `url`.
+ *
+ * What may succeed later is tried again, six times within two minutes. A source that asks again and again then warns and goes on with that page in the next round; one
+ * that asks once fails.
  */
 import { SluiceError } from '../../base/index.ts'
 import { defineSource, field } from '../../engine/index.ts'
 import type { ComponentContext, Piece, Source, ValueOf } from '../../engine/index.ts'
 import { Policy } from '../../base/index.ts'
+import { JsonArrayCutter, rawAt } from '../../event/index.ts'
 import type { JsonValue } from '../../event/index.ts'
 import { AUTH, authHeaders, bodyText, call, shown } from '../http.ts'
 
@@ -26,7 +30,7 @@ const CONFIG = field.object({
     }),
   ),
   every: field.optional(field.duration({ description: 'Ask again so long after the last round' })),
-  cron: field.optional(field.string({ description: 'Ask again by a schedule such as 0 * * * *' })),
+  cron: field.optional(field.string({ description: 'Ask again by a schedule such as 0 * * * *, in the time zone of the machine; not together with `every`' })),
   timeout: field.duration({ default: '30s', description: 'Longest wait for an answer' }),
   answer_max: field.size({ default: '16MiB', description: 'Most bytes of an answer' }),
 })
@@ -51,15 +55,31 @@ export function nextLink(header: string | null, base: string): string | undefine
   return undefined
 }
 
+interface Page {
+  readonly response: Response
+  readonly text: string
+}
+
+/** Made by `next`. `url` null: the round is over. */
+interface Position {
+  readonly url?: string | null
+  readonly page?: number
+  readonly tag?: string
+}
+
 class HttpClientSource implements Source {
   readonly live: boolean
   readonly format = { format: 'ndjson', options: { record_max: 64 * 1024 * 1024 } }
   readonly #config: Config
   readonly #context: ComponentContext
   readonly #policy: Policy
+  /** The next page; undefined where the round is over. */
   #url: string | undefined
   #page = 0
+  /** Pages of this round so far. */
   #round = 0
+  /** True where the next page is the first one, which the tag belongs to. */
+  #first = true
   #tag: string | undefined
   #number = 0
 
@@ -69,17 +89,35 @@ class HttpClientSource implements Source {
     this.#policy = new Policy({ retry: RETRY, breaker: undefined, rateLimit: undefined }, context)
     this.live = config.every !== undefined || config.cron !== undefined
     if (!URL.canParse(config.url)) throw new SluiceError('CONFIG_VALUE', 'http_client: "url" is no URL.')
+    if (config.every !== undefined && config.cron !== undefined) throw new SluiceError('CONFIG_VALUE', 'http_client: give either "every" or "cron".')
   }
 
-  open(position: JsonValue | undefined): Promise<void> {
-    const known = position as { readonly url?: string | null; readonly page?: number } | undefined // Made by `next`.
+  async open(position: JsonValue | undefined): Promise<void> {
+    await this.#checkCron()
     this.#begin()
-    if (known?.url !== undefined) this.#url = known.url ?? undefined
-    if (known?.page !== undefined) this.#page = known.page
-    return Promise.resolve()
+    const { url, page, tag } = (position ?? {}) as Position
+    this.#tag = tag
+    if (url !== undefined) {
+      this.#url = url ?? undefined
+      this.#first = false
+    }
+    if (page !== undefined) this.#page = page
+  }
+
+  async #checkCron(): Promise<void> {
+    const { cron } = this.#config
+    if (cron === undefined) return
+    const { Cron } = await import('croner')
+    try {
+      new Cron(cron).stop()
+    } catch (error) {
+      throw new SluiceError('CONFIG_VALUE', `http_client: ${JSON.stringify(cron)} is no schedule: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+    }
   }
 
   #begin(): void {
+    this.#round = 0
+    this.#first = true
     this.#page = this.#config.paging?.first ?? 0
     this.#url = this.#address(this.#config.paging?.by === 'page' ? String(this.#page) : undefined)
   }
@@ -98,18 +136,36 @@ class HttpClientSource implements Source {
         this.#begin()
         continue
       }
-      const items = await this.#ask(url, signal)
-      if (items === undefined || items.length === 0) continue
-      const data = new Uint8Array(Buffer.from(items.map(item => `${JSON.stringify(item)}\n`).join('')))
-      return { position: { url: this.#url ?? null, page: this.#page }, from: { url: shown(url), request: this.#number, offset: 0 }, bytes: data.length, data }
+      const page = await this.#tryPage(url, signal)
+      if (page === undefined) continue
+      const data = this.#take(url, page)
+      if (data === undefined) continue
+      const position: Position = { url: this.#url ?? null, page: this.#page, ...(this.#tag === undefined ? {} : { tag: this.#tag }) }
+      return { position: { ...position }, from: { url: shown(url), request: this.#number, offset: 0 }, bytes: data.length, data }
     }
     return undefined
+  }
+
+  /** A page; undefined where there is none now: nothing changed, the pipeline stops, or a server that is asked again and again can't be had this time. */
+  async #tryPage(url: string, signal: AbortSignal): Promise<Page | undefined> {
+    try {
+      const page = await this.#ask(url, signal)
+      if (page.response.status !== 304) return page
+      this.#url = undefined
+      return undefined
+    } catch (error) {
+      if (signal.aborted) return undefined
+      if (!this.live || !(error instanceof SluiceError) || !error.retry) throw error
+      this.#context.warn(`${error.message} It is asked again in the next round.`, 'server')
+      // The page stays the next one.
+      await this.#wait(signal)
+      return undefined
+    }
   }
 
   /** Waits for the next round; false where there is none. */
   async #wait(signal: AbortSignal): Promise<boolean> {
     const { every, cron } = this.#config
-    this.#round = 0
     const due = cron === undefined ? undefined : new (await import('croner')).Cron(cron).nextRun(new Date(this.#context.now()))
     const wait = every ?? (due === undefined || due === null ? undefined : due.getTime() - this.#context.now())
     if (wait === undefined) return false
@@ -117,43 +173,53 @@ class HttpClientSource implements Source {
     return !signal.aborted
   }
 
-  async #ask(url: string, signal: AbortSignal): Promise<readonly unknown[] | undefined> {
-    const { headers, auth, timeout, answer_max, items } = this.#config
+  async #ask(url: string, signal: AbortSignal): Promise<Page> {
+    const { headers, auth, timeout, answer_max } = this.#config
     this.#number++
-    const { value: response } = await this.#policy.call(
+    const tag = this.#first && this.#tag !== undefined ? { 'if-none-match': this.#tag } : {}
+    const { value } = await this.#policy.call(
       { events: 1, bytes: 0 },
-      () => call(url, { headers: { accept: 'application/json', ...headers, ...authHeaders(auth), ...(this.#tag === undefined || this.#round > 0 ? {} : { 'if-none-match': this.#tag }) } }, timeout, this.#context),
+      async () => {
+        const response = await call(url, { headers: { accept: 'application/json', ...headers, ...authHeaders(auth), ...tag } }, timeout, this.#context)
+        return { response, text: await wholeText(response, answer_max, url) }
+      },
       signal,
     )
-    if (response.status === 304) {
-      this.#url = undefined
-      return undefined
-    }
-    const tag = response.headers.get('etag')
-    if (this.#round === 0 && tag !== null) this.#tag = tag
-    const text = await bodyText(response, answer_max, url)
-    let body: unknown
+    return value
+  }
+
+  /** The events of a page as lines; undefined where it has none. Goes on to the page behind it. */
+  #take(url: string, { response, text }: Page): Uint8Array | undefined {
+    let body: JsonValue
     try {
-      body = JSON.parse(text)
+      body = JSON.parse(text) as JsonValue // JSON.parse yields nothing else.
     } catch {
       throw new SluiceError('HTTP_STATUS', `${shown(url)} did not answer with JSON: ${text.slice(0, 100)}`)
     }
+    const { items } = this.#config
     const list = items === undefined ? body : at(body, items)
-    const found: readonly unknown[] = Array.isArray(list) ? list : list === undefined || list === null ? [] : [list]
-    this.#advance(url, response, body, found.length)
-    return found
+    const count = Array.isArray(list) ? list.length : list === undefined || list === null ? 0 : 1
+    if (this.#first) this.#tag = response.headers.get('etag') ?? undefined
+    this.#advance(url, response, body, count)
+    if (count === 0) return undefined
+    // The text and not the value is cut, so that numbers keep all their digits. It can't be found behind a list.
+    const raw = items === undefined ? text : (rawAt(text, items.split('.')) ?? JSON.stringify(list))
+    return new JsonArrayCutter().push(Buffer.from(`${raw}\n`))
   }
 
   #advance(url: string, response: Response, body: unknown, count: number): void {
     const { paging } = this.#config
     this.#round++
+    this.#first = false
     let next: string | undefined
     if (paging?.by === 'link') next = nextLink(response.headers.get('link'), url)
     else if (paging?.by === 'cursor') {
       const cursor = at(body, paging.field)
-      next = typeof cursor === 'string' || typeof cursor === 'number' ? this.#address(String(cursor)) : undefined
+      // Many servers end with an empty text instead of null.
+      next = (typeof cursor === 'string' && cursor !== '') || typeof cursor === 'number' ? this.#address(String(cursor)) : undefined
     } else if (paging?.by === 'page' && count > 0) next = this.#address(String(++this.#page))
     if (next !== undefined && new URL(next).origin !== new URL(this.#config.url).origin) throw new SluiceError('HTTP_STATUS', `${shown(url)} sends on to ${shown(next)}, which is another server.`)
+    if (next === url) throw new SluiceError('HTTP_STATUS', `${shown(url)} sends on to itself: its pages would never end.`)
     if (next !== undefined && this.#round >= (paging?.pages_max ?? 1)) throw new SluiceError('HTTP_STATUS', `${shown(this.#config.url)} has more than ${paging?.pages_max ?? 1} pages.`)
     this.#url = next
   }
@@ -163,9 +229,22 @@ class HttpClientSource implements Source {
   }
 }
 
+/** The text of an answer. One that breaks off is worth another attempt. */
+async function wholeText(response: Response, most: number, url: string): Promise<string> {
+  try {
+    return await bodyText(response, most, url)
+  } catch (error) {
+    if (error instanceof SluiceError) throw error
+    throw new SluiceError('HTTP_FAILED', `The answer of ${shown(url)} broke off: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+  }
+}
+
 export const httpClient = defineSource({
   type: 'http_client',
   summary: 'Ask a server for events, once or on a schedule',
+  description:
+    'An answer is a JSON list of events, a single event, or an object that holds them at `items`; events keep their bytes. An ETag is sent back with the first request of the next round, also after a restart; 304 brings nothing.\n\n' +
+    'Servers that can\'t be reached and answers 408, 425, 429 and 5xx are tried again, six times within two minutes. With `every` or `cron` the source then warns and goes on in the next round, with the page that it could not get; without them the run fails. Any other answer that is no success fails it at once.',
   config: CONFIG,
   replays: true,
   examples: [{ title: 'Pages by a Link header', config: { url: 'https://example.org/orders', paging: { by: 'link' }, every: '5m' } }],
