@@ -37,6 +37,13 @@ test('each row becomes a line with all digits of its numbers, and as many bytes 
   )
 })
 
+test('more files than are held open are read in their order, each row once', async () => {
+  const files = 30
+  for (let at = 0; at < files; at++) writeFileSync(join(folder, `many-${String(at).padStart(2, '0')}.parquet`), parquetFile([{ n: [at * 10, at * 10 + 1] }, { n: [at * 10 + 2] }]))
+  await copy(folder, { type: 'file', config: { path: 'many-*.parquet' } })
+  assert.deepEqual(out(), Array.from({ length: files }, (_, at) => [0, 1, 2].map(n => `{"n":${at * 10 + n}}`)).flat())
+})
+
 test('the size of Parquet files is known, so that the progress has a bar', async () => {
   const made = parquetFile([{ n: [1, 2, 3] }, { n: [4] }])
   writeFileSync(join(folder, 'a.parquet'), made)
