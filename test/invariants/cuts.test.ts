@@ -171,13 +171,22 @@ test('a source is told of a cut only when it is on disk', async () => {
   const told: number[] = []
   const checked: SourceDeclaration = {
     ...source,
-    create: (config, context) => ({
-      ...source.create(config, context),
-      commit: position => {
-        assert.ok(readFileSync(log).includes(`"positions":{"in":${JSON.stringify(position)}}`), `the cut at ${JSON.stringify(position)} is not in the log`)
-        told.push(Number(position))
-      },
-    }),
+    create: (config, context) => {
+      const made = source.create(config, context)
+      let pieces = 0
+      return {
+        ...made,
+        // Several cuts on the way.
+        next: async (bytes, signal) => {
+          for (const due = Math.floor(pieces++ / 4); told.length < due;) await turns(1)
+          return made.next(bytes, signal)
+        },
+        commit: position => {
+          assert.ok(readFileSync(log).includes(`"positions":{"in":${JSON.stringify(position)}}`), `the cut at ${JSON.stringify(position)} is not in the log`)
+          told.push(Number(position))
+        },
+      }
+    },
   }
   await runPipeline(testPipeline([], [sinkConfig('out', 'in')], { state, checkpointInterval: 1 }), testRegistry([checked, memorySink(new Kept())]))
   assert.equal(told.at(-1), LINES.length)
@@ -242,13 +251,14 @@ test('the cut at the end waits for the one that is under way', async () => {
       const made = plain.create(config, context)
       return {
         ...made,
-        // The first cut stands behind the first batch and is under way until long after the last has landed; the second takes as long. Dead letters hold no batch up.
+        // The first cut stands behind the first batch and is under way until long after the last has landed; dead letters hold no batch up. The second begins when the first is on disk.
         flush: async () => {
-          if (context.id === 'dead_letters' && flushes++ < 2) {
-            flushing.resolve()
-            await ended.promise
-            await turns(50)
-          }
+          if (context.id !== 'dead_letters') return made.flush()
+          if (flushes++ > 0) assert.ok(readFileSync(join(state, 'checkpoints.log')).length > 0, 'two cuts at once')
+          flushing.resolve()
+          await ended.promise
+          while (kept.lines('out').length < LINES.filter(line => line.endsWith('}')).length) await turns(1)
+          await turns(50)
           return made.flush()
         },
       }
@@ -264,14 +274,17 @@ test('dead letters of batches behind a cut are not part of it', async () => {
   const kept = new Kept()
   const moments: Left[] = []
   const source = memorySource(LINES, 5)
+  let flushes = 0
+  // Reads some batches, waits for a cut to be under way, and reads on while it is.
   const paced = (onCommit: () => void): SourceDeclaration => ({
     ...source,
     create: (config, context) => {
       const made = source.create(config, context)
+      let pieces = 0
       return {
         ...made,
         next: async (bytes, signal) => {
-          await turns(2)
+          for (const due = Math.floor(pieces++ / 8); flushes < due;) await turns(1)
           return made.next(bytes, signal)
         },
         commit: onCommit,
@@ -291,6 +304,7 @@ test('dead letters of batches behind a cut are not part of it', async () => {
           ...made,
           write: (chunk, signal) => (context.id === 'out' ? made.write(chunk, signal) : Promise.resolve(Array.from({ length: chunk.rows }, (_, row) => ({ row, answer: 'reject' as const, reason: 'no' })))),
           flush: async () => {
+            if (context.id === 'out') flushes++
             if (context.id === 'out') await turns(30)
             return made.flush()
           },
