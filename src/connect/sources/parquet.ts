@@ -103,24 +103,23 @@ interface OpenFile {
 
 export class ParquetReader implements PieceReader {
   readonly #open = new Map<string, Promise<OpenFile>>()
+  /** The file that was read last. */
+  #last: { readonly path: string; readonly file: OpenFile } | undefined
 
-  async read(request: JsonValue, target: ReadTarget): Promise<PieceRead> {
-    const { path, from, to } = request as unknown as RowRequest // Made by ParquetRanges.
-    const file = await this.#file(path)
-    const group = await this.#group(file, path, from, to)
-    let text = ''
-    for (let row = from - group.from; row < to - group.from; row++) {
-      let mark = '{'
-      for (const { start, values } of group.columns) {
-        text += mark + start + jsonOf(values[row])
-        mark = ','
-      }
-      text += '}\n'
-    }
-    const made = Buffer.from(text)
-    const bytes = made.length > target.bytes.length ? target.grow(0, made.length) : target.bytes
-    bytes.set(made)
-    return { start: 0, end: made.length, bytes: fileBytes(file, to) - fileBytes(file, from), from: { path, row: from } }
+  read(request: JsonValue, target: ReadTarget): PieceRead | Promise<PieceRead> {
+    const rows = request as unknown as RowRequest // Made by ParquetRanges.
+    const file = this.#last?.path === rows.path ? this.#last.file : undefined
+    const group = file?.group
+    // Nothing is waited for within a row group: a wait would let other pieces pass by the columns.
+    if (file === undefined || group === undefined || rows.from < group.from || rows.to > group.to) return this.#load(rows, target)
+    return write(file, group, rows, target)
+  }
+
+  async #load(rows: RowRequest, target: ReadTarget): Promise<PieceRead> {
+    const file = await this.#file(rows.path)
+    const group = await this.#group(file, rows.path, rows.from, rows.to)
+    this.#last = { path: rows.path, file }
+    return write(file, group, rows, target)
   }
 
   async #group(file: OpenFile, path: string, from: number, to: number): Promise<NonNullable<OpenFile['group']>> {
@@ -167,6 +166,23 @@ export class ParquetReader implements PieceReader {
   }
 }
 
+/** Writes rows of a row group as lines. */
+function write(file: OpenFile, group: NonNullable<OpenFile['group']>, { path, from, to }: RowRequest, target: ReadTarget): PieceRead {
+  let text = ''
+  for (let row = from - group.from; row < to - group.from; row++) {
+    let mark = '{'
+    for (const { start, values } of group.columns) {
+      text += mark + start + jsonOf(values[row])
+      mark = ','
+    }
+    text += '}\n'
+  }
+  const made = Buffer.from(text)
+  const bytes = made.length > target.bytes.length ? target.grow(0, made.length) : target.bytes
+  bytes.set(made)
+  return { start: 0, end: made.length, bytes: fileBytes(file, to) - fileBytes(file, from), from: { path, row: from } }
+}
+
 /** The part of the file's bytes that lies before a row, as if all rows had equal shares. Those of all rows make up the whole file. */
 function fileBytes({ buffer, metadata }: OpenFile, row: number): number {
   return Math.round((buffer.byteLength * row) / Math.max(1, Number(metadata.num_rows)))
@@ -201,6 +217,8 @@ function whole(parts: readonly { readonly at: number; readonly values: ArrayLike
 function jsonOf(value: unknown): string {
   if (typeof value === 'number') return Number.isFinite(value) ? String(value) : 'null'
   if (value === null || value === undefined) return 'null'
+  // The usual kinds need no look at what is inside.
+  if (typeof value === 'string' || typeof value === 'boolean' || value instanceof Date) return JSON.stringify(value)
   if (typeof value === 'bigint') return JSON.stringify(plain('', value))
   // Bytes have a toJSON of their own, which is not wanted: they are turned before.
   return JSON.stringify(value instanceof Uint8Array ? plain('', value) : value, plain)
