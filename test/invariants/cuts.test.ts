@@ -87,6 +87,32 @@ function slowSink(kept: Kept, random: () => number, onWrite: () => void): SinkDe
   }
 }
 
+/** Waits until the condition holds, or for so long that it never will. */
+async function until(condition: () => boolean): Promise<void> {
+  for (let n = 0; n < 50_000 && !condition(); n++) await turns(1)
+}
+
+/** The source, which after every few batches waits for a cut. */
+function cutOften(source: SourceDeclaration): SourceDeclaration {
+  return {
+    ...source,
+    create: (config, context) => {
+      const made = source.create(config, context)
+      let pieces = 0
+      let cuts = 0
+      return {
+        ...made,
+        next: async (bytes, signal) => {
+          const due = Math.floor(pieces++ / 5)
+          await until(() => cuts >= due)
+          return made.next(bytes, signal)
+        },
+        commit: () => void cuts++,
+      }
+    },
+  }
+}
+
 interface Left {
   readonly log: Buffer
   readonly kept: Kept
@@ -116,9 +142,10 @@ async function runFrom(left: Left, pipeline: Partial<PipelineConfig>, seed: numb
     if (++writes % every === 0) moments.push(leave(state, left.kept, moments.length % 2 === 1))
   })
   const piece = (): number => 1 + Math.floor(random() * 9)
+  const first = every < 10 ? cutOften(memorySource(LINES, piece)) : memorySource(LINES, piece)
   const second: SourceDeclaration = { ...memorySource(SECOND, piece), type: 'second' }
   const config = testPipeline([], [], { state, checkpointInterval: 1, ...pipeline })
-  const report = await runPipeline(config, testRegistry([memorySource(LINES, piece), second, sink, count, wander(random)]))
+  const report = await runPipeline(config, testRegistry([first, second, sink, count, wander(random)]))
   assert.equal(report.in_flight, 0)
   return moments
 }
@@ -179,7 +206,8 @@ test('a source is told of a cut only when it is on disk', async () => {
         ...made,
         // Several cuts on the way.
         next: async (bytes, signal) => {
-          for (const due = Math.floor(pieces++ / 4); told.length < due;) await turns(1)
+          const due = Math.floor(pieces++ / 4)
+          await until(() => told.length >= due)
           return made.next(bytes, signal)
         },
         commit: position => {
@@ -259,7 +287,7 @@ test('the cut at the end waits for the one that is under way', async () => {
           if (flushes++ > 0) assert.ok(readFileSync(join(state, 'checkpoints.log')).length > 0, 'two cuts at once')
           flushing.resolve()
           await ended.promise
-          while (kept.lines('out').length < LINES.filter(line => line.endsWith('}')).length) await turns(1)
+          await until(() => kept.lines('out').length === LINES.filter(line => line.endsWith('}')).length)
           await turns(50)
           return made.flush()
         },
@@ -286,7 +314,8 @@ test('dead letters of batches behind a cut are not part of it', async () => {
       return {
         ...made,
         next: async (bytes, signal) => {
-          for (const due = Math.floor(pieces++ / 8); flushes < due;) await turns(1)
+          const due = Math.floor(pieces++ / 8)
+          await until(() => flushes >= due)
           return made.next(bytes, signal)
         },
         commit: onCommit,
