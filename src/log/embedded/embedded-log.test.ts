@@ -53,3 +53,31 @@ test('the name of the folder is durable in the folder above, the last one includ
     await log.close()
   }
 })
+
+test('closing ends when its time is over, whatever hangs', async () => {
+  const { log, ground } = await openTestLog()
+  await log.admin.createTopics([{ name: 't' }])
+  const producer = log.producer()
+  await producer.send({ topic: 't', value: text('a') })
+  ground.folders.hold()
+  const never = producer.send({ topic: 't', value: text('b') })
+  const closing = assert.rejects(log.close({ timeout: 100 }), { code: 'TIMED_OUT' })
+  await ground.clock.advance(100)
+  await closing
+  ground.folders.release()
+  await never
+  await log.close()
+  assert.throws(() => log.producer(), { code: 'LOG_CLOSED' })
+  await assert.rejects(log.admin.listTopics(), { code: 'LOG_CLOSED' })
+})
+
+test('closing waits for what was handed over', async () => {
+  const { log, ground } = await openTestLog()
+  await log.admin.createTopics([{ name: 't' }])
+  const acks = Promise.all(Array.from({ length: 5 }, (_, index) => log.producer({ linger: 1000 }).send({ topic: 't', value: text(`${index}`) })))
+  await log.close()
+  await acks
+  const { log: again } = await openTestLog({ ...ground })
+  assert.equal((await again.admin.describeTopics(['t']))[0]?.partitions[0]?.end, 5n)
+  await again.close()
+})

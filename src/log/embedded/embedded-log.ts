@@ -118,37 +118,30 @@ export class EmbeddedLog implements Log {
     return this.#cleaner.clean()
   }
 
-  close(call?: Call): Promise<void> {
+  /** A call that is given up leaves the closing under way. */
+  async close(call?: Call): Promise<void> {
     this.#closing ??= this.#close(call)
-    return this.#closing
+    const closing = this.#closing
+    await within(this.#ground.clock, call, 'The closing of the log', () => closing)
   }
 
   async #close(call: Call | undefined): Promise<void> {
-    const { clock, warn } = this.#ground
-    const ended = async (name: string, all: Iterable<Closable>): Promise<void> => {
-      for (const result of await Promise.allSettled([...all].map(async each => each.close(call)))) {
-        if (result.status === 'rejected') warn(`A ${name} did not close well: ${String(result.reason)}`)
-      }
-    }
     // Members first: what they do when they give partitions back may need a producer.
-    await ended('consumer', this.#consumers)
-    await ended('producer', this.#producers)
-    try {
-      await within(clock, call, 'The closing of the log', async () => {
-        this.parts.groups.close()
-        await this.parts.transactions.close()
-        await this.#cleaner.close()
-      })
-    } finally {
-      await this.#closeFolder()
-    }
-  }
-
-  async #closeFolder(): Promise<void> {
+    await this.#end('consumer', this.#consumers, call)
+    await this.#end('producer', this.#producers, call)
+    this.parts.groups.close()
+    await this.parts.transactions.close()
+    await this.#cleaner.close()
     try {
       await this.parts.catalog.close()
     } finally {
       await this.#lock.release()
+    }
+  }
+
+  async #end(name: string, all: Iterable<Closable>, call: Call | undefined): Promise<void> {
+    for (const result of await Promise.allSettled([...all].map(async each => each.close(call)))) {
+      if (result.status === 'rejected') this.#ground.warn(`A ${name} did not close well: ${String(result.reason)}`)
     }
   }
 

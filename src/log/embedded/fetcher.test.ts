@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { openTestLog, text, valuesOf } from './naive-log.fixture.ts'
+import { systemClock } from '../../platform/index.ts'
+import { EmbeddedLog } from './embedded-log.ts'
+import { openTestLog, testGround, text, valuesOf } from './naive-log.fixture.ts'
 
 async function opened(partitions = 3, each = 3) {
   const { log, ground } = await openTestLog()
@@ -87,6 +89,26 @@ test('what a fetch that was given up had read is read again', async () => {
   await new Promise(resolve => setImmediate(resolve))
   assert.equal(consumer.position(at(0)), 0n)
   assert.equal(valuesOf(await consumer.fetch({ wait: 0 })).length, 3)
+  await log.close()
+})
+
+test('a fetch that waits keeps the process alive, and nothing else does', async () => {
+  const timers = () => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
+  const ground = testGround()
+  const before = timers()
+  const log = await EmbeddedLog.open({ ...ground, clock: systemClock })
+  await log.admin.createTopics([{ name: 't' }])
+  await log.producer().send({ ...at(0), value: text('v') })
+  const consumer = log.consumer()
+  await consumer.assign([{ ...at(0), start: 'latest' }])
+  assert.equal(timers(), before)
+  const abort = new AbortController()
+  const waiting = assert.rejects(consumer.fetch({ wait: 60_000, signal: abort.signal }), { code: 'ABORTED' })
+  await new Promise(resolve => setImmediate(resolve))
+  assert.equal(timers(), before + 1)
+  abort.abort()
+  await waiting
+  assert.equal(timers(), before)
   await log.close()
 })
 

@@ -149,6 +149,8 @@ export class Fetcher {
       }
     } finally {
       this.#isFetching = false
+      // A wait that was given up ends as well.
+      this.wake()
     }
   }
 
@@ -210,27 +212,26 @@ export class Fetcher {
   }
 
   /** Resolves when a partition grew, something else changed, or the time is over. */
-  #growth(ms: number): Promise<void> {
-    return new Promise(resolve => {
-      const cancels: (() => void)[] = []
-      let isOver = false
-      const over = (): void => {
-        if (isOver) return
-        isOver = true
-        this.#wake = () => undefined
-        for (const cancel of cancels) cancel()
-        resolve()
-      }
-      this.#wake = over
-      cancels.push(this.#clock.timer(ms, over))
-      for (const { partition, position, isPaused, isRevoked } of this.#cursors.values()) {
-        if (isPaused || isRevoked || position === undefined || partition.gone) continue
-        // What a committed reader waits for is a marker, and that moves the end as well.
-        const { storage } = partition
-        cancels.push(storage.onEnd(position > storage.end ? position : storage.end, over))
-      }
-      if (isOver) for (const cancel of cancels) cancel()
-    })
+  async #growth(ms: number): Promise<void> {
+    const over = new AbortController()
+    const end = (): void => over.abort()
+    const cancels: (() => void)[] = []
+    this.#wake = end
+    for (const { partition, position, isPaused, isRevoked } of this.#cursors.values()) {
+      if (isPaused || isRevoked || position === undefined || partition.gone) continue
+      // What a committed reader waits for is a marker, and that moves the end as well.
+      const { storage } = partition
+      cancels.push(storage.onEnd(position > storage.end ? position : storage.end, end))
+    }
+    try {
+      // A sleep, not a timer: whoever waits for records wants the process to live.
+      await this.#clock.sleep(ms, over.signal)
+    } catch (error) {
+      if (!over.signal.aborted) throw error
+    } finally {
+      this.#wake = () => undefined
+      for (const cancel of cancels) cancel()
+    }
   }
 }
 

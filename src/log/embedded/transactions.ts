@@ -263,10 +263,27 @@ export class Transactions {
       } catch (error) {
         if (partition.gone) break
         if (!(error instanceof SluiceError) || !error.retry) throw error
-        await this.#parts.clock.sleep(wait, this.#closing.signal)
+        await this.#pause(wait)
       }
     }
     if (partition.topic === OFFSETS_TOPIC) this.#parts.offsets.finish(producerId, commit)
+  }
+
+  /** Does not keep the process alive: the next opening finishes what is decided. Throws ABORTED when the log is closed. */
+  #pause(ms: number): Promise<void> {
+    const { signal } = this.#closing
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        cancel()
+        reject(new SluiceError('ABORTED', 'The log was closed.'))
+      }
+      const cancel = this.#parts.clock.timer(ms, () => {
+        signal.removeEventListener('abort', end)
+        resolve()
+      })
+      if (signal.aborted) end()
+      else signal.addEventListener('abort', end, { once: true })
+    })
   }
 
   async #raised({ producerId, epoch }: Identity): Promise<Identity> {
