@@ -194,8 +194,13 @@ export class Catalog {
       const grown: Entry = { ...entry, settings: changed, partitions: wanted }
       if (wanted > entry.partitions) await this.#write(this.#with([{ ...entry, growing: wanted }]))
       const added = await this.#openPartitions(grown, entry.partitions)
-      if (added.length > 0) await syncNames(this.#parts.files, this.#parts.folder)
-      await this.#write(this.#with([grown]))
+      try {
+        if (added.length > 0) await syncNames(this.#parts.files, this.#parts.folder)
+        await this.#write(this.#with([grown]))
+      } catch (error) {
+        await Promise.allSettled(added.map(({ storage }) => storage.close()))
+        throw error
+      }
       for (const partition of topic.partitions) partition.configure(storageSettings(changed, this.#parts.durability))
       this.#topics.set(name, { ...topic, settings: changed, partitions: [...topic.partitions, ...added] })
       if (added.length > 0) this.#changed()

@@ -126,6 +126,19 @@ test('positions that retention or the end leave outside are told', async () => {
   await log.close()
 })
 
+test('a topic that is deleted in the middle of a read is told as that', async () => {
+  const { log } = await opened(1, 3)
+  const consumer = log.consumer()
+  await consumer.assign([at(0)])
+  const { storage } = log.parts.catalog.partition(at(0))
+  storage.read = async () => {
+    await log.admin.deleteTopics(['t'])
+    throw new Error('the file is closed')
+  }
+  await assert.rejects(consumer.fetch({ wait: 0 }), { code: 'LOG_UNKNOWN_TOPIC', message: /was deleted/ })
+  await log.close()
+})
+
 test('retention is applied now and then, without keeping the process alive', async () => {
   const { log, ground } = await opened(1, 3)
   await log.admin.alterTopic('t', { settings: { retentionMs: 30_000 } })

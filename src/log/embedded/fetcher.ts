@@ -196,8 +196,13 @@ export class Fetcher {
       checkRange(partition, from)
       const until = this.#until(partition)
       if (from >= until) return undefined
-      const read = await storage.read(from, maxBytes, until)
-      if (read.next <= from) return undefined
+      const read = await storage.read(from, maxBytes, until).catch((error: unknown) => {
+        // A topic that is deleted while it is read from ends the read somehow.
+        if (cursor.turn !== turn) return undefined
+        partition.check()
+        throw error
+      })
+      if (read === undefined || read.next <= from) return undefined
       const bytes = visibleBatches(read.bytes, this.#isolation === 'read_committed' ? read.aborted : [])
       if (cursor.turn !== turn || cursor.position !== from) return undefined
       if (bytes.length === 0) {

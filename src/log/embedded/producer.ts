@@ -15,7 +15,7 @@ import { checkHeader, isControl } from '../batch/index.ts'
 import type { Appended, Call, Compression, GroupReference, OffsetToCommit, Partitioner, Producer, ProducerOptions, ProducerRecord } from '../log.ts'
 import { StickyPartition, partitionerOf } from '../partitioners/index.ts'
 import { BufferRoom } from './buffer-room.ts'
-import { Serial, within } from './calls.ts'
+import { Serial, TIMEOUT_DEFAULT, within } from './calls.ts'
 import type { Partition, Topic } from './catalog.ts'
 import type { EmbeddedParts } from './parts.ts'
 import { PartitionQueue } from './partition-queue.ts'
@@ -123,7 +123,13 @@ export class EmbeddedProducer implements Producer, QueueOwner {
       await this.#guard(async () => this.admit(target))
       if (offsets.length === 0) return
       const batch = store.topic.batch(store.stage(identity.producerId, group, offsets))
-      await this.#enter(batch.length, call, () => this.#queue(target).append(batch))
+      try {
+        await this.#enter(batch.length, call, () => this.#queue(target).append(batch))
+      } catch (error) {
+        // The offsets are staged and not written: the transaction must not be committed without them.
+        this.#noteFailure(error)
+        throw error
+      }
     }))
   }
 
@@ -179,9 +185,7 @@ export class EmbeddedProducer implements Producer, QueueOwner {
       const bytes = sizeOf(record)
       const target = this.#choose(topic, record, bytes)
       if (this.#room.tryTake(bytes)) return this.#add(target, record, bytes)
-      const wait = (): Promise<Appended> => this.#wait(bytes, call, () => this.#add(target, record, bytes))
-      // A call that was given runs against its own deadline already.
-      return call === undefined ? within(this.clock, undefined, `A record for "${record.topic}"`, wait) : wait()
+      return this.#wait(bytes, call, () => this.#add(target, record, bytes))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -203,10 +207,12 @@ export class EmbeddedProducer implements Producer, QueueOwner {
   /** Waits for room. A caller that gives up leaves the row, and what it had is not sent. */
   #wait(bytes: number, call: Call | undefined, work: () => Promise<Appended>): Promise<Appended> {
     return new Promise((resolve, reject) => {
-      const leave = (): void => {
-        cancel()
+      const leave = (error: SluiceError): void => {
+        stop()
         giveUp()
+        reject(error)
       }
+      const onAbort = (): void => leave(new SluiceError('ABORTED', 'The wait for room was cancelled; nothing was sent.', { cause: call?.signal?.reason }))
       const enter = (): void => {
         stop()
         // What was handed over before the end of a transaction belongs to it, so only what ended for good turns it away now.
@@ -218,10 +224,11 @@ export class EmbeddedProducer implements Producer, QueueOwner {
       }
       const stop = (): void => {
         cancel()
-        call?.signal?.removeEventListener('abort', leave)
+        call?.signal?.removeEventListener('abort', onAbort)
       }
-      const cancel = this.clock.timer(call?.timeout ?? 30_000, () => leave())
-      call?.signal?.addEventListener('abort', leave, { once: true })
+      const timeout = call?.timeout ?? TIMEOUT_DEFAULT
+      const cancel = this.clock.timer(timeout, () => leave(new SluiceError('TIMED_OUT', `There was no room in the buffer within ${timeout} ms; nothing was sent.`)))
+      call?.signal?.addEventListener('abort', onAbort, { once: true })
       const giveUp = this.#room.wait(bytes, enter, error => {
         stop()
         reject(error)

@@ -233,6 +233,38 @@ test('a commit that a full disk refused can be tried again, and a marker waits f
   await log.close()
 })
 
+test('a partition that takes no marker keeps it from no other one', async () => {
+  const { log, ground } = await opened()
+  const producer = log.producer({ transactionalId: 'x' })
+  await producer.begin()
+  await Promise.all([producer.send(record('a')), producer.send(record('b', 1))])
+  ground.folders.fail = folder => (folder.endsWith('t-0') ? new SluiceError('LOG_STOPPED', 'fsync failed') : undefined)
+  await assert.rejects(producer.commit(), { code: 'LOG_STOPPED' })
+  assert.deepEqual(await committed(log), ['b'])
+  ground.folders.fail = () => undefined
+  const again = await EmbeddedLog.open(afterCrash(ground))
+  assert.deepEqual(await committed(again), ['a', 'b'])
+  await again.close()
+})
+
+test('offsets that could not be written keep their transaction from being committed', async () => {
+  const { log, ground } = await opened()
+  const producer = log.producer({ transactionalId: 'x', bufferBytes: 100 })
+  await producer.begin()
+  await producer.sendOffsets({ group: 'g' }, [{ ...at(0), offset: 1n }])
+  ground.folders.hold()
+  const slow = producer.send(record('x'.repeat(90)))
+  const late = assert.rejects(producer.sendOffsets({ group: 'g' }, [{ ...at(0), offset: 2n }], { timeout: 50 }), { code: 'TIMED_OUT' })
+  await ground.clock.advance(50)
+  await late
+  ground.folders.release()
+  await slow
+  await assert.rejects(producer.commit(), { code: 'TIMED_OUT', message: /can only be aborted/ })
+  await producer.abort()
+  assert.deepEqual((await log.admin.describeGroup('g')).offsets, [])
+  await log.close()
+})
+
 test('while the decision is not known, nobody ends the transaction; the disk decides at the next opening', async () => {
   const { log, ground } = await opened()
   const producer = log.producer({ transactionalId: 'x' })

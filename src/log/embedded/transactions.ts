@@ -236,10 +236,15 @@ export class Transactions {
   async #complete(transaction: Transaction, commit: boolean): Promise<void> {
     const { producerId, epoch } = transaction.identity
     const raised = epoch + 1
-    try {
-      await eachOf(transaction.partitions.values(), LANES, async partition => {
-        await this.#mark(partition, producerId, raised, commit)
+    let failed: { readonly error: unknown } | undefined
+    // One partition that takes nothing any more must not keep the marker from the others.
+    await eachOf(transaction.partitions.values(), LANES, async partition => {
+      await this.#mark(partition, producerId, raised, commit).catch((error: unknown) => {
+        failed ??= { error }
       })
+    })
+    try {
+      if (failed !== undefined) throw failed.error
       transaction.identity = raised < EPOCH_MAX ? { producerId, epoch: raised } : { producerId: await this.#parts.ids.next(), epoch: 0 }
     } catch (error) {
       transaction.state = 'unknown'
