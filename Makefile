@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all lint lint-all types build-all docs docs-check bench clean
+.PHONY: help install demo test guards test-oldest test-all lint lint-all types build-all docs docs-check bench clean
 MAKEFLAGS += --no-print-directory
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
@@ -38,7 +38,18 @@ lint-all: lint types docs-check ## lint, types, and generated pages that are out
 build-all: install ## JavaScript and declarations in dist/
 	@node tools/build.ts
 
-test-all: build-all test ## all tests on a fresh build, and a short benchmark that compares outputs
+guards: install ## take guarding lines away one by one, and see that the tests fail
+	@node tools/mutate-guards.ts $(GUARDS)
+
+OLDEST := 24
+OLDEST_PACKAGE := node-linux-$(shell uname -m | sed 's/x86_64/x64/;s/aarch64/arm64/')
+
+test-oldest: install ## all tests on the oldest Node.js that the package allows
+	@npm install --prefix .cache/node-$(OLDEST) --ignore-scripts --no-audit --no-fund --loglevel=error $(OLDEST_PACKAGE)@$(OLDEST)
+	@PATH="$(CURDIR)/.cache/node-$(OLDEST)/node_modules/$(OLDEST_PACKAGE)/bin:$$PATH" \
+	  bash -c 'node --version && node --test --test-concurrency=2 --test-reporter=./tools/test-reporter.ts $(TESTS)'
+
+test-all: build-all test test-oldest guards ## all tests on a fresh build and on the oldest Node.js, all guards, and a short benchmark that compares outputs
 	@node bench/pipelines/run.ts --events 20000 --rounds 1 --no-peers --out .cache/bench-smoke.json
 
 docs: install ## write the generated pages and the JSON Schema of pipelines

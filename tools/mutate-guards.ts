@@ -17,8 +17,9 @@ import type { Guard, GuardTest } from './mutate-table.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const COPIED = ['src', 'test', 'bin', 'tools', 'schema', 'package.json', 'tsconfig.json']
-/** Milliseconds after which a test counts as hanging, which is a failure too. */
-const LIMIT = 20_000
+/** Milliseconds after which a test counts as hanging, which is a failure too: in the untouched copy, and then this much beyond what it took there. */
+const LIMIT = 60_000
+const PATIENCE = 8_000
 
 type Outcome = 'failed' | 'passed' | 'hangs' | 'missing'
 
@@ -36,7 +37,7 @@ function makeCopy(): string {
 }
 
 /** Runs one test of one file by its name, and tells what became of it. */
-function runTest(root: string, { file, name }: GuardTest): Promise<Outcome> {
+function runTest(root: string, { file, name }: GuardTest, most: number): Promise<Outcome> {
   const pattern = `(^| )${name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`
   const args = ['--test-reporter=tap', '--test-force-exit', `--test-name-pattern=${pattern}`, file]
   const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'ignore'], detached: true, env: { ...process.env, NODE_TEST_CONTEXT: undefined } })
@@ -47,12 +48,16 @@ function runTest(root: string, { file, name }: GuardTest): Promise<Outcome> {
   const limit = setTimeout(() => {
     if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
     resolve('hangs')
-  }, LIMIT)
+  }, most)
   child.on('close', () => {
     clearTimeout(limit)
     resolve(outcomeIn(out, name))
   })
   return promise
+}
+
+function keyOf({ file, name }: GuardTest): string {
+  return `${file} ${name}`
 }
 
 /** What a report in the form of TAP says of a test. */
@@ -72,7 +77,7 @@ export function mutated(text: string, { find, replace }: Pick<Guard, 'find' | 'r
   return text.slice(0, at) + replace + text.slice(at + find.length)
 }
 
-async function tryGuard(copy: string, guard: Guard): Promise<Row> {
+async function tryGuard(copy: string, guard: Guard, usual: ReadonlyMap<string, number>): Promise<Row> {
   const path = join(copy, guard.file)
   const text = readFileSync(path, 'utf8')
   const changed = mutated(text, guard)
@@ -82,7 +87,7 @@ async function tryGuard(copy: string, guard: Guard): Promise<Row> {
     const notes: string[] = []
     let verdict: Row['verdict'] = 'guarded'
     for (const test of guard.tests) {
-      const outcome = await runTest(copy, test)
+      const outcome = await runTest(copy, test, PATIENCE + 3 * (usual.get(keyOf(test)) ?? 0))
       if (outcome === 'hangs') notes.push('the test hangs')
       if (outcome === 'missing') notes.push(`no such test, or the file did not load: ${test.file}`)
       if (outcome === 'passed') notes.push(`"${test.name}" passes`)
@@ -121,11 +126,15 @@ async function main(args: readonly string[]): Promise<void> {
   const started = performance.now()
   const copies = Array.from({ length: Math.min(availableParallelism(), 4) }, makeCopy)
   try {
-    const tests = [...new Map(guards.flatMap(guard => guard.tests).map(test => [`${test.file} ${test.name}`, test])).values()]
-    const before = await inCopies(copies, tests, runTest)
-    const failing = tests.filter((_, at) => before[at] !== 'passed')
+    const tests = [...new Map(guards.flatMap(guard => guard.tests).map(test => [keyOf(test), test])).values()]
+    const before = await inCopies(copies, tests, async (copy, test) => {
+      const begun = performance.now()
+      return { outcome: await runTest(copy, test, LIMIT), took: performance.now() - begun }
+    })
+    const failing = tests.filter((_, at) => before[at]?.outcome !== 'passed')
+    const usual = new Map(tests.map((test, at) => [keyOf(test), before[at]?.took ?? 0]))
     for (const { file, name } of failing) console.log(`The test does not pass before anything is changed: ${file}: ${name}`)
-    const rows = await inCopies(copies, guards, tryGuard)
+    const rows = await inCopies(copies, guards, (copy, guard) => tryGuard(copy, guard, usual))
     rows.forEach(show)
     const open = rows.filter(({ verdict }) => verdict !== 'guarded')
     console.log(`${rows.length - open.length} of ${rows.length} guarded by ${tests.length} tests, in ${Math.round((performance.now() - started) / 1000)} s`)

@@ -211,8 +211,8 @@ export const DELIVERY_GUARDS: readonly Guard[] = [
   },
   {
     file: 'src/engine/open-sinks.ts',
-    find: 'await runner.sink.open(marks[runner.id])',
-    replace: 'await runner.sink.open(undefined)',
+    find: 'await runner.sink.open(marks[runner.id], committer)',
+    replace: 'await runner.sink.open(undefined, committer)',
     tests: [CUT],
     why: 'a sink does not go back to its mark',
   },
