@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { after, before, test } from 'node:test'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -75,4 +76,18 @@ test('of several processes that want a folder with a stale lock, one gets it', a
       child.stdin.end()
     })))
   }
+})
+
+test('a process that ended and was not waited for holds nothing', { skip: process.platform === 'linux' ? false : 'needs /proc' }, async () => {
+  // The shell becomes a program that never asks what became of its child.
+  const parent = spawn('sh', ['-c', 'true & echo $!; exec cat'], { stdio: ['pipe', 'pipe', 'ignore'] })
+  const [line] = (await once(parent.stdout, 'data')) as [Buffer]
+  const pid = Number(line.toString())
+  const fieldsOf = (): string[] => readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/.*\) /, '').split(' ')
+  while (fieldsOf()[0] !== 'Z') await new Promise(setImmediate)
+  const path = newFolder('zombie')
+  writeFileSync(join(path, 'lock'), `${pid} ${fieldsOf()[19]}`)
+  await (await lockFolder(path)).release()
+  parent.stdin.end()
+  await once(parent, 'close')
 })

@@ -93,7 +93,11 @@ function codeOf(error: unknown): string {
 async function startOf(pid: number): Promise<string | undefined> {
   if (!Number.isSafeInteger(pid) || pid <= 0) return undefined
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
-  if (stat !== undefined) return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? 'unknown'
+  if (stat !== undefined) {
+    const [state = '', ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    // A process that ended and that nobody waited for keeps its id, for ever where the first process of a container does not care. It holds nothing.
+    return /[ZX]/.test(state) ? undefined : fields[18] ?? 'unknown'
+  }
   try {
     process.kill(pid, 0)
     return process.platform === 'linux' ? undefined : 'unknown'
