@@ -190,8 +190,11 @@ export class SimulatedFiles implements Files {
     for (let depth = 1; depth <= parts.length; depth++) {
       const part = `/${parts.slice(0, depth).join('/')}`
       const node = this.#disk.node(part)
-      if (node === undefined) this.#do({ kind: 'folder', path: part })
-      else if (node.kind === 'file') throw systemError('ENOTDIR', 'mkdir', path)
+      if (node === undefined) {
+        this.#do({ kind: 'folder', path: part })
+        // As the real one does: the names of new folders are durable when it returns.
+        this.#do({ kind: 'syncFolder', path: `/${parts.slice(0, depth - 1).join('/')}`, covers: this.#disk.applied })
+      } else if (node.kind === 'file') throw systemError('ENOTDIR', 'mkdir', path)
     }
   }
 

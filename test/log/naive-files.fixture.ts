@@ -2,62 +2,56 @@
 import { encodeMarker, checkBatch } from '../../src/log/batch/index.ts'
 import { readDurable, writeDurable } from '../../src/log/embedded/durable-file.ts'
 import { NaiveDisk } from '../../src/log/embedded/naive-storage.fixture.ts'
-import type { PartitionFolders } from '../../src/log/embedded/partition-folders.ts'
-import type { AppendedBatch, PartitionStorage } from '../../src/log/embedded/storage/partition-port.ts'
+import type { AppendedBatch, PartitionStorage, StorageSettings } from '../../src/log/embedded/storage/partition-port.ts'
 import type { Files } from '../../src/platform/index.ts'
 
-export function naiveFolders(files: Files): PartitionFolders {
-  const disk = new NaiveDisk()
-  return {
-    async open(folder, settings) {
-      await files.makeFolder(folder)
-      const file = await files.open(`${folder}/log`, true)
-      await files.syncFolder(folder)
-      const inner = await disk.open(folder, settings)
-      const bytes = (await files.readFile(`${folder}/log`)) ?? new Uint8Array(0)
-      let at = 0
-      for (let check = checkBatch(bytes, at); check.ok; check = checkBatch(bytes, at)) {
-        await inner.append(bytes.slice(at, at + check.length))
-        at += check.length
-        if (at === bytes.length) break
-      }
-      await file.truncate(at)
-      await file.sync()
-      // The checksum fitted, so this is what was written below.
-      const start = (await readDurable(files, `${folder}/start`)) as { readonly start: string } | undefined
-      if (start !== undefined) await inner.deleteBefore(BigInt(start.start))
-      let row: Promise<unknown> = Promise.resolve()
-      const serial = <T>(work: () => Promise<T>): Promise<T> => {
-        const done = row.then(work)
-        row = done.catch(() => undefined)
-        return done
-      }
-      const append = (batch: Uint8Array): Promise<AppendedBatch> => serial(async () => {
-        const result = await inner.append(batch)
-        if (result.duplicate) return result
-        await file.write(batch, at)
-        at += batch.length
-        await file.sync()
-        return result
-      })
-      const deleteBefore = (offset: bigint): Promise<bigint> => serial(async () => {
-        await writeDurable(files, `${folder}/start`, { start: String(offset < inner.end ? offset : inner.end) })
-        return inner.deleteBefore(offset)
-      })
-      const own: Partial<PartitionStorage> = {
-        append, deleteBefore,
-        appendMarker: (producerId, epoch, commit) => append(encodeMarker({ producerId, epoch, commit, timestamp: 0 })),
-      }
-      return new Proxy(inner, {
-        get(target, name) {
-          const value: unknown = Reflect.get(name in own ? own : target, name)
-          return typeof value === 'function' ? (value.bind(target) as unknown) : value
-        },
-      })
-    },
-    async remove(folder) {
-      for (const path of [`${folder}/log`, `${folder}/start`, folder]) await files.remove(path)
-      await disk.remove(folder)
-    },
+export async function openNaive(folder: string, settings: StorageSettings, { files }: { readonly files: Files }): Promise<PartitionStorage> {
+  await files.makeFolder(folder)
+  const file = await files.open(`${folder}/0.log`, true)
+  await files.syncFolder(folder)
+  const inner = await new NaiveDisk().open(folder, settings)
+  const bytes = (await files.readFile(`${folder}/0.log`)) ?? new Uint8Array(0)
+  let at = 0
+  for (let check = checkBatch(bytes, at); check.ok; check = checkBatch(bytes, at)) {
+    await inner.append(bytes.slice(at, at + check.length))
+    at += check.length
+    if (at === bytes.length) break
   }
+  await file.truncate(at)
+  await file.sync()
+  // The checksum fitted, so this is what was written below.
+  const start = (await readDurable(files, `${folder}/start`)) as { readonly start: string } | undefined
+  if (start !== undefined) await inner.deleteBefore(BigInt(start.start))
+  let row: Promise<unknown> = Promise.resolve()
+  const serial = <T>(work: () => Promise<T>): Promise<T> => {
+    const done = row.then(work)
+    row = done.catch(() => undefined)
+    return done
+  }
+  const append = (batch: Uint8Array): Promise<AppendedBatch> => serial(async () => {
+    const result = await inner.append(batch)
+    if (result.duplicate) return result
+    await file.write(batch, at)
+    at += batch.length
+    await file.sync()
+    return result
+  })
+  const own: Partial<PartitionStorage> = {
+    append,
+    appendMarker: (producerId, epoch, commit) => append(encodeMarker({ producerId, epoch, commit, timestamp: 0 })),
+    deleteBefore: offset => serial(async () => {
+      await writeDurable(files, `${folder}/start`, { start: String(offset < inner.end ? offset : inner.end) })
+      return inner.deleteBefore(offset)
+    }),
+    close: () => serial(async () => {
+      await inner.close()
+      await file.close()
+    }),
+  }
+  return new Proxy(inner, {
+    get(target, name) {
+      const value: unknown = Reflect.get(name in own ? own : target, name)
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value
+    },
+  })
 }

@@ -1,20 +1,36 @@
-/** Opens an embedded log on simulated files, as another process would after a crash. */
-import { EmbeddedLog } from '../../src/log/embedded/embedded-log.ts'
-import { systemClock, seededRandom } from '../../src/platform/index.ts'
+/** Opens an embedded log as another process would after a crash: on simulated files, or in a real folder. */
+import { openLog } from '../../src/log/embedded/index.ts'
+import type { EmbeddedLog } from '../../src/log/embedded/index.ts'
+import type { PartitionStorage, StorageSettings } from '../../src/log/embedded/storage/partition-port.ts'
+import { seededRandom, systemFiles } from '../../src/platform/index.ts'
+import type { Files } from '../../src/platform/index.ts'
 import type { SimulatedFiles } from '../../src/platform/simulated-files.ts'
-import { naiveFolders } from './naive-files.fixture.ts'
+import { openNaive } from './naive-files.fixture.ts'
 
 export const FOLDER = '/log'
+/** Retention and compaction run when a test asks for them. */
+const NEVER = 3_600_000
 
 export interface Opened {
   readonly log: EmbeddedLog
   readonly warnings: string[]
 }
 
-export async function open(files: SimulatedFiles, { seed = 1 }: { seed?: number } = {}): Promise<Opened> {
+export function open(files: SimulatedFiles, { seed = 1 }: { seed?: number } = {}): Promise<Opened> {
+  return openAt(FOLDER, files, seededRandom(seed))
+}
+
+export function openReal(folder: string): Promise<Opened> {
+  return openAt(folder, systemFiles, Math.random)
+}
+
+async function openAt(folder: string, files: Files, random: () => number): Promise<Opened> {
   const warnings: string[] = []
-  const log = await EmbeddedLog.open({
-    folder: FOLDER, files, folders: naiveFolders(files), clock: systemClock, random: seededRandom(seed), durability: 'fsync', cleanEvery: 3_600_000, warn: message => void warnings.push(message),
-  })
+  const log = await openLog(folder, { files, random, cleanEvery: NEVER, warn: message => void warnings.push(message), storage: openNaive })
   return { log, warnings }
+}
+
+/** Opens one partition by itself. */
+export function openPartition(files: SimulatedFiles, folder: string, settings: StorageSettings): Promise<PartitionStorage> {
+  return openNaive(folder, settings, { files })
 }

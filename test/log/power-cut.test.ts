@@ -7,12 +7,12 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { SimulatedFiles } from '../../src/platform/simulated-files.ts'
+import { SOAK, evidence } from './evidence.ts'
 import { checkAfterCut, checkGoesOn } from './inspect.ts'
 import { open } from './open.ts'
 import { Recording } from './record.ts'
 import { Workload } from './workload.ts'
 
-const SOAK = Number(process.env['SLUICE_SOAK'] ?? 1)
 const OPERATIONS = 2000
 
 async function record(seed: number): Promise<{ files: SimulatedFiles; recording: Recording }> {
@@ -32,6 +32,7 @@ async function recover(left: SimulatedFiles, recording: Recording, cut: number, 
   await checkAfterCut(log, recording, cut, where)
   if (goesOn) await checkGoesOn(log, where)
   await log.close()
+  assert.equal(left.openFiles, 0, `files that were left open (${where})`)
 }
 
 test('after a power cut at any operation everything acknowledged is there, and nothing else', async () => {
@@ -44,6 +45,7 @@ test('after a power cut at any operation everything acknowledged is there, and n
         await recover(files.cut(cut, seed), recording, cut, `run ${run}, cut behind operation ${cut} of ${files.trace.length}, seed ${seed}`, cut % 5 === 0)
       }
     }
+    evidence(`R03-power-cut-${run}`, { run, operations: files.trace.length, 'outcomes per operation': SOAK, 'sends': recording.sends.length, transactions: recording.transactions.length })
   }
 })
 

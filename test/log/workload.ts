@@ -118,7 +118,7 @@ export class Workload {
   async #comeAndGo(name: string): Promise<void> {
     const { log, recording } = this.#load
     await recording.call(recording.topics, { name, there: true, began: 0 }, () => log.admin.createTopics([{ name }]))
-    if (this.#random() < 0.5) await recording.call(recording.topics, { name, there: false, began: 0 }, () => log.admin.deleteTopics([name]))
+    if (this.#random() < 0.8) await recording.call(recording.topics, { name, there: false, began: 0 }, () => log.admin.deleteTopics([name]))
   }
 
   async #commit(offset: bigint): Promise<void> {
