@@ -78,6 +78,27 @@ test('a fetch waits for the first record, for no longer than it was told, and en
   assert.equal(ground.clock.waiting, 0)
 })
 
+test('a record that comes in the moment before the wait begins is not slept over', async () => {
+  const { log, producer } = await opened(1, 1)
+  const consumer = log.consumer()
+  await consumer.assign([{ ...at(0), start: 'latest' }])
+  for (let turns = 0; turns < 30; turns++) {
+    const waiting = consumer.fetch({ wait: 60_000, timeout: 120_000 })
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+    await producer.send({ ...at(0), value: text('v') })
+    assert.equal(valuesOf(await waiting).length, 1, 'the clock stands still: only the record can have ended the wait')
+  }
+  for (let turns = 0; turns < 30; turns++) {
+    consumer.pause([at(0)])
+    await producer.send({ ...at(0), value: text('v') })
+    const waiting = consumer.fetch({ wait: 60_000, timeout: 120_000 })
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+    consumer.resume([at(0)])
+    assert.equal(valuesOf(await waiting).length, 1)
+  }
+  await log.close()
+})
+
 test('what a fetch that was given up had read is read again', async () => {
   const { log } = await opened(1, 3)
   const consumer = log.consumer()

@@ -23,6 +23,8 @@ export interface Cursor {
   isRevoked: boolean
   /** Counts up with each seek, so that what was read before is not handed out after. */
   turn: number
+  /** The partition's end when nothing was found to read; what came since may be read now. */
+  seenEnd: bigint
   /** Why there is no position, to be told at the next fetch. */
   failure: unknown
 }
@@ -74,7 +76,7 @@ export class Fetcher {
   }
 
   add(partition: Partition, position: bigint | undefined): Cursor {
-    const cursor: Cursor = { partition, position, isPaused: false, isRevoked: false, turn: 0, failure: undefined }
+    const cursor: Cursor = { partition, position, isPaused: false, isRevoked: false, turn: 0, seenEnd: -1n, failure: undefined }
     this.#cursors.set(partitionKey(partition), cursor)
     this.wake()
     return cursor
@@ -96,12 +98,16 @@ export class Fetcher {
   moveTo(cursor: Cursor, position: bigint | undefined): void {
     cursor.position = position
     cursor.failure = undefined
+    cursor.seenEnd = -1n
     cursor.turn++
     this.wake()
   }
 
   pause(partitions: readonly TopicPartition[], isPaused: boolean): void {
-    for (const partition of partitions) this.cursor(partition).isPaused = isPaused
+    for (const cursor of partitions.map(partition => this.cursor(partition))) {
+      cursor.isPaused = isPaused
+      cursor.seenEnd = -1n
+    }
     this.wake()
   }
 
@@ -195,6 +201,7 @@ export class Fetcher {
       const { storage } = partition.check()
       checkRange(partition, from)
       const until = this.#until(partition)
+      cursor.seenEnd = storage.end
       if (from >= until) return undefined
       const read = await storage.read(from, maxBytes, until).catch((error: unknown) => {
         // A topic that is deleted while it is read from ends the read somehow.
@@ -222,11 +229,13 @@ export class Fetcher {
     const end = (): void => over.abort()
     const cancels: (() => void)[] = []
     this.#wake = end
-    for (const { partition, position, isPaused, isRevoked } of this.#cursors.values()) {
+    if (this.#isClosed) end()
+    for (const { partition, position, isPaused, isRevoked, seenEnd, failure } of this.#cursors.values()) {
+      if (failure !== undefined) end()
       if (isPaused || isRevoked || position === undefined || partition.gone) continue
       // What a committed reader waits for is a marker, and that moves the end as well.
-      const { storage } = partition
-      cancels.push(storage.onEnd(position > storage.end ? position : storage.end, end))
+      if (partition.storage.end > seenEnd) end()
+      else cancels.push(partition.storage.onEnd(seenEnd, end))
     }
     try {
       // A sleep, not a timer: whoever waits for records wants the process to live.
