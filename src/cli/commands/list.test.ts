@@ -37,6 +37,16 @@ test('one component is shown with its fields', async () => {
   ].join('\n'))
 })
 
+test('fields whose names are for the user to choose have a row for all', async () => {
+  assert.match((await list('stage', 'map')).out, /^ {2}merge +boolean.*\n[^]*^ {2}<name> +expression or list of/m)
+  assert.match((await list('stage', 'rename')).out, /^ {2}<name> +string/m)
+})
+
+test('as JSON a field that holds itself is named by its place', async () => {
+  const [map] = JSON.parse((await list('stage', 'map', '--json')).out) as { config: { anyOf: { additionalProperties?: { anyOf: object[] } }[] } }[]
+  assert.deepEqual(map?.config.anyOf[1]?.additionalProperties?.anyOf[1], { type: 'array', items: { $ref: '#/anyOf/1/additionalProperties' } })
+})
+
 test('as JSON each component has its fields as JSON Schema', async () => {
   const all = JSON.parse((await list('--json')).out) as { kind: string; type: string; summary: string; config: object }[]
   const known = (['source', 'stage', 'sink', 'codec'] as const).flatMap(kind => registry.all(kind))

@@ -2,7 +2,8 @@
 import type { Command } from 'commander'
 import { suggest } from '../../base/index.ts'
 import type { Field } from '../../engine/index.ts'
-import { fieldRows } from '../field-text.ts'
+import { fieldRows, kindText } from '../field-text.ts'
+import type { FieldRow } from '../field-text.ts'
 import { UsageError } from '../failure.ts'
 import { paint } from '../paint.ts'
 import type { Paint } from '../paint.ts'
@@ -63,8 +64,14 @@ function overview(kind: Kind, items: readonly Listed[], colors: Paint): string {
   return [colors.bold(PLURALS[kind]), ...items.map(item => `  ${colors.cyan(item.type.padEnd(width))}  ${item.summary}`), ''].join('\n')
 }
 
+/** The rows of one form of a config; fields whose names are for the user to choose have one for all. */
+function rowsOf(config: Field<unknown>): FieldRow[] {
+  const { additionalProperties: others, description = '' } = config
+  return [...fieldRows(config), ...(typeof others === 'object' ? [{ name: '<name>', kind: kindText(others), needed: 'optional', description }] : [])]
+}
+
 function details(item: Listed, colors: Paint): string {
-  const rows = fieldRows(item.config)
+  const rows = (item.config.anyOf ?? [item.config]).flatMap(rowsOf)
   const width = Math.max(0, ...rows.map(row => row.name.length))
   const kindWidth = Math.max(0, ...rows.map(row => row.kind.length))
   const lines = rows.map(({ name, kind, needed, description }) => `  ${colors.cyan(name.padEnd(width))}  ${kind.padEnd(kindWidth)}  ${needed === 'required' ? colors.yellow(needed) : colors.dim(needed)}${description === '' ? '' : `\n  ${' '.repeat(width)}  ${description}`}`)
@@ -73,5 +80,16 @@ function details(item: Listed, colors: Paint): string {
 }
 
 function asJson({ kind, type, summary, description, shorthand, config, examples }: Listed): unknown {
-  return { kind: kind === 'codec' ? 'format' : kind, type, summary, description, shorthand, config, examples }
+  return { kind: kind === 'codec' ? 'format' : kind, type, summary, description, shorthand, config: withReferences(config, '#', new Map()), examples }
+}
+
+/** A schema as JSON can hold it: where it stands inside of itself, it is named by its place (RFC 6901). `around` are the places of those that hold this part. */
+function withReferences(part: unknown, place: string, around: ReadonlyMap<unknown, string>): unknown {
+  if (typeof part !== 'object' || part === null) return part
+  const known = around.get(part)
+  if (known !== undefined) return { $ref: known }
+  const inside = new Map([...around, [part, place] as const])
+  const entry = (name: string, value: unknown): unknown => withReferences(value, `${place}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`, inside)
+  if (Array.isArray(part)) return part.map((item: unknown, at) => entry(String(at), item))
+  return Object.fromEntries(Object.entries(part).map(([name, value]: [string, unknown]) => [name, entry(name, value)]))
 }
