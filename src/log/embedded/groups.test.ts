@@ -76,6 +76,43 @@ test('a member that is slow to give partitions back loses all of them when its t
   await assert.rejects(slow.commit([{ ...at(0), offset: 0n }]), { code: 'LOG_FENCED' })
 })
 
+test('a member that gives partitions back is not dropped meanwhile, and reads nothing more from them', async () => {
+  const { log, ground, member } = await opened(2)
+  for (const partition of [0, 1]) await log.producer().send({ ...at(partition), value: text('v') })
+  const { promise: finished, resolve: finish } = Promise.withResolvers<void>()
+  const lost: number[] = []
+  const giver = await member({ sessionTimeout: 1000, rebalanceTimeout: 5000, onRevoked: () => finished, onLost: partitions => lost.push(partitions.length) })
+  const fresh = log.group({ group: 'g', topics: ['t'] })
+  const joining = fresh.join()
+  await ground.clock.advance(3000)
+  assert.equal(giver.position(at(1)), 0n, 'its position can be committed')
+  assert.deepEqual(valuesOf(await giver.fetch({ wait: 0 })), ['0:0 v'])
+  finish()
+  await joining
+  assert.deepEqual([partitionsOf(giver), partitionsOf(fresh), lost], ['t0', 't1', []])
+  await log.close()
+})
+
+test('work that ends after its partition was taken and given again takes nothing away', async () => {
+  const { log, ground, member } = await opened(1)
+  const { promise: finished, resolve: finish } = Promise.withResolvers<void>()
+  const slow = await member({ rebalanceTimeout: 1000, assignor: 'sticky', onRevoked: () => finished })
+  await log.admin.alterTopic('t', { partitions: 2 })
+  await settled()
+  const other = log.group({ group: 'g', topics: ['t'], assignor: 'sticky' })
+  const joining = other.join()
+  await ground.clock.advance(1000)
+  await joining
+  assert.equal(partitionsOf(slow), '')
+  await other.close()
+  await slow.fetch({ wait: 0 })
+  assert.equal(partitionsOf(slow), 't0 t1')
+  finish()
+  await settled()
+  assert.equal(partitionsOf(slow), 't0 t1')
+  await log.close()
+})
+
 test('a member that does not fetch is dropped, and joins again at its next fetch', async () => {
   const { log, ground, member } = await opened(1)
   await log.producer().send({ ...at(0), value: text('a') })

@@ -75,16 +75,15 @@ test('a full disk is told at once, and the producer goes on when there is room a
   await producer.close()
 })
 
-test('batches that are under way behind a refused one do not leave a gap in the sequence', async () => {
+test('batches that are under way behind a refused one are sent again: they leave no gap in the sequence', async () => {
   const { ground, producer, send, values } = await topicAnd({ batchBytes: 150 })
   let count = 0
   ground.folders.fail = () => (++count === 2 ? full() : undefined)
   const outcomes = await Promise.allSettled(['a', 'b', 'c', 'd'].map(value => send(value.repeat(80))))
   ground.folders.fail = () => undefined
-  assert.ok(outcomes.some(outcome => outcome.status === 'rejected'))
+  assert.deepEqual(outcomes.map(({ status }) => status), ['fulfilled', 'rejected', 'fulfilled', 'fulfilled'])
   await send('after')
-  const kept = outcomes.flatMap((outcome, index) => (outcome.status === 'fulfilled' ? ['abcd'.charAt(index).repeat(80)] : []))
-  assert.deepEqual(await values(), [...kept, 'after'])
+  assert.deepEqual((await values()).map(value => value?.slice(0, 5)), ['aaaaa', 'ccccc', 'ddddd', 'after'])
   await producer.close()
 })
 
