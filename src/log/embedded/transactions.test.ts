@@ -200,6 +200,16 @@ test('a decision that stands counts for its own transaction only, though its end
   await again.close()
 })
 
+test('a state of a later version keeps the log from opening, and gives the folder free again', async () => {
+  const { log, ground } = await opened()
+  await log.producer({ transactionalId: 'x' }).begin()
+  const writer = new BatchWriter()
+  writer.add(Uint8Array.of(0, 0, 0, 1, 0x78), Uint8Array.of(0, 9), [], 0)
+  await log.parts.catalog.partition({ topic: TRANSACTIONS_TOPIC, partition: 0 }).storage.append(writer.finish())
+  await log.close()
+  for (let attempt = 0; attempt < 2; attempt++) await assert.rejects(EmbeddedLog.open(ground), { code: 'LOG_FORMAT', message: /version 9/ })
+})
+
 test('a transaction with a record that was refused can only be aborted', async () => {
   const { log, ground } = await opened()
   const producer = log.producer({ transactionalId: 'x' })

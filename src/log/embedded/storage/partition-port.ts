@@ -51,7 +51,8 @@ export interface PartitionStorage {
   /**
    * Appends one batch: checks it (CRC, sequence, epoch), gives it its offset in place, queues it for the group commit. Resolves when the durability of the
    * topic is reached. Refusals (LOG_SEQUENCE, LOG_FENCED, LOG_BATCH_TOO_LARGE, LOG_CORRUPT) leave nothing behind. LOG_DISK_FULL may be tried again.
-   * LOG_STOPPED after a failed fsync: nothing is taken until the log is opened anew.
+   * LOG_STOPPED after a failed fsync: nothing is taken until the log is opened anew. Batches are acknowledged in the order of the calls; where one is refused
+   * by the disk, those behind it are refused too. Never throws at once.
    */
   append(batch: Uint8Array): Promise<AppendedBatch>
   /**
@@ -63,13 +64,14 @@ export interface PartitionStorage {
   read(from: bigint, maxBytes: number, until: bigint): Promise<PartitionRead>
   /** First offset with a time at or after `time`, undefined where there is none. */
   offsetAt(time: number): Promise<bigint | undefined>
-  /** Calls back once after `end` has moved beyond `offset`; the answer cancels. */
+  /** Calls back once after `end` has moved beyond `offset`, soon where it has already; `stable` is up to date by then. The answer cancels. */
   onEnd(offset: bigint, callback: () => void): () => void
   /** Gives up what lies below; durable when it resolves. */
   deleteBefore(offset: bigint): Promise<bigint>
   /** Applies retention and compaction now; answers what went. */
   clean(now: number): Promise<{ readonly deletedBytes: number; readonly compactedBytes: number }>
   configure(settings: StorageSettings): void
+  /** Waits for what is under way. Afterwards every call is LOG_CLOSED. */
   close(): Promise<void>
 }
 
