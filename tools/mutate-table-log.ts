@@ -49,8 +49,8 @@ export const LOG_GUARDS: readonly Guard[] = [
   },
   {
     file: 'src/log/embedded/offset-store.ts',
-    find: 'committed: { offset, metadata, time } }',
-    replace: 'committed: { offset: offset + 1n, metadata, time } }',
+    find: 'committed: { offset, metadata, time, topicId: this.#catalog.topic(topic).id }',
+    replace: 'committed: { offset: offset + 1n, metadata, time, topicId: this.#catalog.topic(topic).id }',
     tests: [suite('the next member goes on where the offsets were committed'), powerCut],
     why: 'a committed offset is one too high, and a record is never read',
   },
