@@ -52,6 +52,18 @@ export class Barriers {
     this.#parts = parts
   }
 
+  /** Commits where the sinks begin, before anything is written: what adds to a file that was there can go back to it after a crash before the first cut. */
+  async begin(): Promise<void> {
+    const { log, sinks, clock } = this.#parts
+    if (log.transactional || log.last !== undefined) return
+    const marks: Record<string, JsonValue> = {}
+    for (const sink of sinks.values()) {
+      const mark = await sink.flush()
+      if (mark !== undefined) marks[sink.id] = mark
+    }
+    await log.append({ time: clock.now(), positions: {}, marks, counters: this.#parts.counters(), groups: [] })
+  }
+
   /** Takes a cut every `interval` milliseconds from now on, if something has happened since the last. */
   every(interval: number): void {
     this.#cancel = this.#parts.clock.timer(interval, () => {

@@ -180,8 +180,9 @@ class Run {
   async #drive(coordinator: Coordinator, delivery: Delivery, barriers: Barriers | undefined): Promise<'done' | 'stopped'> {
     const stopProgress = this.#showProgress(coordinator)
     const undo = this.#listen(coordinator)
-    barriers?.every(this.#plan.config.checkpointInterval)
     try {
+      await barriers?.begin()
+      barriers?.every(this.#plan.config.checkpointInterval)
       await coordinator.read(this.#drain.signal)
       const stopped = this.#drain.signal.aborted
       // What stages hold back stays in the checkpoint when the run is to go on; it comes out when the input ended, or when nothing would keep it.

@@ -1,15 +1,15 @@
 /** Exactly once, file to file: a run that is killed again and again ends with the bytes of one that was left alone. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { after, before, test } from 'node:test'
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { seededRandom } from '../../src/platform/index.ts'
+import { inFolder, killAgainAndAgain, lettersIn, runKilled } from './killing.ts'
 
-const bin = resolve(import.meta.dirname, '../../bin/sluice.js')
 const LINES = 60_000
 let folder = ''
+const at = (name: string): string => inFolder(folder)(name)
 
 before(() => {
   folder = mkdtempSync(join(tmpdir(), 'sluice-kill-'))
@@ -45,61 +45,27 @@ batch: { bytes: 20KiB }
   return file
 }
 
-/** Runs to the end, or kills the process once the output has grown by so many bytes. */
-function run(file: string, workers: number, killAt: { readonly path: string; readonly bytes: number } | undefined): Promise<number | null> {
-  const child = spawn(process.execPath, [bin, 'run', file, '--workers', String(workers), '--quiet'], { stdio: ['ignore', 'ignore', 'pipe'] })
-  let errors = ''
-  child.stderr.on('data', (data: Buffer) => (errors += data.toString()))
-  const watch = killAt === undefined ? undefined : setInterval(() => {
-    if (sizeOf(killAt.path) >= killAt.bytes) child.kill('SIGKILL')
-  }, 1)
-  return new Promise((done, fail) => {
-    child.on('exit', code => {
-      clearInterval(watch)
-      if (code !== 0 && code !== null) fail(new Error(`exit code ${code}: ${errors}`))
-      else done(code)
-    })
-  })
-}
-
-function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0
-}
-
-/** Dead letters without the moment they were written. */
-function letters(name: string): unknown[] {
-  return readFileSync(join(folder, `${name}-dead.ndjson`), 'utf8').trim().split('\n').map(line => {
-    const { time: _time, pipeline: _pipeline, ...rest } = JSON.parse(line) as Record<string, unknown>
-    return rest
-  })
-}
-
 for (const keyed of [false, true]) {
   test(`killed again and again, with other numbers of workers, the output is that of one run${keyed ? ', behind partition_by too' : ''}`, async () => {
     const whole = keyed ? 'keyed-whole' : 'whole'
     const killed = keyed ? 'keyed-killed' : 'killed'
-    await run(pipeline(whole, keyed), 0, undefined)
+    await runKilled(pipeline(whole, keyed))
     const expected = ['odd', 'even'].map(part => readFileSync(join(folder, `${whole}-${part}.ndjson`)))
     const total = expected[0]?.length ?? 0
     assert.ok(total > 100_000)
-    const file = pipeline(killed, keyed)
-    let kills = 0
-    for (const [at, workers] of [[0.05, 2], [0.3, 0], [0.35, 1], [0.6, 3], [0.9, 2]] as const) {
-      if ((await run(file, workers, { path: join(folder, `${killed}-odd.ndjson`), bytes: Math.floor(total * at) })) === null) kills++
-    }
+    const kills = await killAgainAndAgain(pipeline(killed, keyed), at(`${killed}-odd.ndjson`), total, [[0.05, 2], [0.3, 0], [0.35, 1], [0.6, 3], [0.9, 2]])
     assert.ok(kills >= 3, `only ${kills} runs were caught alive`)
-    await run(file, 2, undefined)
     assert.deepEqual(['odd', 'even'].map(part => readFileSync(join(folder, `${killed}-${part}.ndjson`)).equals(expected[part === 'odd' ? 0 : 1] ?? Buffer.alloc(0))), [true, true])
-    assert.deepEqual(letters(killed), letters(whole))
+    assert.deepEqual(lettersIn(at(`${killed}-dead.ndjson`)), lettersIn(at(`${whole}-dead.ndjson`)))
   })
 }
 
 test('a run on an input that has grown goes on where the last one ended', async () => {
   const file = pipeline('growing', false)
-  await run(file, 1, undefined)
+  await runKilled(file, { workers: 1 })
   const first = readFileSync(join(folder, 'growing-even.ndjson'), 'utf8')
   appendFileSync(join(folder, 'in.ndjson'), '{"n":-1,"key":"new","value":50,"id":99999999}\n')
-  await run(file, 1, undefined)
+  await runKilled(file, { workers: 1 })
   assert.equal(readFileSync(join(folder, 'growing-even.ndjson'), 'utf8'), `${first}{"n":-1,"key":"new","value":50,"id":99999999,"score":0}\n`)
 })
 
@@ -109,7 +75,7 @@ test('two runs can not use one state folder', async () => {
   const { CheckpointLog } = await import('../../src/engine/checkpoint/index.ts')
   const { systemFiles } = await import('../../src/platform/index.ts')
   const log = await CheckpointLog.open(lock, 'locked', systemFiles)
-  await assert.rejects(run(file, 0, undefined), /STATE_LOCKED/)
+  await assert.rejects(runKilled(file), /STATE_LOCKED/)
   await log.close()
-  await run(file, 0, undefined)
+  await runKilled(file)
 })

@@ -178,7 +178,7 @@ for (const [name, pipeline] of shapes) {
     const moments = await runFrom(whole, pipeline, 1, 3)
     const expected = results(whole.kept, pipeline.ordered !== false)
     assert.ok(moments.length > 20)
-    assert.ok(moments.filter(({ log }) => log.length > 0).length > 10, 'most crashes find a cut')
+    assert.ok(moments.filter(({ log }) => log.includes('"positions":{"in":')).length > 10, 'most crashes find a cut')
     let seed = 2
     for (const moment of moments) {
       // A run from a crash crashes again, once; only then it is left alone.
@@ -283,8 +283,9 @@ test('the cut at the end waits for the one that is under way', async () => {
         ...made,
         // The first cut stands behind the first batch and is under way until long after the last has landed; dead letters hold no batch up. The second begins when the first is on disk.
         flush: async () => {
-          if (context.id !== 'dead_letters') return made.flush()
-          if (flushes++ > 0) assert.ok(readFileSync(join(state, 'checkpoints.log')).length > 0, 'two cuts at once')
+          // The very first flush tells where the sink begins.
+          if (context.id !== 'dead_letters' || flushes++ % 3 === 0) return made.flush()
+          if (flushes > 2) assert.ok(readFileSync(join(state, 'checkpoints.log')).includes('"positions":{"in":'), 'two cuts at once')
           flushing.resolve()
           await ended.promise
           await until(() => kept.lines('out').length === LINES.filter(line => line.endsWith('}')).length)

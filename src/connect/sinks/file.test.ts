@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, mock, test } from 'node:test'
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, truncateSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -152,4 +152,28 @@ test('going back to a mark removes all files begun behind it, those with their f
   await second.close('done')
   assert.deepEqual(names(), ['many-000001.ndjson'])
   assert.equal(read('many-000001.ndjson'), text(1, 7))
+})
+
+test('a line that a crash tore gets its end before more is added', async () => {
+  const path = join(folder, 'torn.ndjson')
+  writeFileSync(path, `${line(1)}line 2 of`)
+  const sink = makeSink({ path: 'torn.ndjson', mode: 'append' })
+  await sink.open(undefined)
+  await write(sink, 3)
+  await sink.close('done')
+  assert.equal(read('torn.ndjson'), `${line(1)}line 2 of\n${line(3)}`)
+})
+
+test('a sink that adds to a file knows from the start where it began', async () => {
+  writeFileSync(join(folder, 'added.ndjson'), line(1))
+  const first = makeSink({ path: 'added.ndjson', mode: 'append' })
+  await first.open(undefined)
+  const mark = await first.flush()
+  await write(first, 2)
+  await first.close('failed')
+  const second = makeSink({ path: 'added.ndjson', mode: 'append' })
+  await second.open(mark)
+  await write(second, 3)
+  await second.close('done')
+  assert.equal(read('added.ndjson'), text(1, 3))
 })

@@ -7,7 +7,7 @@
  * With `rotate`, files get a number before their ending (`out-000001.ndjson`). With `atomic`, a file has the ending `.part` until the input ends.
  */
 import { existsSync } from 'node:fs'
-import { rename, rm, stat } from 'node:fs/promises'
+import { open, rename, rm, stat } from 'node:fs/promises'
 import { dirname, extname, isAbsolute, resolve, sep } from 'node:path'
 import { SluiceError } from '../../base/index.ts'
 import { defineSink, field } from '../../engine/index.ts'
@@ -104,9 +104,12 @@ class FileSink implements Sink {
       this.#targets.set(target, { name: target, index, begun, file })
       await this.#recover(target, index, file, length)
     }
-    // One file is begun at once, so that an empty result is a file too, and a path that can't be written is known before anything is read. What is appended to needs neither.
     const { path, rotate, mode } = this.#config
-    if (files === undefined && path.literal && rotate === undefined && mode !== 'append') await this.#use(await this.#target(''))
+    if (files !== undefined || !path.literal) return
+    // Known from the start, so that the first mark tells where it began.
+    const target = await this.#target('')
+    // One file is begun at once, so that an empty result is a file too, and a path that can't be written is known before anything is read. What is appended to needs neither.
+    if (rotate === undefined && mode !== 'append') await this.#use(target)
   }
 
   /** Cuts the file back and removes those begun after it. */
@@ -157,6 +160,8 @@ class FileSink implements Sink {
       length = size
     }
     const target = { name, index, begun: this.#context.now(), file: this.#file(name, index, length) }
+    // A line that a crash tore gets its end, so that it does not spoil the one that is added behind it.
+    if (length > 0 && compressionOf(this.#config) === 'none' && !(await endsLine(target.file.path, length))) await target.file.write(Buffer.from('\n'))
     this.#targets.set(name, target)
     return target
   }
@@ -213,6 +218,17 @@ class FileSink implements Sink {
       await target.file.release()
       if (outcome === 'done' && this.#config.atomic && existsSync(this.#path(target.name, target.index))) await this.#finish(target)
     }
+  }
+}
+
+/** True where the last byte is a line end, and for what is no file. */
+async function endsLine(path: string, length: number): Promise<boolean> {
+  const handle = await open(path, 'r')
+  try {
+    const { bytesRead, buffer } = await handle.read(Buffer.alloc(1), 0, 1, length - 1)
+    return bytesRead === 0 || buffer[0] === 10
+  } finally {
+    await handle.close()
   }
 }
 
