@@ -177,3 +177,18 @@ test('a sink that adds to a file knows from the start where it began', async () 
   await second.close('done')
   assert.equal(read('added.ndjson'), text(1, 3))
 })
+
+test('a finished file is never replaced where it is to be kept', async () => {
+  assert.throws(() => makeSink({ path: 'kept.ndjson', mode: 'append', atomic: true }), { code: 'CONFIG_VALUE' })
+  for (const run of [1, 2]) {
+    const sink = makeSink({ path: 'kept.ndjson', mode: 'append', atomic: true, rotate: { size: 1000 } })
+    await sink.open(undefined)
+    await write(sink, run)
+    await sink.close('done')
+  }
+  assert.deepEqual([read('kept-000001.ndjson'), read('kept-000002.ndjson')], [text(1), text(2)])
+  const once = makeSink({ path: 'once.ndjson', mode: 'create', atomic: true })
+  await once.open(undefined)
+  await once.close('done')
+  await assert.rejects(makeSink({ path: 'once.ndjson', mode: 'create', atomic: true }).open(undefined), { code: 'FILE_WRITE', message: /is there already/ })
+})

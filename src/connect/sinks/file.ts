@@ -92,6 +92,9 @@ class FileSink implements Sink {
 
   constructor(config: Config, context: ComponentContext) {
     rootOf(config, context.folder)
+    if (config.atomic && config.mode === 'append' && config.rotate === undefined) {
+      throw new SluiceError('CONFIG_VALUE', 'With `atomic`, a file appears whole, and what was there before is replaced: it can not be added to. Leave one of both out.')
+    }
     this.#config = config
     this.#context = context
     this.borrows = compressionOf(config) === 'none'
@@ -153,10 +156,12 @@ class FileSink implements Sink {
     let index = 1
     let length = 0
     if (this.#config.mode !== 'overwrite') {
-      while (this.#config.rotate !== undefined && existsSync(this.#path(name, index))) index++
+      // Finished or not, under both of its names.
+      const isThere = (): boolean => existsSync(this.#path(name, index)) || existsSync(this.#name(name, index))
+      while (this.#config.rotate !== undefined && isThere()) index++
       const path = this.#path(name, index)
       const size = (await stat(path).catch(() => undefined))?.size ?? 0
-      if (this.#config.mode === 'create' && existsSync(path)) throw new SluiceError('FILE_WRITE', `${path} is there already, and the mode is "create".`, { retry: false })
+      if (this.#config.mode === 'create' && isThere()) throw new SluiceError('FILE_WRITE', `${path} is there already, and the mode is "create".`, { retry: false })
       length = size
     }
     const target = { name, index, begun: this.#context.now(), file: this.#file(name, index, length) }
