@@ -1,16 +1,27 @@
-/** Bytes that may wait for their acks: beyond them callers wait, in the order in which they came. */
+/**
+ * Bytes that may wait for their acks: beyond them callers wait, in the order in which they came.
+ *
+ * The row may be long (a caller that sends a million records without waiting), so entering and leaving it take the same small time wherever one stands: who
+ * leaves stays in the row as a gap until its turn comes.
+ */
 import type { SluiceError } from '../../base/index.ts'
 
 interface Waiting {
   readonly bytes: number
   readonly enter: () => void
   readonly refuse: (error: SluiceError) => void
+  isGone: boolean
 }
+
+/** Entries behind which the row is cut, once they are more than half of it. */
+const CUT_MIN = 1024
 
 export class BufferRoom {
   readonly #limit: number
   #used = 0
-  #waiting: Waiting[] = []
+  /** The row; what lies before `#first` has entered or left. */
+  #row: Waiting[] = []
+  #first = 0
 
   constructor(limit: number) {
     this.#limit = limit
@@ -18,46 +29,53 @@ export class BufferRoom {
 
   /** Takes room at once where there is some and nobody waits. What is larger than the limit goes alone. */
   tryTake(bytes: number): boolean {
-    if (this.#waiting.length > 0 || (this.#used > 0 && this.#used + bytes > this.#limit)) return false
+    if (this.isCrowded || !this.#fits(bytes)) return false
     this.#used += bytes
     return true
   }
 
   /** Calls back once the room is taken; the answer gives the place in the row up. */
   wait(bytes: number, enter: () => void, refuse: (error: SluiceError) => void): () => void {
-    const waiting: Waiting = { bytes, enter, refuse }
-    this.#waiting.push(waiting)
+    const waiting: Waiting = { bytes, enter, refuse, isGone: false }
+    this.#row.push(waiting)
     return () => {
-      this.#waiting = this.#waiting.filter(other => other !== waiting)
+      waiting.isGone = true
       this.#admit()
     }
   }
 
   give(bytes: number): void {
     this.#used -= bytes
-    if (this.#waiting.length > 0) this.#admit()
+    if (this.isCrowded) this.#admit()
   }
 
   /** True while somebody waits. */
   get isCrowded(): boolean {
-    return this.#waiting.length > 0
+    return this.#first < this.#row.length
   }
 
   /** Turns everybody away who waits. */
   close(error: SluiceError): void {
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const { refuse } of waiting) refuse(error)
+    const row = this.#row.slice(this.#first)
+    this.#row = []
+    this.#first = 0
+    for (const { refuse, isGone } of row) if (!isGone) refuse(error)
+  }
+
+  #fits(bytes: number): boolean {
+    return this.#used === 0 || this.#used + bytes <= this.#limit
   }
 
   #admit(): void {
-    let admitted = 0
-    for (const { bytes, enter } of this.#waiting) {
-      if (this.#used > 0 && this.#used + bytes > this.#limit) break
-      this.#used += bytes
-      admitted++
-      enter()
+    for (let next = this.#row[this.#first]; next !== undefined && (next.isGone || this.#fits(next.bytes)); next = this.#row[this.#first]) {
+      this.#first++
+      if (next.isGone) continue
+      this.#used += next.bytes
+      next.enter()
     }
-    if (admitted > 0) this.#waiting = this.#waiting.slice(admitted)
+    if (this.#first > CUT_MIN && this.#first * 2 > this.#row.length) {
+      this.#row = this.#row.slice(this.#first)
+      this.#first = 0
+    }
   }
 }

@@ -67,6 +67,12 @@ test('a fetch waits for the first record, for no longer than it was told, and en
   const none = consumer.fetch({ wait: 100 })
   await ground.clock.advance(100)
   assert.deepEqual(await none, [])
+  const long = consumer.fetch({ wait: 60_000 })
+  await ground.clock.advance(60_000)
+  assert.deepEqual(await long, [])
+  const late = assert.rejects(consumer.fetch({ wait: 60_000, timeout: 50 }), { code: 'TIMED_OUT' })
+  await ground.clock.advance(50)
+  await late
   const cancelled = assert.rejects(consumer.fetch({ wait: 100, signal: AbortSignal.abort() }), { code: 'ABORTED' })
   await cancelled
   const closing = assert.rejects(consumer.fetch({ wait: 60_000 }), { code: 'LOG_CLOSED' })
@@ -83,7 +89,7 @@ test('a record that comes in the moment before the wait begins is not slept over
   const consumer = log.consumer()
   await consumer.assign([{ ...at(0), start: 'latest' }])
   for (let turns = 0; turns < 30; turns++) {
-    const waiting = consumer.fetch({ wait: 60_000, timeout: 120_000 })
+    const waiting = consumer.fetch({ wait: 60_000 })
     for (let turn = 0; turn < turns; turn++) await Promise.resolve()
     await producer.send({ ...at(0), value: text('v') })
     assert.equal(valuesOf(await waiting).length, 1, 'the clock stands still: only the record can have ended the wait')
@@ -91,7 +97,7 @@ test('a record that comes in the moment before the wait begins is not slept over
   for (let turns = 0; turns < 30; turns++) {
     consumer.pause([at(0)])
     await producer.send({ ...at(0), value: text('v') })
-    const waiting = consumer.fetch({ wait: 60_000, timeout: 120_000 })
+    const waiting = consumer.fetch({ wait: 60_000 })
     for (let turn = 0; turn < turns; turn++) await Promise.resolve()
     consumer.resume([at(0)])
     assert.equal(valuesOf(await waiting).length, 1)

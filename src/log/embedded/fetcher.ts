@@ -8,7 +8,7 @@ import { SluiceError } from '../../base/index.ts'
 import type { Clock } from '../../platform/index.ts'
 import type { Call, Fetched, Isolation, Start, TopicPartition } from '../log.ts'
 import { visibleBatches } from './batches-in.ts'
-import { deadlineOf, throwIfAborted, within } from './calls.ts'
+import { TIMEOUT_DEFAULT, deadlineOf, throwIfAborted, within } from './calls.ts'
 import type { Partition } from './catalog.ts'
 import { partitionKey } from './offset-store.ts'
 
@@ -142,7 +142,8 @@ export class Fetcher {
     if (this.#isFetching) throw new SluiceError('LOG_UNSUPPORTED', 'A fetch of this consumer is under way: one at a time.')
     this.#isFetching = true
     try {
-      const deadline = deadlineOf(this.#clock, call)
+      // Waiting for as long as one was told to is no delay.
+      const deadline = deadlineOf(this.#clock, { timeout: call.timeout ?? wait + TIMEOUT_DEFAULT })
       const until = this.#clock.monotonic() + wait
       for (;;) {
         const left = (): Call => ({ signal: call.signal, timeout: Math.max(0, deadline - this.#clock.monotonic()) })
