@@ -82,7 +82,7 @@ test('a member that gives partitions back is not dropped meanwhile, and reads no
   const { promise: finished, resolve: finish } = Promise.withResolvers<void>()
   const lost: number[] = []
   const giver = await member({ sessionTimeout: 1000, rebalanceTimeout: 5000, onRevoked: () => finished, onLost: partitions => lost.push(partitions.length) })
-  const fresh = log.group({ group: 'g', topics: ['t'] })
+  const fresh = log.group({ group: 'g', topics: ['t'], sessionTimeout: 1000 })
   const joining = fresh.join()
   await ground.clock.advance(3000)
   assert.equal(giver.position(at(1)), 0n, 'its position can be committed')
@@ -90,6 +90,9 @@ test('a member that gives partitions back is not dropped meanwhile, and reads no
   finish()
   await joining
   assert.deepEqual([partitionsOf(giver), partitionsOf(fresh), lost], ['t0', 't1', []])
+  // The time that it waited for the other is not counted against it.
+  await ground.clock.advance(1000)
+  assert.equal(partitionsOf(fresh), 't1')
   await log.close()
 })
 
