@@ -53,3 +53,13 @@ test('a folder is removed with all that is in it, and one that is not there is n
   await removeFolder(systemFiles, join(root, 'a'))
   assert.deepEqual(await readdir(root), ['other'])
 })
+
+test('a file that can\'t be removed is told with what the system said', async () => {
+  const files = new SimulatedFiles({ record: false })
+  await files.makeFolder('/a')
+  await (await files.open('/a/f', true)).close()
+  files.failures = failCall(1, { code: 'EACCES', kinds: ['remove'] })
+  await assert.rejects(removeFolder(files, '/a'), { code: 'EACCES' })
+  await removeFolder(files, '/a')
+  assert.deepEqual(files.paths(), [])
+})

@@ -91,8 +91,11 @@ export async function removeFolder(files: Files, folder: string): Promise<void> 
   })
   for (const name of names) {
     const path = join(folder, name)
-    // What can't be removed like a file is a folder, or fails once more.
-    await files.remove(path).catch(() => removeFolder(files, path))
+    await files.remove(path).catch(async (error: unknown) => {
+      const isFolder = await files.list(path).then(() => true, () => false)
+      if (!isFolder) throw error
+      await removeFolder(files, path)
+    })
   }
   await files.removeFolder(folder)
 }
