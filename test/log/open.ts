@@ -2,10 +2,10 @@
 import { openLog } from '../../src/log/embedded/index.ts'
 import type { EmbeddedLog } from '../../src/log/embedded/index.ts'
 import type { PartitionStorage, StorageSettings } from '../../src/log/embedded/storage/partition-port.ts'
-import { seededRandom, systemFiles } from '../../src/platform/index.ts'
-import type { Files } from '../../src/platform/index.ts'
+import { seededRandom, systemClock, systemFiles } from '../../src/platform/index.ts'
+import type { Clock, Files } from '../../src/platform/index.ts'
 import type { SimulatedFiles } from '../../src/platform/simulated-files.ts'
-import { openNaive } from './naive-files.fixture.ts'
+import { openPlain } from './plain-storage.fixture.ts'
 
 export const FOLDER = '/log'
 /** Retention and compaction run when a test asks for them. */
@@ -20,17 +20,17 @@ export function open(files: SimulatedFiles, { seed = 1 }: { seed?: number } = {}
   return openAt(FOLDER, files, seededRandom(seed))
 }
 
-export function openReal(folder: string): Promise<Opened> {
-  return openAt(folder, systemFiles, Math.random)
+export function openReal(folder: string, clock: Clock = systemClock): Promise<Opened> {
+  return openAt(folder, systemFiles, Math.random, clock)
 }
 
-async function openAt(folder: string, files: Files, random: () => number): Promise<Opened> {
+async function openAt(folder: string, files: Files, random: () => number, clock: Clock = systemClock): Promise<Opened> {
   const warnings: string[] = []
-  const log = await openLog(folder, { files, random, cleanEvery: NEVER, warn: message => void warnings.push(message), storage: openNaive })
+  const log = await openLog(folder, { files, random, clock, cleanEvery: NEVER, warn: message => void warnings.push(message), storage: openPlain })
   return { log, warnings }
 }
 
 /** Opens one partition by itself. */
 export function openPartition(files: SimulatedFiles, folder: string, settings: StorageSettings): Promise<PartitionStorage> {
-  return openNaive(folder, settings, { files })
+  return openPlain(folder, settings, { files, warn: () => undefined })
 }

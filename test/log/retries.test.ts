@@ -8,7 +8,9 @@ import type { AppendedBatch, PartitionStorage } from '../../src/log/embedded/sto
 import { records } from '../../src/log/batch/index.ts'
 import { seededRandom } from '../../src/platform/index.ts'
 import { SimulatedFiles } from '../../src/platform/simulated-files.ts'
-import { openPartition } from './open.ts'
+import { SOAK, evidence } from './evidence.ts'
+import { readAll } from './inspect.ts'
+import { open, openPartition } from './open.ts'
 
 const SETTINGS = storageSettings({ segmentBytes: 1 << 16 }, 'fsync')
 
@@ -67,6 +69,7 @@ test('10,000 batches whose answers are lost at random, five in flight: none is d
   assert.ok(duplicates > 1000, `${duplicates} came again`)
   assert.deepEqual(await valuesOf(storage), Array.from({ length: count }, (_, index) => `v${index}`))
   await storage.close()
+  evidence('R15-retries', { batches: count, 'came again': duplicates })
 })
 
 test('batches out of order, of an old epoch, or older than what is remembered are refused and leave nothing', async () => {
@@ -122,4 +125,27 @@ test('a marker that comes late, after the next transaction began, is refused and
     assert.equal(storage.stable, storage.end)
     await storage.close()
   }
+})
+
+test('a transactional id goes on through many transactions and restarts, and none is torn', async () => {
+  const files = new SimulatedFiles({ record: false })
+  let { log } = await open(files)
+  await log.admin.createTopics([{ name: 't' }])
+  let producer = log.producer({ transactionalId: 'mover' })
+  // Each transaction raises the epoch.
+  const count = 300 * SOAK
+  for (let number = 0; number < count; number++) {
+    await producer.begin()
+    await producer.send({ topic: 't', value: new TextEncoder().encode(`${number}`) })
+    await (number % 3 === 0 ? producer.abort() : producer.commit())
+    if (number % 97 === 0) {
+      await log.close()
+      log = (await open(files)).log
+      producer = log.producer({ transactionalId: 'mover' })
+    }
+  }
+  const found = (await readAll(log, { topic: 't', partition: 0 })).map(({ value }) => Number(value))
+  assert.deepEqual(found, Array.from({ length: count }, (_, number) => number).filter(number => number % 3 !== 0))
+  await log.close()
+  evidence('R14-late-markers', { transactions: count })
 })
