@@ -227,8 +227,10 @@ export class SimulatedFiles implements Files {
     return this.#stopped ? NEVER : result
   }
 
+  /** Mostly short, now and then long enough for whoever did not wait to be found out. */
   async #turns(): Promise<void> {
-    for (let turns = Math.floor(this.#random() * 4); turns > 0; turns--) await Promise.resolve()
+    const most = this.#random() < 0.1 ? 60 : 4
+    for (let turns = Math.floor(this.#random() * most); turns > 0; turns--) await Promise.resolve()
   }
 
   #do(operation: DiskOperation): void {

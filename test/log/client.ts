@@ -38,9 +38,9 @@ export class Clients {
     }
   }
 
-  /** Sends bursts to partitions; answers how many were acknowledged. */
-  async burst(name: string, producer: Producer, partitions: readonly TopicPartition[], count: number, size?: number): Promise<number> {
-    const sends = Array.from({ length: count }, (_, index) => partitions[index % partitions.length]).flatMap(at => (at === undefined ? [] : [this.send(name, producer, at, size)]))
+  /** Sends bursts of small and large records to partitions; answers how many were acknowledged. */
+  async burst(name: string, producer: Producer, partitions: readonly TopicPartition[], count: number): Promise<number> {
+    const sends = Array.from({ length: count }, (_, index) => partitions[index % partitions.length]).flatMap(at => (at === undefined ? [] : [this.send(name, producer, at, this.#count % 3 === 0 ? 900 : 60)]))
     return (await Promise.all(sends)).filter(ok => ok).length
   }
 

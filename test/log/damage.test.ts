@@ -2,7 +2,7 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { SluiceError } from '../../src/base/index.ts'
-import { checkBatch, isControl, records } from '../../src/log/batch/index.ts'
+import { baseOffsetOf, checkBatch, isControl, lastOffsetOf, records } from '../../src/log/batch/index.ts'
 import { record } from '../../src/log/conformance/trial.testing.ts'
 import type { Log } from '../../src/log/index.ts'
 import { seededRandom } from '../../src/platform/index.ts'
@@ -73,6 +73,10 @@ test('a segment that was cut at any byte of its last three batches is recovered 
       const { offset } = await log.producer().send(record(PLAIN, 'new'))
       assert.deepEqual((await readAll(log, { topic: PLAIN, partition: 0 })).at(-1), { offset, value: 'new' }, where)
       await log.close()
+      const again = await open(left)
+      assert.deepEqual(again.warnings, [], `${where}: after the second opening`)
+      assert.deepEqual((await readAll(again.log, { topic: PLAIN, partition: 0 })).at(-1), { offset, value: 'new' }, where)
+      await again.log.close()
     }
   }
   evidence('R04-truncation', { 'lengths tried': lengths })
@@ -111,7 +115,7 @@ test('a changed byte in any file is never served, hides no more than its batch, 
           refusals++
           continue
         }
-        await checkDamaged(opened, held, path, where)
+        await checkDamaged(opened, held, { path, batch: batchAround(bytes, position) }, where)
         for (const before of files.paths()) assert.ok(keeps(before) === false || left.paths().includes(before), `${before} was deleted (${where})`)
         await opened.log.close()
       }
@@ -137,7 +141,21 @@ async function openOrRefuse(left: SimulatedFiles, where: string): Promise<Opened
   }
 }
 
-async function checkDamaged({ log, warnings }: Opened, held: ReadonlyMap<string, readonly Found[]>, path: string, where: string): Promise<void> {
+interface Damage {
+  readonly path: string
+  /** Offsets of the batch that was hit; undefined where the file holds no batches. */
+  readonly batch: { readonly base: bigint; readonly last: bigint; readonly isTail: boolean } | undefined
+}
+
+/** The batch that holds a byte of a segment. */
+function batchAround(segment: Uint8Array, position: number): Damage['batch'] {
+  const starts = batchStarts(segment)
+  const index = starts.findLastIndex(start => start <= position)
+  const at = starts[index]
+  return at === undefined ? undefined : { base: baseOffsetOf(segment, at), last: lastOffsetOf(segment, at), isTail: index === starts.length - 1 }
+}
+
+async function checkDamaged({ log, warnings }: Opened, held: ReadonlyMap<string, readonly Found[]>, { path, batch }: Damage, where: string): Promise<void> {
   for (const [topic, partition] of PARTITIONS) {
     const at = `${topic}/${partition}`
     const [description] = await log.admin.describeTopics([topic])
@@ -154,6 +172,9 @@ async function checkDamaged({ log, warnings }: Opened, held: ReadonlyMap<string,
       const isUnknown = topic === MOVED && warnings.length > 0
       assert.ok(isFenced || isUnknown || offset >= end, `${at}@${offset} is missing without a word (${where})`)
       assert.ok(path.startsWith(`/log/${topic}-${partition}/`), `${at}@${offset} is missing, though another file was damaged (${where})`)
+      const isHit = batch !== undefined && offset >= batch.base && offset <= batch.last
+      assert.ok(isHit || isUnknown, `${at}@${offset} is missing, though its batch is whole (${where})`)
+      if (!isFenced) assert.ok(isUnknown || batch?.isTail, `${at}@${offset} was cut off, though other batches come behind it (${where})`)
       if (!isFenced) assert.ok(warnings.length > 0, `${at}@${offset} was cut away in silence (${where})`)
     }
     assert.deepEqual([...found], [], `records that were not there before (${where})`)

@@ -61,7 +61,7 @@ test('a full disk refuses with an error that may be tried again; reading and adm
   const rooms = Array.from({ length: 30 * SOAK }, (_, index) => Math.floor(index * 12_000 / (30 * SOAK)))
   for (const room of rooms) {
     const { files, log, clients } = await fresh(room)
-    const producer = log.producer()
+    const producer = log.producer({ batchBytes: 300 })
     await clients.burst('before', producer, BOTH, 4)
     files.failures = fullAt(files.used() + room)
     for (let round = 0; round < 20; round++) await clients.burst('full', producer, BOTH, 6)

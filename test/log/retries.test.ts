@@ -7,7 +7,7 @@ import { storageSettings } from '../../src/log/embedded/topic-settings.ts'
 import type { AppendedBatch, PartitionStorage } from '../../src/log/embedded/storage/partition-port.ts'
 import { records } from '../../src/log/batch/index.ts'
 import { seededRandom } from '../../src/platform/index.ts'
-import { SimulatedFiles } from '../../src/platform/simulated-files.ts'
+import { fullAt, SimulatedFiles } from '../../src/platform/simulated-files.ts'
 import { SOAK, evidence } from './evidence.ts'
 import { readAll } from './inspect.ts'
 import { open, openPartition } from './open.ts'
@@ -148,4 +148,20 @@ test('a transactional id goes on through many transactions and restarts, and non
   assert.deepEqual(found, Array.from({ length: count }, (_, number) => number).filter(number => number % 3 !== 0))
   await log.close()
   evidence('R14-late-markers', { transactions: count })
+})
+
+test('what was sent behind a batch that a full disk refused is refused too, and all of it can be sent again', async () => {
+  const files = new SimulatedFiles({ seed: 3 })
+  const storage = await openPartition(files, '/log/t-0', SETTINGS)
+  const me = { producerId: 5n, epoch: 0 }
+  const values = ['first', 'x'.repeat(5000), 'small', 'smaller', 'last']
+  files.failures = fullAt(files.used() + 1000)
+  const refused = await Promise.allSettled(values.map((value, sequence) => storage.append(signed(value, me, sequence))))
+  assert.deepEqual(refused.map(({ status }) => status), ['fulfilled', 'rejected', 'rejected', 'rejected', 'rejected'])
+  for (const answer of refused) if (answer.status === 'rejected') coded('LOG_DISK_FULL')(answer.reason)
+  files.failures = undefined
+  const again = await Promise.all(values.map((value, sequence) => storage.append(signed(value, me, sequence))))
+  assert.deepEqual(again.map(({ offset, duplicate }) => [offset, duplicate]), [[0n, true], [1n, false], [2n, false], [3n, false], [4n, false]])
+  assert.deepEqual(await valuesOf(storage), values)
+  await storage.close()
 })
