@@ -10,7 +10,8 @@ export interface OpenOptions {
 }
 
 /** Throws LOG_LOCKED, LOG_FORMAT, LOG_CONNECT, ... where it can't be opened. */
-export async function openLog(place: string, options: OpenOptions): Promise<Log> {
-  void options
-  return Promise.reject(new SluiceError('LOG_UNSUPPORTED', `No adapter for ${place} is part of this version yet.`))
+export async function openLog(place: string, { warn, durability }: OpenOptions): Promise<Log> {
+  if (place.startsWith('kafka://')) throw new SluiceError('LOG_UNSUPPORTED', `${place}: this version has no adapter for Apache Kafka yet.`)
+  const [embedded, { openPartition }] = await Promise.all([import('./embedded/index.ts'), import('./embedded/storage/index.ts')])
+  return embedded.openLog(place, { warn, durability, storage: openPartition })
 }
