@@ -7,8 +7,8 @@ import test from 'node:test'
 import fc from 'fast-check'
 import type { Isolation, Producer } from '../log.ts'
 import { EmbeddedLog } from './embedded-log.ts'
-import { afterCrash, testGround, text, valuesOf } from './naive-log.fixture.ts'
-import type { TestGround } from './naive-log.fixture.ts'
+import { afterCrash, segmentGround, testGround, text, valuesOf } from './naive-log.fixture.ts'
+import type { AnyGround } from './naive-log.fixture.ts'
 
 interface ModelTransaction {
   state: 'open' | 'committed' | 'aborted'
@@ -36,7 +36,7 @@ const PARTITIONS = 2
 const TIMEOUT = 1000
 
 class System {
-  ground: TestGround = testGround()
+  ground: AnyGround
   log: EmbeddedLog
   plain: Producer
   readonly records: ModelRecord[][] = Array.from({ length: PARTITIONS }, () => [])
@@ -44,14 +44,13 @@ class System {
   readonly names = new Map<string, Handle[]>()
   #count = 0
 
-  private constructor(ground: TestGround, log: EmbeddedLog) {
+  private constructor(ground: AnyGround, log: EmbeddedLog) {
     this.ground = ground
     this.log = log
     this.plain = log.producer()
   }
 
-  static async open(): Promise<System> {
-    const ground = testGround()
+  static async open(ground: AnyGround): Promise<System> {
     const log = await EmbeddedLog.open(ground)
     await log.admin.createTopics([{ name: TOPIC, partitions: PARTITIONS }])
     return new System(ground, log)
@@ -236,16 +235,18 @@ const commands = fc.array(
   { minLength: 5, maxLength: 40 },
 )
 
-test('random commands do what the model says, with crashes and restarts between', async () => {
-  await fc.assert(
-    fc.asyncProperty(commands, async list => {
-      const system = await System.open()
-      for (const command of list) {
-        await command(system)
-        await system.check()
-      }
-      await system.log.close()
-    }),
-    { numRuns: 150 },
-  )
-})
+for (const [name, makeGround] of Object.entries<() => AnyGround>({ 'the naive storage': testGround, segments: segmentGround })) {
+  test(`random commands do what the model says, with crashes and restarts between, on ${name}`, async () => {
+    await fc.assert(
+      fc.asyncProperty(commands, async list => {
+        const system = await System.open(makeGround())
+        for (const command of list) {
+          await command(system)
+          await system.check()
+        }
+        await system.log.close()
+      }),
+      { numRuns: 100 },
+    )
+  })
+}

@@ -1,17 +1,23 @@
-/** An embedded log on simulated files and the naive storage, for tests. */
+/** An embedded log on simulated files, with the naive storage or that of users, for tests. */
 import { SimulatedClock, seededRandom } from '../../platform/index.ts'
 import { SimulatedFiles } from '../../platform/simulated-files.ts'
 import { RecordCursor } from '../batch/index.ts'
 import type { Fetched } from '../log.ts'
+import { removeFolder } from './durable-file.ts'
 import { EmbeddedLog } from './embedded-log.ts'
 import type { Ground } from './embedded-log.ts'
 import { NaiveDisk } from './naive-storage.fixture.ts'
+import type { PartitionFolders } from './partition-folders.ts'
+import { openPartition } from './storage/index.ts'
 
-export interface TestGround extends Ground {
+export interface AnyGround extends Ground {
   readonly clock: SimulatedClock
   readonly files: SimulatedFiles
-  readonly folders: NaiveDisk
   readonly warnings: string[]
+}
+
+export interface TestGround extends AnyGround {
+  readonly folders: NaiveDisk
 }
 
 export function testGround(changes: Partial<TestGround> = {}): TestGround {
@@ -27,11 +33,24 @@ export async function openTestLog(changes: Partial<TestGround> = {}): Promise<{ 
   return { log: await EmbeddedLog.open(ground), ground }
 }
 
+/** The same on the storage that users have. */
+export function segmentGround(): AnyGround {
+  const ground = testGround()
+  return { ...ground, folders: segments(ground) }
+}
+
+function segments({ files, clock, warn }: AnyGround): PartitionFolders {
+  return { open: (folder, settings) => openPartition(folder, settings, { files, clock, warn }), remove: folder => removeFolder(files, folder) }
+}
+
 /** The process dies and another one opens what is there. */
-export function afterCrash(ground: TestGround): TestGround {
-  ground.folders.crash()
+export function afterCrash<T extends AnyGround>(ground: T): T {
+  const { folders } = ground
   ground.files.stop()
-  return { ...ground, files: ground.files.afterKill() }
+  const after = { ...ground, files: ground.files.afterKill() }
+  if (!(folders instanceof NaiveDisk)) return { ...after, folders: segments(after) }
+  folders.crash()
+  return after
 }
 
 /** Values of all records as `partition:offset value`. */

@@ -5,6 +5,7 @@ import type { Clock, Files } from '../../platform/index.ts'
 import type { Durability } from '../log.ts'
 import { removeFolder } from './durable-file.ts'
 import { EmbeddedLog } from './embedded-log.ts'
+import { openPartition } from './storage/index.ts'
 import type { PartitionStorage, StorageSettings } from './storage/partition-port.ts'
 
 export interface StorageGround {
@@ -24,13 +25,13 @@ export interface EmbeddedOptions {
   readonly clock?: Clock | undefined
   /** At least 0, below 1. */
   readonly random?: (() => number) | undefined
-  /** Opens the storage of one partition in its folder. */
-  readonly storage: (folder: string, settings: StorageSettings, ground: StorageGround) => Promise<PartitionStorage>
+  /** Opens the storage of one partition in its folder. Default: segments, see `storage/`. */
+  readonly storage?: ((folder: string, settings: StorageSettings, ground: StorageGround) => Promise<PartitionStorage>) | undefined
 }
 
 /** Throws LOG_LOCKED, LOG_FORMAT, LOG_CORRUPT or LOG_READ_ONLY where it can't be opened; nothing was changed then. */
-export async function openLog(place: string | { readonly memory: true }, options: EmbeddedOptions): Promise<EmbeddedLog> {
-  const { durability = 'fsync', warn = () => undefined, cleanEvery = 60_000, clock = systemClock, random = systemRandom, storage } = options
+export async function openLog(place: string | { readonly memory: true }, options: EmbeddedOptions = {}): Promise<EmbeddedLog> {
+  const { durability = 'fsync', warn = () => undefined, cleanEvery = 60_000, clock = systemClock, random = systemRandom, storage = openPartition } = options
   const files = options.files ?? (typeof place === 'string' ? systemFiles : await memory())
   const folder = typeof place === 'string' ? resolve(place) : '/memory'
   const ground = { files, clock, warn }
