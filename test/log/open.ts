@@ -5,7 +5,7 @@ import type { PartitionStorage, StorageSettings } from '../../src/log/embedded/s
 import { seededRandom, systemClock, systemFiles } from '../../src/platform/index.ts'
 import type { Clock, Files } from '../../src/platform/index.ts'
 import type { SimulatedFiles } from '../../src/platform/simulated-files.ts'
-import { openPlain } from './plain-storage.fixture.ts'
+import { openPartition as openSegments } from '../../src/log/embedded/storage/index.ts'
 
 export const FOLDER = '/log'
 /** Retention and compaction run when a test asks for them. */
@@ -26,11 +26,11 @@ export function openReal(folder: string, clock: Clock = systemClock): Promise<Op
 
 async function openAt(folder: string, files: Files, random: () => number, clock: Clock = systemClock): Promise<Opened> {
   const warnings: string[] = []
-  const log = await openLog(folder, { files, random, clock, cleanEvery: NEVER, warn: message => void warnings.push(message), storage: openPlain })
+  const log = await openLog(folder, { files, random, clock, cleanEvery: NEVER, warn: message => void warnings.push(message), storage: openSegments })
   return { log, warnings }
 }
 
 /** Opens one partition by itself. */
 export function openPartition(files: SimulatedFiles, folder: string, settings: StorageSettings): Promise<PartitionStorage> {
-  return openPlain(folder, settings, { files, warn: () => undefined })
+  return openSegments(folder, settings, { files, clock: systemClock, warn: () => undefined })
 }

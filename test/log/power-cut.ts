@@ -10,14 +10,19 @@ import { Recording } from './record.ts'
 import { Workload } from './workload.ts'
 
 const OPERATIONS = 2000
+const LIVES = ['a', 'b', 'c']
 
 async function record(seed: number): Promise<{ files: SimulatedFiles; recording: Recording }> {
   const files = new SimulatedFiles({ seed })
   const recording = new Recording(() => files.trace.length)
-  const { log } = await open(files, { seed })
-  const work = new Workload({ log, recording, seed, life: 'a' })
-  await work.createTopics()
-  await work.run(() => files.trace.length >= OPERATIONS)
+  // The log is closed and opened again now and then: what was noted at a closing must not be believed of what came later.
+  for (const [index, life] of LIVES.entries()) {
+    const { log } = await open(files, { seed: seed + index })
+    const work = new Workload({ log, recording, seed: seed + index, life })
+    if (index === 0) await work.createTopics()
+    await work.run(() => files.trace.length >= OPERATIONS * (index + 1) / LIVES.length)
+    if (index < LIVES.length - 1) await log.close()
+  }
   files.stop()
   return { files, recording }
 }
@@ -47,7 +52,7 @@ async function once(run: number, outcomes: number, share: number, shares: number
 
 async function again(run: number, outcomes: number, share: number, shares: number): Promise<Record<string, number>> {
   const { files, recording } = await record(run)
-  const count = 20 * outcomes
+  const count = 80 * outcomes
   let cuts = 0
   for (let index = share; index < count; index += shares) {
     const cut = Math.floor((index + 0.5) * files.trace.length / count)

@@ -157,11 +157,12 @@ test('what was sent behind a batch that a full disk refused is refused too, and 
   const values = ['first', 'x'.repeat(5000), 'small', 'smaller', 'last']
   files.failures = fullAt(files.used() + 1000)
   const refused = await Promise.allSettled(values.map((value, sequence) => storage.append(signed(value, me, sequence))))
-  assert.deepEqual(refused.map(({ status }) => status), ['fulfilled', 'rejected', 'rejected', 'rejected', 'rejected'])
+  // The first one may have been written together with those behind it.
+  assert.deepEqual(refused.slice(1).map(({ status }) => status), ['rejected', 'rejected', 'rejected', 'rejected'])
   for (const answer of refused) if (answer.status === 'rejected') coded('LOG_DISK_FULL')(answer.reason)
   files.failures = undefined
   const again = await Promise.all(values.map((value, sequence) => storage.append(signed(value, me, sequence))))
-  assert.deepEqual(again.map(({ offset, duplicate }) => [offset, duplicate]), [[0n, true], [1n, false], [2n, false], [3n, false], [4n, false]])
+  assert.deepEqual(again.map(({ offset, duplicate }) => [offset, duplicate]), [[0n, refused[0]?.status === 'fulfilled'], [1n, false], [2n, false], [3n, false], [4n, false]])
   assert.deepEqual(await valuesOf(storage), values)
   await storage.close()
 })
