@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install demo test guards test-oldest test-all lint lint-all types build-all docs docs-check bench clean
+.PHONY: help install demo test soak-log guards test-oldest test-all lint lint-all types build-all docs docs-check bench clean
 MAKEFLAGS += --no-print-directory
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
@@ -37,6 +37,9 @@ lint-all: lint types docs-check ## lint, types, and generated pages that are out
 
 build-all: install ## JavaScript and declarations in dist/
 	@node tools/build.ts
+
+soak-log: install ## the proofs of the log, ten times as long, into docs/reliability.md; SOAK=n for another length
+	@node tools/reliability.ts --soak $(or $(SOAK),10)
 
 guards: install ## take guarding lines away one by one, and see that the tests fail
 	@node tools/mutate-guards.ts $(GUARDS)

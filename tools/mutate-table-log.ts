@@ -7,90 +7,96 @@ const powerCut: GuardTest = { file: 'test/log/power-cut.test.ts', name: 'after a
 const faults = (name: string): GuardTest => ({ file: 'test/log/disk-faults.test.ts', name })
 const damage = (name: string): GuardTest => ({ file: 'test/log/damage.test.ts', name })
 const retries = (name: string): GuardTest => ({ file: 'test/log/retries.test.ts', name })
+const MARKERS = damage('a damaged marker never brings back what was aborted')
 const FLIPS = damage('a changed byte in any file is never served, hides no more than its batch, and makes the log delete nothing')
 const CUTS = damage('a segment that was cut at any byte of its last three batches is recovered up to the last whole batch, and says what it gave up')
 const SYNC = faults('a failed sync acknowledges nothing and stops the partition; what was acknowledged survives the power cut that follows')
 const FULL = retries('what was sent behind a batch that a full disk refused is refused too, and all of it can be sent again')
 
-/** Bugs of a storage, planted in the plain one, so that the tests that hold every storage are known to bite. */
-const STORAGE = 'test/log/plain-storage.fixture.ts'
-
 const STORAGE_GUARDS: readonly Guard[] = [
   {
-    file: STORAGE,
-    find: `    try {
-      await this.#file.sync()
-    } catch (error) {
-      this.trouble`,
-    replace: `    try {
-      void this.#file.sync()
-    } catch (error) {
-      this.trouble`,
+    file: 'src/log/embedded/storage/partition.ts',
+    find: '      if (fresh.length > 0) await this.#makeDurable()\n',
+    replace: '      if (fresh.length > 0) void this.#makeDurable()\n',
     tests: [powerCut],
     why: 'a record is acknowledged before it is on disk',
   },
   {
-    file: STORAGE,
-    find: "      this.trouble = `a sync failed: ${String(error)}`\n      throw new SluiceError('LOG_STOPPED', `${this.#folder}: ${this.trouble}`, { cause: error })",
-    replace: '      await this.#file.sync()\n      void error',
+    file: 'src/log/embedded/storage/partition.ts',
+    find: '      return this.#stop(taken, error)\n',
+    replace: '      await this.#last.sync()\n      void error\n',
     tests: [SYNC],
     why: 'a failed sync is tried again, and the second one lies',
   },
   {
-    file: STORAGE,
-    find: 'check.ok && baseOffsetOf(bytes, at) === this.end',
-    replace: 'check.ok',
-    tests: [FLIPS],
-    why: 'offsets, which no checksum covers, are believed',
+    file: 'src/log/embedded/storage/partition.ts',
+    find: '    const behind = this.#queue\n    this.#queue = []\n',
+    replace: '    const behind: readonly Waiting[] = []\n',
+    tests: [FULL],
+    why: 'a batch is looked at though the one before it was refused for want of room, and its producer is told that it is out of step',
   },
   {
-    file: STORAGE,
-    find: '      const next = this.#nextWhole(bytes, at + 1)',
-    replace: '      const next = undefined as number | undefined',
+    file: 'src/log/embedded/storage/partition.ts',
+    find: "    await writeDurable(this.#ground.files, join(this.#folder, 'start'), { start: String(start) })\n",
+    replace: '',
+    tests: [powerCut],
+    why: 'records that were given up come back',
+  },
+  {
+    file: 'src/log/embedded/storage/segment.ts',
+    find: '    await files.syncFolder(folder)\n',
+    replace: '',
+    tests: [powerCut],
+    why: 'a new segment is written before its name is on disk, and all in it is lost',
+  },
+  {
+    file: 'src/log/batch/check.ts',
+    find: 'return crc === crcOf(bytes, at) ? header',
+    replace: 'return crc === crc || crc === crcOf(bytes, at) ? header',
+    tests: [FLIPS],
+    why: 'checksums are not looked at',
+  },
+  {
+    file: 'src/log/embedded/storage/recover.ts',
+    find: 'if (whole === undefined && isLast && ',
+    replace: 'if (isLast && ',
     tests: [FLIPS],
     why: 'one damaged batch makes the log drop all that comes behind it',
   },
   {
-    file: STORAGE,
-    find: '        await this.#file.truncate(at)\n',
-    replace: '        this.#length = bytes.length\n',
+    file: 'src/log/embedded/storage/recover.ts',
+    find: '      await segment.cut()\n',
+    replace: '',
     tests: [CUTS],
     why: 'a torn tail stays between the records',
   },
   {
-    file: STORAGE,
-    find: '.slice(-5)',
-    replace: '.slice(-1)',
+    file: 'src/log/embedded/storage/recover.ts',
+    find: 'at >= (closed?.bytes ?? 0) ?',
+    replace: 'closed === undefined ?',
+    tests: [powerCut],
+    why: 'what was noted at a closing is believed of what was written since',
+  },
+  {
+    file: 'src/log/embedded/storage/producers.ts',
+    find: 'const RECENT = 5',
+    replace: 'const RECENT = 1',
     tests: [retries('10,000 batches whose answers are lost at random, five in flight: none is doubled, the order stays')],
     why: 'only the last batch of a producer is remembered, and five are in flight',
   },
   {
-    file: STORAGE,
+    file: 'src/log/embedded/storage/producers.ts',
     find: '    if (epoch < state.epoch) throw',
     replace: '    if (epoch < 0) throw',
     tests: [retries('a marker that comes late, after the next transaction began, is refused and tears nothing')],
     why: 'a delayed commit ends the next transaction',
   },
   {
-    file: STORAGE,
-    find: '    if (open !== undefined && open.epoch < epoch) this.#abort(open, base)\n    if (open === undefined || open.epoch < epoch) this',
-    replace: '    if (open === undefined) this',
-    tests: [FLIPS],
+    file: 'src/log/embedded/storage/producers.ts',
+    find: '    if (open !== undefined && open.epoch >= epoch) return\n',
+    replace: '    if (open !== undefined) return\n',
+    tests: [MARKERS],
     why: 'a damaged abort marker lets the next commit bring back what was aborted',
-  },
-  {
-    file: STORAGE,
-    find: '      this.#refused = { error: refusal, upTo: this.#queued }\n',
-    replace: '',
-    tests: [FULL],
-    why: 'a batch is taken though the one before it was refused, and the producer is out of step for good',
-  },
-  {
-    file: STORAGE,
-    find: "      await writeDurable(this.#ground.files, `${this.#folder}/start`, { start: String(start) })\n",
-    replace: '',
-    tests: [powerCut],
-    why: 'records that were given up come back',
   },
 ]
 

@@ -156,12 +156,17 @@ test('what was sent behind a batch that a full disk refused is refused too, and 
   const me = { producerId: 5n, epoch: 0 }
   const values = ['first', 'x'.repeat(5000), 'small', 'smaller', 'last']
   files.failures = fullAt(files.used() + 1000)
-  const refused = await Promise.allSettled(values.map((value, sequence) => storage.append(signed(value, me, sequence))))
+  const before = files.calls
+  const send = (sequence: number): Promise<AppendedBatch> => storage.append(signed(values[sequence] ?? '', me, sequence))
+  const sent = [send(0), send(1)]
+  // The others come while the first ones are on their way.
+  while (files.calls === before) await Promise.resolve()
+  const refused = await Promise.allSettled([...sent, send(2), send(3), send(4)])
   // The first one may have been written together with those behind it.
   assert.deepEqual(refused.slice(1).map(({ status }) => status), ['rejected', 'rejected', 'rejected', 'rejected'])
   for (const answer of refused) if (answer.status === 'rejected') coded('LOG_DISK_FULL')(answer.reason)
   files.failures = undefined
-  const again = await Promise.all(values.map((value, sequence) => storage.append(signed(value, me, sequence))))
+  const again = await Promise.all(values.map((_, sequence) => send(sequence)))
   assert.deepEqual(again.map(({ offset, duplicate }) => [offset, duplicate]), [[0n, refused[0]?.status === 'fulfilled'], [1n, false], [2n, false], [3n, false], [4n, false]])
   assert.deepEqual(await valuesOf(storage), values)
   await storage.close()
