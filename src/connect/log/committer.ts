@@ -24,6 +24,18 @@ export interface ConsumedOffsets {
   readonly offsets: readonly { readonly topic: string; readonly partition: number; readonly offset: number }[]
 }
 
+interface CutPart {
+  readonly number: number
+  readonly part: number
+  readonly count: number
+  readonly kind: string
+}
+
+function partOf(key: Uint8Array | null): CutPart {
+  const [number, part, count, kind] = Buffer.from(key ?? []).toString().split(' ')
+  return { number: Number(number), part: Number(part), count: Number(count), kind: kind ?? '' }
+}
+
 export class LogCommitter implements Committer {
   readonly place: string
   readonly #pipeline: string
@@ -72,7 +84,7 @@ export class LogCommitter implements Committer {
         for (const { bytes, from } of await consumer.fetch()) {
           for (const { offset, key, value } of recordsOf(bytes)) {
             if (offset < from) continue
-            const [number = 0, part = 0, count = 0, kind = ''] = Buffer.from(key ?? []).toString().split(' ').map((word, index) => (index < 3 ? Number(word) : word)) as [number, number, number, string]
+            const { number, part, count, kind } = partOf(key)
             if (part === 0) parts = []
             parts.push(Uint8Array.from(value ?? []))
             if (parts.length < count) continue

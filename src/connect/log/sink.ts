@@ -84,7 +84,8 @@ class LogSink implements Sink {
 
   async write(chunk: SinkChunk, signal: AbortSignal): Promise<void> {
     this.#check()
-    const producer = (await this.#committer?.transaction()) ?? (this.#producer as Producer) // Made by `open`.
+    const producer = (await this.#committer?.transaction()) ?? this.#producer
+    if (producer === undefined) throw new SluiceError('LOG_CLOSED', `The sink "${this.#context.id}" is not open.`)
     const partition = chunk.target === '' ? this.#sticky++ % this.#partitions : Number(chunk.target)
     for (let at = 0; at < chunk.bytes.length; ) {
       const length = batchLengthAt(chunk.bytes, at) ?? chunk.bytes.length
@@ -104,7 +105,7 @@ class LogSink implements Sink {
       (error: unknown) => void (this.#failure ??= error),
     ).then(() => {
       this.#waiting -= length
-      this.#acks.splice(this.#acks.indexOf(ack), 1)
+      void this.#acks.splice(this.#acks.indexOf(ack), 1)
     })
     this.#acks.push(ack)
   }

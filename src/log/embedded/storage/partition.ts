@@ -20,15 +20,13 @@ import type { StorageGround } from '../open.ts'
 import { cleanSegments } from './clean.ts'
 import type { AbortedTransaction, AppendedBatch, OpenTransaction, PartitionRead, PartitionStorage, StorageSettings } from './partition-port.ts'
 import type { Producers } from './producers.ts'
+import { readSegment } from './reader.ts'
 import { recover } from './recover.ts'
 import type { Recovered, StateRecord } from './recover.ts'
 import { Segment } from './segment.ts'
 
 /** Bytes of a round at most, so that an acknowledgement never waits for very much else. */
 const ROUND_BYTES = 4 * 1024 * 1024
-/** Bytes that are read ahead where little is asked for. */
-const READ_MIN = 16 * 1024
-
 interface Waiting {
   readonly batch: Uint8Array
   readonly resolve: (appended: AppendedBatch) => void
@@ -330,7 +328,7 @@ class Partition implements PartitionStorage {
     let next = from
     while (next < until) {
       const segment = this.#segmentOf(next)
-      const found = await this.#readSegment(segment, next, maxBytes, until)
+      const found = await readSegment(segment, { from: next, maxBytes, until, gaps: this.#settings.cleanup !== 'delete', warn: this.#ground.warn })
       if (found.bytes.length > 0) return { ...found, aborted: this.#abortedBetween(from, found.next) }
       // Nothing is left here: compaction or a hole took it.
       const following = this.#segments[this.#segments.indexOf(segment) + 1]
@@ -343,58 +341,6 @@ class Partition implements PartitionStorage {
 
   #segmentOf(offset: bigint): Segment {
     return this.#segments.findLast(({ base }) => base <= offset) ?? (this.#segments[0] as Segment) // There is always one.
-  }
-
-  async #readSegment(segment: Segment, from: bigint, maxBytes: number, until: bigint): Promise<{ bytes: Uint8Array; next: bigint }> {
-    const { length } = segment
-    // `expected` begins at `at`: the checksum does not cover offsets, their order does.
-    let { at, offset: expected } = await segment.placeOf(from)
-    let next = from
-    while (at < length) {
-      const hole = segment.holes.find(one => one.at <= at && at < one.next)
-      if (hole !== undefined) {
-        at = hole.next
-        expected = hole.to + 1n
-        if (expected > next) next = expected
-        continue
-      }
-      const wanted = Math.min(Math.max(maxBytes, READ_MIN), length - at)
-      let bytes = await segment.bytesAt(at, wanted)
-      let check = checkBatch(bytes)
-      if (!check.ok && check.torn && wanted < length - at) {
-        bytes = await segment.bytesAt(at, Math.min(length - at, Math.max(wanted * 2, this.#batchLength(bytes))))
-        check = checkBatch(bytes)
-      }
-      const reason = check.ok ? this.#outOfRow(baseOffsetOf(bytes), expected) : check.reason
-      if (reason !== undefined) {
-        await this.#dig(segment, at, expected, reason)
-        continue
-      }
-      const start = at
-      const part = slice(bytes, from, maxBytes, until, (byte, offset, before) => segment.holes.some(one => one.at === start + byte) || (byte > 0 && this.#outOfRow(offset, before) !== undefined))
-      if (part.to > part.from) return { bytes: bytes.subarray(part.from, part.to), next: part.next }
-      if (part.stopped || part.to === 0) return { bytes: new Uint8Array(0), next }
-      at += part.to
-      expected = part.behind
-    }
-    return { bytes: new Uint8Array(0), next }
-  }
-
-  #outOfRow(offset: bigint, expected: bigint): string | undefined {
-    if (offset === expected || (offset > expected && this.#settings.cleanup !== 'delete')) return undefined
-    return `its offset is ${offset} and not ${expected}`
-  }
-
-  #batchLength(bytes: Uint8Array): number {
-    return bytes.length < 12 ? 0 : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).readInt32BE(8) + 12
-  }
-
-  /** A batch does not check: what is damaged is looked for, noted and told; the rest stays readable. */
-  async #dig(segment: Segment, at: number, next: bigint, reason: string): Promise<void> {
-    const whole = await segment.nextWhole(at + 1, segment.length, next)
-    const to = (whole?.offset ?? segment.next) - 1n
-    segment.holes.push({ at, next: whole?.at ?? segment.length, from: next, to: to < next ? next : to })
-    this.#ground.warn(`${segment.path}: the batch at byte ${at} is damaged (${reason}); the offsets ${next} to ${to} are not served. Nothing was deleted.`)
   }
 
   #abortedBetween(from: bigint, next: bigint): readonly AbortedTransaction[] {
@@ -530,34 +476,4 @@ class Partition implements PartitionStorage {
     const closed = { bytes: this.#last.length, next: String(this.#last.next) }
     await this.#writeState({ base: String(this.#last.base), epoch: this.#epoch, producers: this.#producers.record(), closed })
   }
-}
-
-/** Which of the batches in `bytes` are to be handed out: from the one that holds `from`, below `until`, at least one, else at most `maxBytes`. */
-function slice(
-  bytes: Uint8Array,
-  from: bigint,
-  maxBytes: number,
-  until: bigint,
-  isHole: (at: number, offset: bigint, expected: bigint) => boolean,
-): { readonly from: number; readonly to: number; readonly next: bigint; readonly behind: bigint; readonly stopped: boolean } {
-  let begin = 0
-  let at = 0
-  let next = from
-  let behind = baseOffsetOf(bytes)
-  for (;;) {
-    const check = checkBatch(bytes, at)
-    if (!check.ok || isHole(at, baseOffsetOf(bytes, at), behind)) break
-    behind = lastOffsetOf(bytes, at) + 1n
-    const last = lastOffsetOf(bytes, at)
-    if (last < from) {
-      at += check.length
-      begin = at
-      continue
-    }
-    if (last >= until) return { from: begin, to: at, next, behind, stopped: true }
-    if (at > begin && at + check.length - begin > maxBytes) break
-    at += check.length
-    next = last + 1n
-  }
-  return { from: begin, to: at, next, behind, stopped: false }
 }

@@ -12,6 +12,8 @@ import { HEADER_BYTES, PREFIX_BYTES, baseOffsetOf, batchLengthAt, checkBatch, ch
 
 const INDEX_EVERY = 4096
 const WALK_BYTES = 1 << 20
+/** No batch is larger: a length beyond it is none. */
+const BATCH_MAX = 256 << 20
 
 export interface Place {
   readonly offset: bigint
@@ -192,13 +194,15 @@ export class Segment {
 
   /** The next place behind `at` where a whole, undamaged batch with an offset from `offset` on begins, and that batch's offset. */
   async nextWhole(at: number, end: number, offset: bigint): Promise<{ readonly at: number; readonly offset: bigint } | undefined> {
-    // One read: what is damaged is looked at once, and a segment has a limit.
-    const bytes = await this.bytesAt(at, end - at)
-    for (let from = 0; from + HEADER_BYTES <= bytes.length; from++) {
-      if (magicOf(bytes, from) !== 2) continue
-      const length = batchLengthAt(bytes, from)
-      if (length === undefined || from + length > bytes.length || baseOffsetOf(bytes, from) < offset) continue
-      if (checkBatch(bytes, from).ok) return { at: at + from, offset: baseOffsetOf(bytes, from) }
+    for (let start = at; start < end; start += WALK_BYTES) {
+      const bytes = await this.bytesAt(start, Math.min(WALK_BYTES + HEADER_BYTES, end - start))
+      for (let from = 0; from < WALK_BYTES && from + HEADER_BYTES <= bytes.length; from++) {
+        if (magicOf(bytes, from) !== 2 || baseOffsetOf(bytes, from) < offset) continue
+        const length = batchLengthAt(bytes, from)
+        if (length === undefined || length > BATCH_MAX || start + from + length > end) continue
+        const batch = from + length <= bytes.length ? bytes.subarray(from, from + length) : await this.bytesAt(start + from, length)
+        if (checkBatch(batch).ok) return { at: start + from, offset: baseOffsetOf(batch) }
+      }
     }
     return undefined
   }
