@@ -251,10 +251,17 @@ export const DURABLE_GUARDS: readonly Guard[] = [
   },
   {
     file: 'src/platform/folder-lock.ts',
-    find: '  if (text !== undefined && text !== stale) await link',
-    replace: '  if (text === \'\') await link',
-    tests: [lock('a lock that was taken away in error is put back')],
-    why: 'a lock that another made meanwhile is taken away',
+    find: '    if ((await readFile(path, \'utf8\').catch(() => undefined)) !== stale) return \'gone\'\n',
+    replace: '',
+    tests: [lock('who comes too late to a stale lock leaves the one that another made')],
+    why: 'two processes take one stale lock over',
+  },
+  {
+    file: 'src/platform/folder-lock.ts',
+    find: '  if (other !== undefined) return other\n',
+    replace: '',
+    tests: [lock('a stale lock has one heir, also where the one before ended in the middle')],
+    why: 'two processes take one stale lock over at the same time',
   },
   {
     file: 'src/connect/sinks/file.ts',

@@ -2,8 +2,7 @@
  * Keeps two processes out of one state folder.
  *
  * The lock is a file that holds the process id and the moment the process started. It appears whole under its name, by a link that only one can make, so that nobody ever
- * sees it half-written. A lock whose process is gone, or whose id now belongs to a process that started at another moment, is stale and is taken over by renaming it
- * away first; whoever finds that he renamed something else, a lock that another made meanwhile, puts it back and looks again.
+ * sees it half-written. A lock whose process is gone, or whose id now belongs to a process that started at another moment, is stale and is taken over.
  */
 import { link, open, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -20,39 +19,51 @@ let made = 0
 export async function lockFolder(folder: string): Promise<FolderLock> {
   const path = join(folder, 'lock')
   if (held.has(path)) throw new SluiceError('STATE_LOCKED', `The state folder ${folder} is in use by another pipeline of this process.`)
-  const own = `${process.pid} ${await startOf(process.pid)}`
-  for (let attempt = 0; attempt < 10; attempt++) {
-    if (await create(path, own)) {
-      held.add(path)
-      return {
-        release: async () => {
-          held.delete(path)
-          await rm(path, { force: true })
-        },
-      }
-    }
+  const holder = await take(path, `${process.pid} ${await startOf(process.pid)}`)
+  if (holder !== undefined) throw new SluiceError('STATE_LOCKED', `The state folder ${folder} is in use by process ${holder}.`)
+  held.add(path)
+  return {
+    release: async () => {
+      held.delete(path)
+      await rm(path, { force: true })
+    },
+  }
+}
+
+/** Takes a lock; answers the id of the process that has it, or is about to, where that one lives. */
+async function take(path: string, own: string): Promise<string | undefined> {
+  for (;;) {
+    if (await create(path, own)) return undefined
     const holder = await readFile(path, 'utf8').catch(() => undefined)
     if (holder === undefined) continue
-    const [pid, ...start] = holder.split(' ')
+    const [pid = '', ...start] = holder.split(' ')
     const alive = await startOf(Number(pid))
-    if (alive !== undefined && alive === start.join(' ')) {
-      throw new SluiceError('STATE_LOCKED', `The state folder ${folder} is in use by process ${pid}.`)
-    }
-    await putAway(path, holder, `${path}.stale-${process.pid}-${attempt}`)
+    if (alive !== undefined && alive === start.join(' ')) return pid
+    const outcome = await takeOver(path, holder, own)
+    if (outcome !== 'gone') return outcome === 'taken' ? undefined : outcome
   }
-  throw new SluiceError('STATE_LOCKED', `The state folder ${folder} could not be locked: others keep taking it.`)
 }
 
-/** Takes a stale lock away. What is no longer the one that was looked at goes back to its place. */
-export async function putAway(path: string, stale: string, away: string): Promise<void> {
-  await rename(path, away).catch(() => undefined)
-  const text = await readFile(away, 'utf8').catch(() => undefined)
-  if (text !== undefined && text !== stale) await link(away, path).catch(() => undefined)
-  await rm(away, { force: true })
+/**
+ * Takes over a lock that is stale. Only who holds the second lock, which belongs to this one holder that is gone, may replace it; and he does so only while it is
+ * still there. So each stale lock has one heir, however late another one comes who saw it too.
+ */
+export async function takeOver(path: string, stale: string, own: string): Promise<string> {
+  const second = `${path}.${Buffer.from(stale).toString('hex').slice(0, 60)}.heir`
+  const other = await take(second, own)
+  if (other !== undefined) return other
+  try {
+    if ((await readFile(path, 'utf8').catch(() => undefined)) !== stale) return 'gone'
+    const whole = await writeWhole(path, own)
+    await rename(whole, path)
+    return 'taken'
+  } finally {
+    await rm(second, { force: true })
+  }
 }
 
-/** Makes the lock; false where there is one. */
-async function create(path: string, text: string): Promise<boolean> {
+/** Writes a text under a name that nobody else uses. */
+async function writeWhole(path: string, text: string): Promise<string> {
   const whole = `${path}.${process.pid}-${++made}`
   const handle = await open(whole, 'w')
   try {
@@ -60,6 +71,12 @@ async function create(path: string, text: string): Promise<boolean> {
   } finally {
     await handle.close()
   }
+  return whole
+}
+
+/** Makes the lock; false where there is one. */
+async function create(path: string, text: string): Promise<boolean> {
+  const whole = await writeWhole(path, text)
   try {
     await link(whole, path)
     return true
