@@ -22,6 +22,9 @@ async function worked(seed: number, operations: number, close: boolean): Promise
   const work = new Workload({ log, recording: new Recording(() => files.trace.length), seed, life: 'a' })
   await work.createTopics()
   await work.run(() => files.trace.length >= operations)
+  const producer = log.producer()
+  while (batchStarts(files.peek(lastSegment(files, `${PLAIN}-0`))).length < 4) await producer.send(record(PLAIN, 'one more batch'))
+  await producer.close()
   const held = await readAllPartitions(log)
   if (close) await log.close()
   return { files: files.afterKill(), held }

@@ -5,7 +5,7 @@ import { nameOf, recordsOf } from '../../src/log/conformance/trial.testing.ts'
 import { bytes } from '../../src/log/conformance/trial.testing.ts'
 import type { Log, TopicPartition } from '../../src/log/index.ts'
 import type { Recording } from './record.ts'
-import { GROUP, MOVED, PARTITIONS, PLAIN } from './workload.ts'
+import { GROUP, KEYS, MOVED, PARTITIONS, PLAIN, TABLE } from './workload.ts'
 
 export interface Found {
   readonly offset: bigint
@@ -50,6 +50,24 @@ export async function checkAfterCut(log: Log, recording: Recording, cut: number,
   for (const [at, found] of finals) history.final(at, found)
   assertClean(history, where)
   await checkOffsets(log, recording, cut, where)
+  await checkTable(log, recording, cut, where)
+}
+
+/** The newest value of each key is what compaction must keep; older ones may be there or not. */
+async function checkTable(log: Log, recording: Recording, cut: number, where: string): Promise<void> {
+  const consumer = log.consumer()
+  const at = { topic: TABLE, partition: 0 }
+  await consumer.assign([{ ...at, start: 'earliest' }])
+  const newest = new Map<string, string>()
+  for (let before = -1n; consumer.position(at) !== before;) {
+    before = consumer.position(at) ?? -1n
+    for (const { key, value } of recordsOf(await consumer.fetch({ wait: 0 }))) newest.set(key ?? '', value ?? '')
+  }
+  await consumer.close()
+  for (const key of KEYS) {
+    const possible = recording.newest(cut, key)
+    assert.ok(possible.has(newest.get(key)), `the key ${key} has "${newest.get(key)}", not ${[...possible].map(value => `"${value}"`).join(' or ')} (${where})`)
+  }
 }
 
 async function checkOffsets(log: Log, recording: Recording, cut: number, where: string): Promise<void> {

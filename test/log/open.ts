@@ -26,7 +26,7 @@ export function openReal(folder: string, clock: Clock = systemClock): Promise<Op
 
 async function openAt(folder: string, files: Files, random: () => number, clock: Clock = systemClock): Promise<Opened> {
   const warnings: string[] = []
-  const log = await openLog(folder, { files, random, clock, cleanEvery: NEVER, warn: message => void warnings.push(message), storage: openSegments })
+  const log = await openLog(folder, { files, random, clock, cleanEvery: NEVER, warn: message => void warnings.push(message) })
   return { log, warnings }
 }
 

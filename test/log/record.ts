@@ -41,6 +41,12 @@ export interface TrimNote extends Span {
   readonly offset: bigint
 }
 
+/** A value that was set for a key of a compacted topic. */
+export interface ValueNote extends Span {
+  readonly key: string
+  readonly value: string
+}
+
 export interface TopicNote extends Span {
   readonly name: string
   readonly there: boolean
@@ -52,6 +58,7 @@ export class Recording {
   readonly offsets: OffsetNote[] = []
   readonly trims: TrimNote[] = []
   readonly topics: TopicNote[] = []
+  readonly values: ValueNote[] = []
   readonly #now: () => number
 
   /** `now` counts the storage operations so far. */
@@ -105,6 +112,17 @@ export class Recording {
       if (span === undefined || span.began >= cut) continue
       if (span.ended !== undefined && span.ended <= cut) possible = new Set([note.offset])
       else possible.add(note.offset)
+    }
+    return possible
+  }
+
+  /** Values that a key may have: undefined for none. */
+  newest(cut: number, key: string): Set<string | undefined> {
+    let possible = new Set<string | undefined>([undefined])
+    for (const { key: of, value, began, ended } of this.values) {
+      if (of !== key || began >= cut) continue
+      if (ended !== undefined && ended <= cut) possible = new Set([value])
+      else possible.add(value)
     }
     return possible
   }

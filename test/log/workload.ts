@@ -4,18 +4,22 @@
  */
 import { seededRandom } from '../../src/platform/index.ts'
 import { bytes } from '../../src/log/conformance/trial.testing.ts'
-import type { Log, Producer } from '../../src/log/index.ts'
+import type { EmbeddedLog } from '../../src/log/embedded/index.ts'
+import type { Producer } from '../../src/log/index.ts'
 import type { Recording, Span, TransactionNote } from './record.ts'
 
 export const PLAIN = 'plain'
 export const MOVED = 'moved'
 export const TRIMMED = 'trimmed'
+/** Compacted: the newest value of each key counts. */
+export const TABLE = 'table'
+export const KEYS = ['a', 'b', 'c', 'd', 'e'] as const
 export const GROUP = 'group'
 /** Partitions of the topics that the work writes. */
 export const PARTITIONS: readonly (readonly [string, number])[] = [[PLAIN, 0], [PLAIN, 1], [MOVED, 0], [MOVED, 1], [TRIMMED, 0]]
 
 export interface Load {
-  readonly log: Log
+  readonly log: EmbeddedLog
   readonly recording: Recording
   readonly seed: number
   /** Tells this life of the log from others. */
@@ -35,8 +39,8 @@ export class Workload {
 
   async createTopics(): Promise<void> {
     const { log } = this.#load
-    const settings = { segmentBytes: 4096 }
-    const topics = [{ name: PLAIN, partitions: 2, settings }, { name: MOVED, partitions: 2, settings }, { name: TRIMMED, settings }]
+    const settings = { segmentBytes: 4096, retentionMs: -1 }
+    const topics = [{ name: PLAIN, partitions: 2, settings }, { name: MOVED, partitions: 2, settings }, { name: TRIMMED, settings }, { name: TABLE, settings: { segmentBytes: 2048, cleanup: 'compact' as const, retentionMs: -1 } }]
     await log.admin.createTopics(topics)
   }
 
@@ -51,7 +55,9 @@ export class Workload {
         this.#burst(plain, `${life}p`, PLAIN, 2),
         this.#transaction(round),
         this.#burst(idempotent, `${life}t`, TRIMMED, 1),
+        this.#set(idempotent),
       ]
+      if (round % 4 === 3) work.push(log.clean())
       if (round % 3 === 0) work.push(this.#trim())
       if (round % 5 === 0) work.push(this.#comeAndGo(`extra-${life}-${round}`))
       if (round % 2 === 0) work.push(this.#commit(BigInt(round)))
@@ -72,6 +78,17 @@ export class Workload {
     const { recording } = this.#load
     await recording.call(recording.sends, { producer: name, at, value, transaction, began: 0 },
       () => producer.send({ topic, partition, value: bytes(value), timestamp: 1_750_000_000_000 }), (note, { offset }) => { note.offset = offset })
+  }
+
+  /** One key at a time, so that it is known which of its values is the newest. */
+  async #set(producer: Producer): Promise<void> {
+    const { recording, life } = this.#load
+    const first = Math.floor(this.#random() * KEYS.length)
+    await Promise.all([0, 1].map(async index => {
+      const key = KEYS[(first + index) % KEYS.length] ?? 'a'
+      const value = this.#value(`${life}${key}`)
+      await recording.call(recording.values, { key, value, began: 0 }, () => producer.send({ topic: TABLE, partition: 0, key: bytes(key), value: bytes(value), timestamp: 1_750_000_000_000 }))
+    }))
   }
 
   async #burst(producer: Producer, name: string, topic: string, partitions: number): Promise<void> {

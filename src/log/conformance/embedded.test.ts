@@ -1,18 +1,18 @@
 import { SimulatedClock, systemClock } from '../../platform/index.ts'
-import { EmbeddedLog } from '../embedded/embedded-log.ts'
-import { testGround } from '../embedded/naive-log.fixture.ts'
+import { SimulatedFiles } from '../../platform/simulated-files.ts'
+import { openLog } from '../embedded/index.ts'
 import { conformance } from './conformance.testing.ts'
 
-conformance('embedded, on naive storage', async ({ clock }) => {
+conformance('embedded, in memory', async ({ clock }) => {
   const simulated = clock === 'simulated' ? new SimulatedClock() : undefined
-  const ground = { ...testGround(), clock: simulated ?? systemClock }
-  let log = await EmbeddedLog.open(ground)
+  const options = { files: new SimulatedFiles({ record: false }), clock: simulated ?? systemClock }
+  let log = await openLog('/log', options)
   return {
     log,
     ...(simulated === undefined ? {} : { advance: (ms: number) => simulated.advance(ms) }),
     reopen: async () => {
       await log.close()
-      log = await EmbeddedLog.open(ground)
+      log = await openLog('/log', options)
       return log
     },
     close: () => log.close(),
