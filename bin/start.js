@@ -10,6 +10,14 @@ enableCompileCache()
 // thread: its young part is kept from growing, and the old one is cleaned when it has grown by a fifth. Measured: a third less memory at the same speed.
 setFlagsFromString('--semi-space-growth-factor=1')
 setFlagsFromString('--heap-growing-percent=20')
+// A pipeline that holds much pays for that with time: it gets more room.
+const MUCH = 256 * 1024 * 1024
+const looking = setInterval(() => {
+  if (process.memoryUsage.rss() < MUCH) return
+  setFlagsFromString('--heap-growing-percent=100')
+  clearInterval(looking)
+}, 1000)
+looking.unref()
 
 const source = new URL('../src/cli/main.ts', import.meta.url)
 await import(existsSync(source) ? source.href : new URL('../dist/cli/main.js', import.meta.url).href)
