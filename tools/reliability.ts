@@ -104,7 +104,8 @@ function page(soak: number, guarded: string): string {
 What the embedded log acknowledges is on disk, once and in order, and is there after any crash. This page says how that is proved, and what is not promised.
 
 Every client notes what it was told; a checker then reads the whole log and reports records that were lost, doubled, changed, torn apart, skipped, or seen though they
-were aborted or never sent (\`src/log/conformance/history.testing.ts\`). A proof passes when it finds none. All runs depend on their seeds alone; a failure names them.
+were aborted or never sent (\`src/log/conformance/history.testing.ts\`). A proof passes when it finds none. Runs on simulated files depend on their seeds alone (run 1 has seed 1, and so
+on); a failure names the seed, the operation and what was found. Kills of a real process fall where they fall.
 
 Machine of the run below: ${availableParallelism()} cores, ${memory} GiB of memory, ${process.platform} on ${process.arch}, Node.js ${process.versions.node.split('.')[0]}. Length: ${soak} times that of every day.
 
