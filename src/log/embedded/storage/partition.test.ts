@@ -140,7 +140,7 @@ test('compaction keeps the newest record of each key at its offset, against a na
             storage = await openPartition(FOLDER, settings, ground)
           }
           const found = new Map((await all(storage)).map(record => [record.key, record]))
-          assert.deepEqual([...found].map(([key, record]) => [key, record.offset, record.value]).sort(), [...newest].map(([key, record]) => [key, record.offset, record.value]).sort())
+          assert.deepEqual([...found].map(([key, record]) => `${key} ${record.offset} ${record.value}`).toSorted(), [...newest].map(([key, record]) => `${key} ${record.offset} ${record.value}`).toSorted())
         }
         const before = storage.bytes
         await storage.clean(trial.clock.now() + 1_000_000)
