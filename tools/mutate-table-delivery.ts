@@ -78,8 +78,8 @@ export const DELIVERY_GUARDS: readonly Guard[] = [
   },
   {
     file: 'src/engine/barriers.ts',
-    find: '    await log.append({',
-    replace: '    void log.append({',
+    find: '    await log.append({ time: clock.now(), positions, marks,',
+    replace: '    void log.append({ time: clock.now(), positions, marks,',
     tests: [cuts('a source is told of a cut only when it is on disk')],
     why: 'a source forgets what no cut on disk covers',
   },

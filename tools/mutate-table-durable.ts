@@ -243,13 +243,6 @@ export const DURABLE_GUARDS: readonly Guard[] = [
     why: 'what was made durable is gone with its folder after a power cut',
   },
   {
-    file: 'src/engine/checkpoint/log.ts',
-    find: '    await files.syncFolder(dirname(folder))\n',
-    replace: '',
-    tests: [POWER],
-    why: 'the whole state is gone after a power cut',
-  },
-  {
     file: 'src/platform/folder-lock.ts',
     find: '    if ((await readFile(path, \'utf8\').catch(() => undefined)) !== stale) return \'gone\'\n',
     replace: '',

@@ -8,7 +8,7 @@
  * A record that does not check with a valid one behind it is not a torn tail but damage: STATE_CORRUPT, and nothing is changed.
  * A failed write or fsync is final for this run: what is on disk is then unknown until the next open reads it.
  */
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { SluiceError } from '../../base/index.ts'
 import { lockFolder } from '../../platform/index.ts'
 import type { Files, FolderLock, OpenFile } from '../../platform/index.ts'
@@ -62,7 +62,6 @@ export class CheckpointLog implements CutLog {
   /** Opens the folder, making it where needed. Throws STATE_LOCKED, STATE_CORRUPT, STATE_VERSION or STATE_OTHER_PIPELINE. */
   static async open(folder: string, pipeline: string, files: Files): Promise<CheckpointLog> {
     await files.makeFolder(folder)
-    await files.syncFolder(dirname(folder))
     const lock = await lockFolder(folder)
     try {
       const path = join(folder, FILE)
