@@ -83,8 +83,8 @@ export class FollowReader {
     }
     const named = await stat(this.#path).catch(() => undefined)
     if (named === undefined || named.ino === this.#inode) return false
-    // Something may have been written to the old file since the last read.
-    if (own.size > this.#offset) return true
+    // Something may have been written to the old file since the last read, up to the moment in which the new one took its name: only a look from now on tells.
+    if ((await this.#handle.stat()).size > this.#offset) return true
     await this.#handle.close()
     this.#handle = undefined
     this.#begin()
