@@ -32,7 +32,8 @@ interface Versions {
   readonly max: number
 }
 
-interface Open {
+/** A connection that stands, and what its broker knows. */
+export interface Open {
   readonly connection: Connection
   readonly versions: ReadonlyMap<number, Versions>
 }
@@ -67,7 +68,7 @@ export class Link {
     try {
       return await api.async(connection, ...args)
     } catch (error) {
-      const response = responseOf<T>(error)
+      const response = responseOf(error) as T | undefined // What the parser of this very request made before it threw.
       if (response !== undefined) return response
       throw this.#broken(error)
     }
@@ -102,6 +103,11 @@ export class Link {
 
   get isOpen(): boolean {
     return this.#open !== undefined
+  }
+
+  /** The connection as it is now. */
+  get current(): Open | undefined {
+    return this.#open
   }
 
   async close(): Promise<void> {
@@ -165,7 +171,7 @@ export class Link {
 }
 
 /** The answer that an error of the client carries, where a broker answered at all. */
-function responseOf<T>(error: unknown): T | undefined {
+function responseOf(error: unknown): unknown {
   if (!(error instanceof Error) || !('response' in error) || typeof error.response !== 'object' || error.response === null) return undefined
-  return error.response as T // What the parser of this very request made before it threw.
+  return error.response
 }
