@@ -1,0 +1,100 @@
+/** Groups, for those who look after them: who is in them, how far they are, where they go on. */
+import { deleteGroupsV2, describeGroupsV5, listGroupsV4, offsetCommitV8, offsetFetchV7 } from '@platformatic/kafka'
+import type { GroupDescription } from '../admin.ts'
+import type { Call, OffsetToCommit } from '../log.ts'
+import type { Cluster } from './cluster.ts'
+import { BROKER, brokerError, check } from './errors.ts'
+import { decodeAssignment } from './group-wire.ts'
+import { checkRanges, resolveStarts } from './offsets.ts'
+import { offsetTopics } from './transaction-calls.ts'
+
+const STATES: Readonly<Record<string, GroupDescription['state']>> = {
+  Empty: 'empty', PreparingRebalance: 'preparing', CompletingRebalance: 'completing', Stable: 'stable', Dead: 'dead',
+}
+
+export class GroupAdmin {
+  readonly #cluster: Cluster
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster
+  }
+
+  /** Of all brokers, since each knows those that it coordinates. */
+  async list(call: Call | undefined): Promise<string[]> {
+    return this.#cluster.persist(call, 'The list of groups', async () => {
+      await this.#cluster.look([])
+      const answers = await Promise.all(this.#cluster.brokers.map(broker => this.#cluster.link(broker).request(listGroupsV4.api, [], [])))
+      return answers.flatMap(({ errorCode, groups }) => {
+        check(errorCode, 'The list of groups')
+        return groups.map(({ groupId }) => groupId)
+      }).sort()
+    })
+  }
+
+  /** The generation is -1: brokers do not tell it. */
+  async describe(group: string, call: Call | undefined): Promise<GroupDescription> {
+    const found = await this.#cluster.persist(call, `The group "${group}"`, () => this.#cluster.atCoordinator('group', group, async link => {
+      const { groups: [described] } = await link.request(describeGroupsV5.api, [group], false)
+      if (described === undefined) throw brokerError(BROKER.COORDINATOR_NOT_AVAILABLE, `The group "${group}"`)
+      check(described.errorCode, `The group "${group}"`)
+      const { errorCode, topics } = await link.request(offsetFetchV7.api, [{ groupId: group, topics: null }], false)
+      check(errorCode, `The offsets of the group "${group}"`)
+      return { described, topics }
+    }))
+    const { described: { groupState, protocolType, protocolData, members }, topics } = found
+    const offsets = topics.flatMap(({ name: topic, partitions }) => partitions.flatMap(({ partitionIndex: partition, committedOffset: offset, metadata, errorCode }) => {
+      check(errorCode, `The offset of the group "${group}" in "${topic}" partition ${partition}`)
+      return offset < 0n ? [] : [{ topic, partition, offset, metadata: metadata ?? '' }]
+    }))
+    return {
+      group,
+      state: offsets.length > 0 && groupState === 'Dead' ? 'empty' : (STATES[groupState] ?? 'dead'),
+      generation: -1,
+      assignor: members.length > 0 && protocolData !== '' ? protocolData : undefined,
+      members: members.map(({ memberId, clientId, clientHost, memberAssignment }) => ({
+        id: memberId,
+        client: `${clientId}${clientHost}`,
+        partitions: protocolType === 'consumer' ? decodeAssignment(memberAssignment).partitions : [],
+      })),
+      offsets: await this.#lags(offsets, call),
+    }
+  }
+
+  async reset(group: string, offsets: readonly OffsetToCommit[], call: Call | undefined): Promise<void> {
+    await checkRanges(this.#cluster, offsets, call)
+    const topics = offsetTopics(offsets)
+    await this.#cluster.persist(call, `The reset of the group "${group}"`, () => this.#cluster.atCoordinator('group', group, async link => {
+      const answer = await link.request(offsetCommitV8.api, group, -1, '', null, topics)
+      for (const { name, partitions } of answer.topics) {
+        for (const { partitionIndex, errorCode } of partitions) {
+          // Whoever is no member may commit only while there are none.
+          const isBusy = errorCode === BROKER.UNKNOWN_MEMBER_ID || errorCode === BROKER.ILLEGAL_GENERATION || errorCode === BROKER.REBALANCE_IN_PROGRESS
+          check(isBusy ? BROKER.NON_EMPTY_GROUP : errorCode, `The offset of the group "${group}" in "${name}" partition ${partitionIndex}`)
+        }
+      }
+    }))
+  }
+
+  async delete(group: string, call: Call | undefined): Promise<void> {
+    await this.#cluster.persist(call, `The deletion of the group "${group}"`, () => this.#cluster.atCoordinator('group', group, async link => {
+      const { results } = await link.request(deleteGroupsV2.api, [group])
+      // One that is not there is gone.
+      for (const { errorCode } of results) if (errorCode !== BROKER.GROUP_ID_NOT_FOUND) check(errorCode, `The deletion of the group "${group}"`)
+    }))
+  }
+
+  /** With the lags; offsets of topics that are gone are left out. */
+  async #lags(offsets: readonly OffsetToCommit[], call: Call | undefined): Promise<(OffsetToCommit & { readonly lag: bigint })[]> {
+    const names = [...new Set(offsets.map(({ topic }) => topic))]
+    if (names.length === 0) return []
+    const there = new Map((await this.#cluster.persist(call, 'Looking for topics', () => this.#cluster.look(names))).map(({ name, leaders }) => [name, leaders.length]))
+    const live = offsets.filter(({ topic, partition }) => partition < (there.get(topic) ?? 0))
+    const [starts, ends] = await Promise.all((['earliest', 'latest'] as const).map(start => resolveStarts(this.#cluster, live.map(({ topic, partition }) => ({ topic, partition, start })), 'read_uncommitted', call)))
+    return live.map((each, index) => {
+      const start = starts?.[index] ?? 0n
+      const end = ends?.[index] ?? 0n
+      const from = each.offset > start ? each.offset : start
+      return { ...each, lag: from < end ? end - from : 0n }
+    })
+  }
+}

@@ -1,0 +1,510 @@
+/**
+ * Hands records and finished batches to partitions, in the order of the calls, each once.
+ *
+ * The way of a record: room in the buffer -> its topic is known (the first one waits for that, and the others behind it) -> the lane of its partition -> the
+ * sender of the broker that leads it. Room is given back with the ack.
+ *
+ * A producer with a transactional id:
+ *
+ *     idle --begin--> open --commit / abort--> ending --> idle
+ *                      |
+ *                      +-- a batch was refused, or the timeout aborted it: only abort() leads on
+ *     fenced: a newer producer of the name is there. Nothing leads on.
+ *
+ * Requests of a transaction to its coordinator go one after the other, whatever is called at once; a batch waits until its partition belongs to the transaction.
+ * After a failure the transaction is aborted and the epoch raised, so that no batch of it that is still somewhere on its way gets into the next one.
+ */
+import { initProducerIdV4 } from '@platformatic/kafka'
+import { SluiceError } from '../../base/index.ts'
+import { checkBatch, isControl } from '../batch/index.ts'
+import { BufferRoom } from '../embedded/buffer-room.ts'
+import { Serial, TIMEOUT_DEFAULT, within } from '../embedded/calls.ts'
+import type { Appended, Call, Compression, GroupReference, OffsetToCommit, Partitioner, Producer, ProducerOptions, ProducerRecord } from '../log.ts'
+import { StickyPartition, partitionerOf } from '../partitioners/index.ts'
+import { noPartition } from './cluster.ts'
+import type { Cluster, TopicPlaces } from './cluster.ts'
+import { BROKER, brokerCodeOf, check } from './errors.ts'
+import { Lane } from './lane.ts'
+import type { Bundle, Identity, LaneOwner } from './lane.ts'
+import type { Links } from './links.ts'
+import { REQUESTS_MAX, Sender } from './sender.ts'
+import { TransactionCalls } from './transaction-calls.ts'
+import { Waiting } from './waiting.ts'
+
+/** What a record takes in a batch besides its parts, at most. */
+const RECORD_BYTES = 32
+const HEADER_BYTES = 10
+/** Errors after which a transactional producer has to ask whether a newer one has its name. */
+const MAYBE_FENCED: ReadonlySet<number> = new Set([BROKER.INVALID_PRODUCER_EPOCH, BROKER.PRODUCER_FENCED, BROKER.INVALID_PRODUCER_ID_MAPPING])
+
+interface KnownTopic {
+  readonly lanes: Map<number, Lane>
+  readonly sticky: StickyPartition
+  /** Calls that wait until it is known where the partitions are, in their order. */
+  readonly waiting: Waiting
+}
+
+export class KafkaProducer implements Producer, LaneOwner {
+  readonly compression: Compression
+  readonly linger: number
+  readonly batchBytes: number
+  readonly transactional: boolean
+  readonly #cluster: Cluster
+  readonly #links: Links
+  readonly #name: string | undefined
+  readonly #calls: TransactionCalls | undefined
+  readonly #partitioner: Partitioner
+  readonly #room: BufferRoom
+  readonly #topics = new Map<string, KnownTopic>()
+  readonly #senders = new Map<number, Sender>()
+  readonly #serial = new Serial()
+  readonly #random: () => number
+  readonly #onClose: (producer: KafkaProducer) => void
+  #identity: Identity | 'none' | undefined
+  #isAsking = false
+  #state: 'idle' | 'open' | 'ending' | 'closed' = 'idle'
+  /** Partitions of the open transaction, and those that wait to be added. */
+  readonly #added = new Set<Lane>()
+  readonly #toAdd = new Set<Lane>()
+  #isAdding = false
+  #hasOffsets = false
+  /** Why the open transaction can only be aborted. */
+  #failure: unknown
+  #fenced: unknown
+  /** Finds out whether a newer producer has the name. */
+  #judging: Promise<void> | undefined
+  #mustRenew = false
+
+  constructor(cluster: Cluster, options: ProducerOptions, random: () => number, onClose: (producer: KafkaProducer) => void) {
+    const { partitioner, compression = 'none', linger = 0, batchBytes = 64 << 10, bufferBytes = 32 << 20, idempotent = true, transactionalId, transactionTimeout = 60_000 } = options
+    checkNumber('linger', linger, 0, 60_000)
+    checkNumber('batchBytes', batchBytes, 1, 128 << 20)
+    checkNumber('bufferBytes', bufferBytes, 1, Number.MAX_SAFE_INTEGER)
+    checkNumber('transactionTimeout', transactionTimeout, 1, 2 ** 31 - 1)
+    this.#cluster = cluster
+    this.#links = cluster.links({ inFlight: REQUESTS_MAX })
+    this.compression = compression
+    this.linger = linger
+    this.batchBytes = batchBytes
+    this.transactional = transactionalId !== undefined
+    this.#name = transactionalId
+    this.#calls = transactionalId === undefined ? undefined : new TransactionCalls(cluster, transactionalId, transactionTimeout)
+    this.#partitioner = partitionerOf(partitioner)
+    this.#room = new BufferRoom(bufferBytes)
+    this.#identity = idempotent || this.transactional ? undefined : 'none'
+    this.#random = random
+    this.#onClose = onClose
+  }
+
+  get clock() {
+    return this.#cluster.clock
+  }
+
+  get identity(): Identity | 'none' | undefined {
+    return this.#identity
+  }
+
+  send(record: ProducerRecord, call?: Call): Promise<Appended> {
+    if (call !== undefined) return within(this.clock, call, `A record for "${record.topic}"`, () => this.#send(record, call))
+    return this.#send(record, undefined)
+  }
+
+  append(topic: string, partition: number, batch: Uint8Array, call?: Call): Promise<Appended> {
+    return within(this.clock, call, `A batch for "${topic}"`, () => {
+      this.#checkOpen()
+      const whole = checkBatch(batch)
+      if (!whole.ok) throw new SluiceError('LOG_CORRUPT', `The batch for "${topic}" is none: ${whole.reason}.`)
+      if (whole.length !== batch.length) throw new SluiceError('LOG_CORRUPT', `The batch for "${topic}" has ${whole.length} bytes, and ${batch.length} were given: one batch at a time.`)
+      if (isControl(batch)) throw new SluiceError('LOG_CORRUPT', `The batch for "${topic}" is a control batch: only the log writes those.`)
+      return this.#enter(batch.length, call, () => this.#withPlaces(topic, partition, batch.length, () => this.#lane(topic, partition).append(batch)))
+    })
+  }
+
+  async flush(call?: Call): Promise<void> {
+    await within(this.clock, call, 'The flush', () => this.#flush())
+  }
+
+  async begin(call?: Call): Promise<void> {
+    await within(this.clock, call, 'The beginning of a transaction', () => this.#serial.run(async () => {
+      const { name, calls } = this.#transaction()
+      await this.#judging
+      this.#checkOpen(true)
+      if (this.#state === 'open') throw new SluiceError('LOG_TRANSACTION_STATE', `"${name}" has a transaction open already.`)
+      if (this.#identity === undefined || this.#identity === 'none' || this.#mustRenew) await this.#guard(() => this.#renew(calls, call))
+      this.#failure = undefined
+      this.#state = 'open'
+    }))
+  }
+
+  async sendOffsets(reference: GroupReference, offsets: readonly OffsetToCommit[], call?: Call): Promise<void> {
+    await within(this.clock, call, 'The commit of offsets', () => this.#serial.run(async () => {
+      const { calls } = this.#transaction()
+      await this.#judging
+      this.#checkOpen()
+      if (offsets.length === 0) return
+      this.#hasOffsets = true
+      try {
+        await calls.commitOffsets(this.#known(), reference, offsets, call)
+      } catch (error) {
+        // Whether they are staged is unknown, or they are not: the transaction must not be committed without them.
+        this.#noteFailure(error)
+        await this.#judging
+        throw this.#fenced ?? error
+      }
+    }))
+  }
+
+  commit(call?: Call): Promise<void> {
+    return this.#end(true, call)
+  }
+
+  abort(call?: Call): Promise<void> {
+    return this.#end(false, call)
+  }
+
+  async close(call?: Call): Promise<void> {
+    if (this.#state === 'closed') return
+    try {
+      await within(this.clock, call, 'The closing of a producer', async () => {
+        if (this.#state === 'open') await this.abort(call).catch(() => undefined)
+        await this.#serial.idle()
+        await this.#flush()
+      })
+    } finally {
+      this.#state = 'closed'
+      const error = new SluiceError('LOG_CLOSED', 'The producer was closed.')
+      this.#room.close(error)
+      for (const { waiting } of this.#topics.values()) waiting.close(error)
+      for (const lane of this.#lanes()) {
+        lane.refuseAll(error)
+        lane.refuseOnWay(error)
+      }
+      await this.#links.close()
+      this.#onClose(this)
+    }
+  }
+
+  admit(lane: Lane): boolean {
+    if (this.#fenced !== undefined) throw this.#fenced
+    if (!this.transactional) return true
+    if (this.#failure !== undefined) throw this.#mustAbort()
+    if (this.#added.has(lane)) return true
+    this.#toAdd.add(lane)
+    if (!this.#isAdding) void this.#addPartitions()
+    return false
+  }
+
+  offer(lane: Lane): void {
+    if (this.#identity === undefined) this.#askIdentity()
+    const leader = this.#cluster.known(lane.topic)?.leaders[lane.partition] ?? -1
+    if (leader !== -1) this.#sender(leader).offer(lane)
+    else if (!lane.isIdle) this.#offerLater(lane)
+  }
+
+  async lookAgain({ topic, partition }: Lane, error: unknown): Promise<void> {
+    // Whatever went wrong, another broker may lead the partition by now.
+    if (brokerCodeOf(error) !== BROKER.OUT_OF_ORDER_SEQUENCE) this.#cluster.forget(topic)
+    await this.#cluster.persist(undefined, `Looking for "${topic}" partition ${partition}`, () => this.#cluster.leaderOf({ topic, partition }))
+  }
+
+  settled(bytes: number, error: unknown): void {
+    this.#room.give(bytes)
+    if (error === undefined) return
+    if (this.transactional) return this.#noteFailure(error)
+    // A number that does not fit: begin anew, under an id without a past. What is on its way still carries the old one.
+    if (error instanceof SluiceError && (error.code === 'LOG_SEQUENCE' || error.code === 'LOG_FENCED') && this.#identity !== 'none') this.#identity = undefined
+  }
+
+  giveUp(identity: Identity): void {
+    if (this.transactional) this.#mustRenew = true
+    else if (this.#identity === identity) this.#identity = undefined
+  }
+
+  #send(record: ProducerRecord, call: Call | undefined): Promise<Appended> {
+    try {
+      this.#checkOpen()
+      const bytes = sizeOf(record)
+      return this.#enter(bytes, call, () => this.#withPlaces(record.topic, record.partition ?? 0, bytes, places => this.#choose(places, record, bytes).add(record, bytes)))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /** Runs `work` once there is room, in the order of the calls. A caller that gives up while waiting leaves the row, and what it had is not sent. */
+  #enter(bytes: number, call: Call | undefined, work: () => Promise<Appended>): Promise<Appended> {
+    if (this.#room.tryTake(bytes)) return work()
+    return new Promise((resolve, reject) => {
+      const stop = (): void => {
+        cancel()
+        call?.signal?.removeEventListener('abort', onAbort)
+      }
+      const leave = (error: SluiceError): void => {
+        stop()
+        giveUp()
+        reject(error)
+      }
+      const onAbort = (): void => leave(new SluiceError('ABORTED', 'The wait for room was cancelled; nothing was sent.', { cause: call?.signal?.reason }))
+      const timeout = call?.timeout ?? TIMEOUT_DEFAULT
+      const cancel = this.clock.timer(timeout, () => leave(new SluiceError('TIMED_OUT', `There was no room in the buffer within ${timeout} ms; nothing was sent.`)))
+      call?.signal?.addEventListener('abort', onAbort, { once: true })
+      const enter = (): void => {
+        stop()
+        resolve(work())
+      }
+      const giveUp = this.#room.wait(bytes, enter, error => {
+        stop()
+        reject(error)
+      })
+    })
+  }
+
+  /** Runs `work` once the places of a topic are known; at once where they are and nobody waits. Gives the room back where it can't be run. */
+  #withPlaces(name: string, partition: number, bytes: number, work: (places: TopicPlaces) => Promise<Appended>): Promise<Appended> {
+    const topic = this.#topic(name)
+    const known = this.#cluster.known(name)
+    const isKnown = known !== undefined && partition < known.leaders.length
+    if (isKnown && topic.waiting.isEmpty) return this.#run(bytes, () => work(known))
+    const look = (): Promise<TopicPlaces> => this.#cluster.persist(undefined, `Looking for "${name}"`, () => this.#cluster.topic(name, ({ leaders }) => partition < leaders.length))
+    return new Promise((resolve, reject) => {
+      topic.waiting.add(look, places => resolve(this.#run(bytes, () => work(places))), error => {
+        this.#room.give(bytes)
+        reject(error)
+      })
+    })
+  }
+
+  #run(bytes: number, work: () => Promise<Appended>): Promise<Appended> {
+    try {
+      if (this.#fenced !== undefined) throw this.#fenced
+      return work()
+    } catch (error) {
+      this.#room.give(bytes)
+      return Promise.reject(error)
+    }
+  }
+
+  #choose({ name, leaders: { length } }: TopicPlaces, { partition, key }: ProducerRecord, bytes: number): Lane {
+    if (partition !== undefined) return this.#lane(name, partition)
+    const { sticky } = this.#topic(name)
+    const chosen = this.#partitioner(key ?? null, length, sticky.current(length))
+    if (key == null) sticky.filled(bytes)
+    return this.#lane(name, chosen)
+  }
+
+  #topic(name: string): KnownTopic {
+    let topic = this.#topics.get(name)
+    if (topic === undefined) this.#topics.set(name, (topic = { lanes: new Map(), sticky: new StickyPartition(this.batchBytes, this.#random), waiting: new Waiting() }))
+    return topic
+  }
+
+  #lane(name: string, partition: number): Lane {
+    const { lanes } = this.#topic(name)
+    const found = lanes.get(partition)
+    if (found !== undefined) return found
+    const count = this.#cluster.known(name)?.leaders.length ?? 0
+    if (!Number.isInteger(partition) || partition < 0 || partition >= count) throw noPartition(name, partition, count)
+    const lane = new Lane(name, partition, this)
+    lanes.set(partition, lane)
+    return lane
+  }
+
+  * #lanes(): Generator<Lane, void> {
+    for (const { lanes } of this.#topics.values()) yield* lanes.values()
+  }
+
+  #sender(broker: number): Sender {
+    let sender = this.#senders.get(broker)
+    if (sender === undefined) this.#senders.set(broker, (sender = new Sender(this.#cluster.link(broker, this.#links), this.#name)))
+    return sender
+  }
+
+  #offerLater(lane: Lane): void {
+    this.#cluster.persist(undefined, `Looking for "${lane.topic}"`, () => this.#cluster.leaderOf(lane)).then(
+      () => this.offer(lane),
+      (error: unknown) => lane.refuseAll(error),
+    )
+  }
+
+  /** Gets a producer id, and sends what waited for it. */
+  #askIdentity(): void {
+    if (this.transactional || this.#isAsking || this.#state === 'closed') return
+    this.#isAsking = true
+    const ask = async (): Promise<Identity> => {
+      const answer = await (await this.#cluster.any()).request(initProducerIdV4.api, null, 0, -1n, -1)
+      check(answer.errorCode, 'The id of a producer')
+      return { producerId: answer.producerId, epoch: answer.producerEpoch }
+    }
+    this.#cluster.persist(undefined, 'The id of a producer', ask).then(
+      identity => {
+        this.#isAsking = false
+        this.#identity = identity
+        for (const lane of this.#lanes()) this.offer(lane)
+      },
+      (error: unknown) => {
+        this.#isAsking = false
+        for (const lane of this.#lanes()) lane.refuseAll(error)
+      },
+    )
+  }
+
+  /** Takes partitions into the transaction, all at once that wait for it. */
+  async #addPartitions(): Promise<void> {
+    const { calls } = this.#transaction()
+    this.#isAdding = true
+    // What is offered in the same step goes along.
+    await Promise.resolve()
+    while (this.#toAdd.size > 0) {
+      const lanes = [...this.#toAdd]
+      this.#toAdd.clear()
+      try {
+        await calls.add(this.#known(), lanes)
+        for (const lane of lanes) this.#added.add(lane)
+      } catch (error) {
+        this.#noteFailure(error)
+      }
+      // Where it failed, they learn it when they try to go.
+      for (const lane of lanes) this.offer(lane)
+    }
+    this.#isAdding = false
+  }
+
+  /** Waits until everything handed over before is acknowledged or refused. */
+  async #flush(): Promise<void> {
+    if (this.#room.isCrowded) await new Promise<void>((resolve, reject) => void this.#room.wait(0, resolve, reject))
+    await Promise.all([...this.#topics.values()].map(({ waiting }) => waiting.settled()))
+    const pending: Bundle[] = [...this.#lanes()].flatMap(lane => lane.pending())
+    for (const bundle of pending) bundle.covered = true
+    const errors = await Promise.all(pending.map(({ settled }) => settled))
+    const error = errors.find(each => each !== undefined)
+    if (error !== undefined) throw error
+  }
+
+  async #end(commit: boolean, call: Call | undefined): Promise<void> {
+    await within(this.clock, call, commit ? 'The commit' : 'The abort', () => this.#serial.run(async () => {
+      const { name, calls } = this.#transaction()
+      await this.#judging
+      this.#checkOpen(true)
+      if (this.#state !== 'open') throw new SluiceError('LOG_TRANSACTION_STATE', `"${name}" has no transaction open.`)
+      this.#state = 'ending'
+      try {
+        await (commit ? this.#commit(calls, call) : this.#abort(calls, call))
+        this.#added.clear()
+        this.#hasOffsets = false
+        this.#state = 'idle'
+      } catch (error) {
+        await this.#judging
+        this.#state = this.#fenced === undefined ? 'open' : 'idle'
+        throw this.#fenced ?? error
+      }
+    }))
+  }
+
+  async #commit(calls: TransactionCalls, call: Call | undefined): Promise<void> {
+    await this.#flush().catch((error: unknown) => this.#noteFailure(error))
+    await this.#judging
+    if (this.#fenced !== undefined) throw this.#fenced
+    if (this.#failure !== undefined) throw this.#mustAbort()
+    if (this.#isEmpty) return
+    await this.#guard(() => calls.end(this.#known(), true, call))
+  }
+
+  async #abort(calls: TransactionCalls, call: Call | undefined): Promise<void> {
+    const error = new SluiceError('LOG_TRANSACTION_STATE', `The transaction of "${this.#name ?? ''}" was aborted before this was sent.`)
+    const hadFailed = this.#failure !== undefined
+    for (const lane of this.#lanes()) lane.refuseAll(error)
+    await this.#flush().catch(() => undefined)
+    await this.#judging
+    if (this.#fenced !== undefined) throw this.#fenced
+    try {
+      if (!this.#isEmpty && !this.#mustRenew) await calls.end(this.#known(), false, call)
+    } catch (failure) {
+      // The timeout did it already, or a newer producer: the new identity tells.
+      if (!(failure instanceof SluiceError) || (failure.code !== 'LOG_TRANSACTION_STATE' && failure.code !== 'LOG_FENCED')) throw failure
+      this.#mustRenew = true
+    }
+    if (hadFailed || this.#mustRenew) await this.#guard(() => this.#renew(calls, call))
+    this.#failure = undefined
+  }
+
+  /** Nothing was added, so the coordinator knows of no transaction. */
+  get #isEmpty(): boolean {
+    return this.#added.size === 0 && !this.#hasOffsets && !this.#isAdding
+  }
+
+  /** A new epoch, which also aborts what the coordinator has open; LOG_FENCED where a newer producer has the name. */
+  async #renew(calls: TransactionCalls, call: Call | undefined): Promise<void> {
+    const { identity } = this
+    this.#identity = await calls.init(identity === 'none' ? undefined : identity, call)
+    this.#mustRenew = false
+    this.#added.clear()
+    this.#hasOffsets = false
+  }
+
+  async #guard(work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      const code = brokerCodeOf(error)
+      if (code !== undefined && MAYBE_FENCED.has(code)) this.#fenced = error
+      else this.#noteFailure(error, true)
+      throw error
+    }
+  }
+
+  /** Remembers what makes the transaction one that can only be aborted. `mayGoOn`: the same call may be tried again. */
+  #noteFailure(error: unknown, mayGoOn = false): void {
+    if (mayGoOn && (!(error instanceof SluiceError) || error.code !== 'LOG_TRANSACTION_STATE')) return
+    this.#failure ??= error
+    const code = brokerCodeOf(error)
+    if (code !== undefined && MAYBE_FENCED.has(code) && this.#fenced === undefined) this.#judging ??= this.#judge(error)
+  }
+
+  /** An epoch that is too old: a newer producer has the name, or the timeout ended the transaction. Only a coordinator tells, by giving a new epoch or not. */
+  async #judge(error: unknown): Promise<void> {
+    try {
+      await this.#renew(this.#transaction().calls, undefined)
+      this.#failure = new SluiceError('LOG_TRANSACTION_STATE', `The transaction of "${this.#name ?? ''}" took too long and was aborted.`, { cause: error })
+    } catch (verdict) {
+      const code = brokerCodeOf(verdict)
+      if (code !== undefined && MAYBE_FENCED.has(code)) this.#fenced = verdict
+    } finally {
+      this.#judging = undefined
+    }
+  }
+
+  #mustAbort(): SluiceError {
+    const { code, message, retry } = this.#failure instanceof SluiceError ? this.#failure : { code: 'LOG_TRANSACTION_STATE' as const, message: String(this.#failure), retry: false }
+    return new SluiceError(code, `The transaction of "${this.#name ?? ''}" can only be aborted: ${message}`, { cause: this.#failure, retry })
+  }
+
+  #transaction(): { readonly name: string; readonly calls: TransactionCalls } {
+    if (this.#name === undefined || this.#calls === undefined) throw new SluiceError('LOG_TRANSACTION_STATE', 'This producer was made without a transactionalId: it has no transactions.')
+    return { name: this.#name, calls: this.#calls }
+  }
+
+  #known(): Identity {
+    const { identity } = this
+    if (identity === undefined || identity === 'none') throw new SluiceError('INTERNAL', 'A transaction is open and its producer unknown.')
+    return identity
+  }
+
+  /** Throws unless records may be handed over now; `between` also allows the time between transactions. */
+  #checkOpen(between = false): void {
+    if (this.#state === 'closed') throw new SluiceError('LOG_CLOSED', 'The producer is closed.')
+    if (this.#fenced !== undefined) throw this.#fenced
+    if (between || this.#name === undefined) return
+    if (this.#state !== 'open') throw new SluiceError('LOG_TRANSACTION_STATE', `"${this.#name}" has no transaction open: begin one first.`)
+    if (this.#failure !== undefined) throw this.#mustAbort()
+  }
+}
+
+function sizeOf({ key, value, headers }: ProducerRecord): number {
+  let bytes = RECORD_BYTES + (key?.length ?? 0) + (value?.length ?? 0)
+  for (const [name, content] of headers ?? []) bytes += HEADER_BYTES + Buffer.byteLength(name) + (content?.length ?? 0)
+  return bytes
+}
+
+function checkNumber(name: string, value: number, least: number, most: number): void {
+  if (Number.isFinite(value) && value >= least && value <= most) return
+  throw new SluiceError('LOG_SETTING', `${name}: ${value} is not possible: from ${least} to ${most}.`)
+}
