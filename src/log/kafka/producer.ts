@@ -34,8 +34,8 @@ import { Waiting } from './waiting.ts'
 /** What a record takes in a batch besides its parts, at most. */
 const RECORD_BYTES = 32
 const HEADER_BYTES = 10
-/** Errors after which a transactional producer has to ask whether a newer one has its name. */
-const MAYBE_FENCED: ReadonlySet<number> = new Set([BROKER.INVALID_PRODUCER_EPOCH, BROKER.PRODUCER_FENCED, BROKER.INVALID_PRODUCER_ID_MAPPING])
+/** Errors after which a transactional producer is over. */
+const FENCED: ReadonlySet<number> = new Set([BROKER.INVALID_PRODUCER_EPOCH, BROKER.PRODUCER_FENCED, BROKER.INVALID_PRODUCER_ID_MAPPING])
 
 interface KnownTopic {
   readonly lanes: Map<number, Lane>
@@ -71,8 +71,7 @@ export class KafkaProducer implements Producer, LaneOwner {
   /** Why the open transaction can only be aborted. */
   #failure: unknown
   #fenced: unknown
-  /** Finds out whether a newer producer has the name. */
-  #judging: Promise<void> | undefined
+  /** True where batches may still be somewhere on their way: a new epoch keeps them out. */
   #mustRenew = false
 
   constructor(cluster: Cluster, options: ProducerOptions, random: () => number, onClose: (producer: KafkaProducer) => void) {
@@ -127,7 +126,6 @@ export class KafkaProducer implements Producer, LaneOwner {
   async begin(call?: Call): Promise<void> {
     await within(this.clock, call, 'The beginning of a transaction', () => this.#serial.run(async () => {
       const { name, calls } = this.#transaction()
-      await this.#judging
       this.#checkOpen(true)
       if (this.#state === 'open') throw new SluiceError('LOG_TRANSACTION_STATE', `"${name}" has a transaction open already.`)
       if (this.#identity === undefined || this.#identity === 'none' || this.#mustRenew) await this.#guard(() => this.#renew(calls, call))
@@ -139,7 +137,6 @@ export class KafkaProducer implements Producer, LaneOwner {
   async sendOffsets(reference: GroupReference, offsets: readonly OffsetToCommit[], call?: Call): Promise<void> {
     await within(this.clock, call, 'The commit of offsets', () => this.#serial.run(async () => {
       const { calls } = this.#transaction()
-      await this.#judging
       this.#checkOpen()
       if (offsets.length === 0) return
       this.#hasOffsets = true
@@ -148,8 +145,7 @@ export class KafkaProducer implements Producer, LaneOwner {
       } catch (error) {
         // Whether they are staged is unknown, or they are not: the transaction must not be committed without them.
         this.#noteFailure(error)
-        await this.#judging
-        throw this.#fenced ?? error
+        throw error
       }
     }))
   }
@@ -382,26 +378,25 @@ export class KafkaProducer implements Producer, LaneOwner {
   async #end(commit: boolean, call: Call | undefined): Promise<void> {
     await within(this.clock, call, commit ? 'The commit' : 'The abort', () => this.#serial.run(async () => {
       const { name, calls } = this.#transaction()
-      await this.#judging
       this.#checkOpen(true)
       if (this.#state !== 'open') throw new SluiceError('LOG_TRANSACTION_STATE', `"${name}" has no transaction open.`)
       this.#state = 'ending'
       try {
         await (commit ? this.#commit(calls, call) : this.#abort(calls, call))
-        this.#added.clear()
-        this.#hasOffsets = false
-        this.#state = 'idle'
+        this.#over()
       } catch (error) {
-        await this.#judging
         this.#state = this.#fenced === undefined ? 'open' : 'idle'
-        throw this.#fenced ?? error
+        if (!commit && brokerCodeOf(error) === BROKER.INVALID_TXN_STATE) {
+          this.#over()
+          throw new SluiceError('LOG_TRANSACTION_STATE', `The transaction of "${name}" can't be aborted: it was committed, though the answer to that got lost.`, { cause: error })
+        }
+        throw error
       }
     }))
   }
 
   async #commit(calls: TransactionCalls, call: Call | undefined): Promise<void> {
     await this.#flush().catch((error: unknown) => this.#noteFailure(error))
-    await this.#judging
     if (this.#fenced !== undefined) throw this.#fenced
     if (this.#failure !== undefined) throw this.#mustAbort()
     if (this.#isEmpty) return
@@ -410,20 +405,24 @@ export class KafkaProducer implements Producer, LaneOwner {
 
   async #abort(calls: TransactionCalls, call: Call | undefined): Promise<void> {
     const error = new SluiceError('LOG_TRANSACTION_STATE', `The transaction of "${this.#name ?? ''}" was aborted before this was sent.`)
-    const hadFailed = this.#failure !== undefined
     for (const lane of this.#lanes()) lane.refuseAll(error)
     await this.#flush().catch(() => undefined)
-    await this.#judging
     if (this.#fenced !== undefined) throw this.#fenced
-    try {
-      if (!this.#isEmpty && !this.#mustRenew) await calls.end(this.#known(), false, call)
-    } catch (failure) {
-      // The timeout did it already, or a newer producer: the new identity tells.
-      if (!(failure instanceof SluiceError) || (failure.code !== 'LOG_TRANSACTION_STATE' && failure.code !== 'LOG_FENCED')) throw failure
-      this.#mustRenew = true
+    if (this.#isEmpty) {
+      // Nothing went out: what was refused needs no new epoch.
+      this.#mustRenew = false
+      return
     }
-    if (hadFailed || this.#mustRenew) await this.#guard(() => this.#renew(calls, call))
+    await this.#guard(() => calls.end(this.#known(), false, call))
+    // Only now: while a newer producer has a transaction open, a broker would abort that, though the epoch given is too old.
+    if (this.#mustRenew) await this.#guard(() => this.#renew(calls, call))
+  }
+
+  #over(): void {
+    this.#added.clear()
+    this.#hasOffsets = false
     this.#failure = undefined
+    this.#state = 'idle'
   }
 
   /** Nothing was added, so the coordinator knows of no transaction. */
@@ -436,40 +435,29 @@ export class KafkaProducer implements Producer, LaneOwner {
     const { identity } = this
     this.#identity = await calls.init(identity === 'none' ? undefined : identity, call)
     this.#mustRenew = false
-    this.#added.clear()
-    this.#hasOffsets = false
   }
 
   async #guard(work: () => Promise<void>): Promise<void> {
     try {
       await work()
     } catch (error) {
-      const code = brokerCodeOf(error)
-      if (code !== undefined && MAYBE_FENCED.has(code)) this.#fenced = error
-      else this.#noteFailure(error, true)
+      this.#noteFailure(error, true)
       throw error
     }
   }
 
-  /** Remembers what makes the transaction one that can only be aborted. `mayGoOn`: the same call may be tried again. */
+  /**
+   * Remembers what makes the transaction one that can only be aborted. `mayGoOn`: the same call may be tried again.
+   *
+   * An epoch that is too old ends the producer: a newer one has the name, or the timeout ended the transaction. Which of the two it is could only be found out
+   * by asking for a new epoch, and that would abort what a newer producer has open.
+   */
   #noteFailure(error: unknown, mayGoOn = false): void {
-    if (mayGoOn && (!(error instanceof SluiceError) || error.code !== 'LOG_TRANSACTION_STATE')) return
-    this.#failure ??= error
     const code = brokerCodeOf(error)
-    if (code !== undefined && MAYBE_FENCED.has(code) && this.#fenced === undefined) this.#judging ??= this.#judge(error)
-  }
-
-  /** An epoch that is too old: a newer producer has the name, or the timeout ended the transaction. Only a coordinator tells, by giving a new epoch or not. */
-  async #judge(error: unknown): Promise<void> {
-    try {
-      await this.#renew(this.#transaction().calls, undefined)
-      this.#failure = new SluiceError('LOG_TRANSACTION_STATE', `The transaction of "${this.#name ?? ''}" took too long and was aborted.`, { cause: error })
-    } catch (verdict) {
-      const code = brokerCodeOf(verdict)
-      if (code !== undefined && MAYBE_FENCED.has(code)) this.#fenced = verdict
-    } finally {
-      this.#judging = undefined
-    }
+    if (code !== undefined && FENCED.has(code)) this.#fenced ??= error
+    if (mayGoOn) return
+    this.#failure ??= error
+    this.#mustRenew = true
   }
 
   #mustAbort(): SluiceError {
