@@ -8,6 +8,7 @@
  * Up to five batches are on their way at a time, for so many a broker remembers to tell repeats. Once one came back for another attempt nothing new goes out
  * until all are back; then they go again in their order, one alone first. Numbers (sequences) are given when a batch goes out, counted on from the last one that
  * was taken: what the broker refused left no gap, and what follows a lost answer gets the number that it had, so that the broker drops it if it is there already.
+ * One whose answer got lost while a later one was taken is there for sure, and keeps its number though it lies before the last one.
  *
  * The first batch of a producer to a partition goes alone as well: a broker that knows nothing of a producer takes any number from it, so the second one could
  * pass the first.
@@ -56,6 +57,8 @@ export interface Bundle {
   isLate: boolean
   /** True once it went out and no answer told whether it was taken. */
   isUnknown: boolean
+  /** The number under which it went out last. */
+  sequence: number
   /** Why it was not acknowledged so far. */
   trouble: unknown
 }
@@ -159,8 +162,9 @@ export class Lane {
     const head = this.#outbox[0]
     if (head?.batch === undefined || this.#isRefused || this.#isResting) return undefined
     if (this.#onWay.size >= (this.#isCareful ? 1 : IN_FLIGHT_MAX)) return undefined
-    // What may have been taken under the identity of before goes again under that one.
-    const identity = head.isUnknown && this.#identity !== undefined ? this.#identity : this.#owner.identity
+    // What may have been taken under the identity of before goes again under that one, and all that went out with it.
+    const isBound = this.#identity !== undefined && this.#outbox.slice(0, IN_FLIGHT_MAX).some(({ isUnknown }) => isUnknown)
+    const identity = isBound ? this.#identity : this.#owner.identity
     if (identity === undefined || (identity !== 'none' && identity !== this.#identity && this.#onWay.size > 0)) return undefined
     if (head.batch.length > bytesMax) return 'later'
     try {
@@ -171,15 +175,15 @@ export class Lane {
       return this.take(bytesMax)
     }
     this.#outbox.shift()
-    this.#sign(head.batch, identity)
+    this.#sign(head, head.batch, identity)
     this.#onWay.add(head)
     return head
   }
 
   acknowledged(bundle: Bundle, offset: bigint): void {
     this.#onWay.delete(bundle)
-    // All that went out before it was taken or refused by now, so counting on from here is right.
-    this.#acknowledged = sequenceAfter(this.#acknowledged, countOf(bundle.batch ?? new Uint8Array(0)))
+    const behind = sequenceAfter(bundle.sequence, countOf(bundle.batch ?? new Uint8Array(0)))
+    if (isBefore(this.#acknowledged, behind)) this.#acknowledged = behind
     this.#isCareful = false
     this.#pause = 0
     let next = offset
@@ -197,7 +201,7 @@ export class Lane {
     this.#isRefused = true
     bundle.isUnknown ||= isUnknown
     bundle.trouble = error
-    if (error.code === 'LOG_BATCH_TOO_LARGE' && bundle.isGathered && bundle.waiters.length > 1) this.#again.push(...this.#halves(bundle))
+    if (error.code === 'LOG_BATCH_TOO_LARGE' && bundle.isGathered && bundle.waiters.length > 1 && !bundle.isUnknown) this.#again.push(...this.#halves(bundle))
     else if (isGap || ((mayRetry(error) || code === BROKER.UNKNOWN_TOPIC_OR_PARTITION) && !bundle.isLate)) this.#again.push(bundle)
     else if (bundle.isUnknown) this.#giveUp([bundle], error)
     else this.#finish(bundle, error)
@@ -260,7 +264,7 @@ export class Lane {
   #bundle(batch: Uint8Array | undefined, isGathered: boolean): Bundle {
     const { promise: settled, resolve: settle } = Promise.withResolvers<unknown>()
     const cancelDeadline = this.#owner.clock.timer(TIMEOUT_DEFAULT, () => this.#late(bundle))
-    const bundle: Bundle = { batch, isGathered, waiters: [], bytes: 0, settled, settle, covered: false, cancelDeadline, isLate: false, isUnknown: false, trouble: undefined }
+    const bundle: Bundle = { batch, isGathered, waiters: [], bytes: 0, settled, settle, covered: false, cancelDeadline, isLate: false, isUnknown: false, sequence: 0, trouble: undefined }
     return bundle
   }
 
@@ -304,15 +308,19 @@ export class Lane {
     return halves
   }
 
-  #sign(batch: Uint8Array, identity: Identity | 'none'): void {
+  #sign(bundle: Bundle, batch: Uint8Array, identity: Identity | 'none'): void {
     if (identity === 'none') return sign(batch, { producerId: NO_PRODUCER_ID, epoch: NO_PRODUCER_EPOCH, sequence: NO_SEQUENCE, transactional: false })
     if (identity !== this.#identity) {
       this.#identity = identity
       this.#sequence = this.#acknowledged = 0
       this.#isCareful = true
     }
-    sign(batch, { ...identity, sequence: this.#sequence, transactional: this.#owner.transactional })
-    this.#sequence = sequenceAfter(this.#sequence, countOf(batch))
+    const isThere = bundle.isUnknown && isBefore(bundle.sequence, this.#acknowledged)
+    if (!isThere) {
+      bundle.sequence = this.#sequence
+      this.#sequence = sequenceAfter(this.#sequence, countOf(batch))
+    }
+    sign(batch, { ...identity, sequence: bundle.sequence, transactional: this.#owner.transactional })
   }
 
   /** Batches of which nobody knows whether they were taken. */
@@ -372,3 +380,6 @@ export class Lane {
     this.#owner.offer(this)
   }
 }
+
+/** Numbers go round: of two, the one that is less than half of the way behind. */
+const isBefore = (a: number, b: number): boolean => a !== b && ((b - a) & 0x7fff_ffff) < 0x4000_0000
