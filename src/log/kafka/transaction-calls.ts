@@ -4,16 +4,18 @@
  * A coordinator still ending the transaction before says so, and is asked again. The identity is asked for with -1 and -1 the first time: then whoever had the
  * name before is fenced, and what it left open is aborted. Later with the identity that one has: then a newer owner of the name is not robbed of it.
  */
-import { addOffsetsToTxnV3, addPartitionsToTxnV3, endTxnV3, initProducerIdV4, txnOffsetCommitV3 } from '@platformatic/kafka'
+import { addOffsetsToTxnV3, addPartitionsToTxnV3, describeTransactionsV0, endTxnV3, initProducerIdV4, txnOffsetCommitV3 } from '@platformatic/kafka'
 import { SluiceError } from '../../base/index.ts'
 import { Serial } from '../embedded/calls.ts'
 import type { Call, GroupReference, OffsetToCommit, TopicPartition } from '../log.ts'
 import type { Cluster } from './cluster.ts'
-import { check } from './errors.ts'
+import { BROKER, brokerError, check } from './errors.ts'
 import type { Identity } from './lane.ts'
 import type { Link } from './link.ts'
 
 const METADATA_BYTES_MAX = 4096
+/** States in which a coordinator still tells the partitions how a transaction ended. */
+const ENDING: ReadonlySet<string> = new Set(['PrepareCommit', 'PrepareAbort'])
 
 export class TransactionCalls {
   readonly #cluster: Cluster
@@ -64,11 +66,21 @@ export class TransactionCalls {
     })))
   }
 
-  /** A repeated end of the same kind is no error: the answer to the first one may have got lost. */
+  /**
+   * A repeated end of the same kind is no error: the answer to the first one may have got lost.
+   *
+   * The coordinator answers once the end is decided and durable, and only then tells the partitions. Who reads right after this must find the outcome, so it is
+   * waited for; where that can't be (a connection is lost, the right to look is missing) the outcome holds all the same, and readers find it later.
+   */
   async end({ producerId, epoch }: Identity, commit: boolean, call: Call | undefined): Promise<void> {
-    await this.#ask(call, commit ? 'The commit' : 'The abort', async link => {
-      check((await link.request(endTxnV3.api, this.#name, producerId, epoch, commit)).errorCode, `${commit ? 'The commit' : 'The abort'} of "${this.#name}"`)
+    const what = `${commit ? 'The commit' : 'The abort'} of "${this.#name}"`
+    await this.#ask(call, what, async link => {
+      check((await link.request(endTxnV3.api, this.#name, producerId, epoch, commit)).errorCode, what)
     })
+    await this.#ask(call, what, async link => {
+      const { transactionStates: [state] } = await link.request(describeTransactionsV0.api, [this.#name])
+      if (state !== undefined && ENDING.has(state.transactionState)) throw brokerError(BROKER.CONCURRENT_TRANSACTIONS, what)
+    }).catch(() => undefined)
   }
 
   #ask<T>(call: Call | undefined, what: string, work: (link: Link) => Promise<T>): Promise<T> {
