@@ -133,7 +133,7 @@ test('a file sink that opens at a mark holds exactly what was written before it'
   const context = testContext({ folder })
   for (const config of [{ path: 'mark.ndjson' }, { path: 'mark.ndjson', atomic: true }, { path: 'rotated.ndjson', rotate: { size: 30 } }]) {
     const make = () => fileSink.create(prepareConfig(fileSink.config, config, context), context)
-    const chunk = (n: number) => ({ target: '', bytes: Buffer.from(`line ${n} of it\n`), rows: 1, ends: undefined })
+    const chunk = (n: number, number = n - 1) => ({ number, target: '', bytes: Buffer.from(`line ${n} of it\n`), rows: 1, ends: undefined })
     const first = make()
     await first.open(undefined)
     for (const n of [1, 2, 3]) await first.write(chunk(n), context.signal)
@@ -142,7 +142,7 @@ test('a file sink that opens at a mark holds exactly what was written before it'
     await first.close('failed')
     const second = make()
     await second.open(mark)
-    await second.write(chunk(7), context.signal)
+    await second.write(chunk(7, 0), context.signal)
     await second.flush()
     await second.close('done')
     const names = 'rotate' in config ? ['rotated-000001.ndjson', 'rotated-000002.ndjson', 'rotated-000003.ndjson', 'rotated-000004.ndjson'] : ['mark.ndjson']

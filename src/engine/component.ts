@@ -358,6 +358,8 @@ export interface Sink {
   close(outcome: 'done' | 'stopped' | 'failed'): Promise<void>
 }
 export interface SinkChunk {
+  /** Counts the sink's chunks in the pipeline's order, from 0. A chunk that is tried again keeps its number. */
+  readonly number: number
   readonly target: string
   readonly bytes: Uint8Array
   readonly rows: number

@@ -36,6 +36,8 @@ export class SinkRunner {
   #holdBehind: number | undefined
   #held: { readonly rows: SinkRows; readonly flight: Flight }[] = []
   #writing = 0
+  /** Of the next chunk. */
+  #number = 0
   #flushing = false
   /** Set once a write or flush has failed for good: nothing more is written. */
   #broken = false
@@ -106,7 +108,7 @@ export class SinkRunner {
       if (this.#writing >= (this.#sink.concurrency ?? 1)) return
       this.#queue.shift()
       this.#writing++
-      this.#deliver(item.rows, item.flight).then(() => this.#written(item), (error: unknown) => this.#break(error))
+      this.#deliver(this.#number++, item.rows, item.flight).then(() => this.#written(item), (error: unknown) => this.#break(error))
     }
   }
 
@@ -129,7 +131,7 @@ export class SinkRunner {
     this.#failed(error)
   }
 
-  async #deliver(rows: SinkRows, flight: Flight): Promise<void> {
+  async #deliver(number: number, rows: SinkRows, flight: Flight): Promise<void> {
     const refused: { row: number; error: unknown; attempts: number }[] = []
     // Rows still to be taken, as indices into the chunk. A retry sends only these.
     let open: readonly number[] | undefined
@@ -138,7 +140,7 @@ export class SinkRunner {
       await this.#policy.call({ events: rows.rows, bytes: rows.bytes.length }, async () => {
         attempts++
         if (attempts > 1) this.totals.retries++
-        const answers = await this.#sink.write(open === undefined ? whole(rows) : part(rows, open), this.#signal)
+        const answers = await this.#sink.write(open === undefined ? whole(number, rows) : part(number, rows, open), this.#signal)
         const retry = sort(answers ?? [], open, refused, attempts)
         if (retry.length === 0) return
         open = retry.map(one => one.row)
@@ -155,12 +157,12 @@ export class SinkRunner {
   }
 }
 
-function whole(rows: SinkRows): SinkChunk {
-  return { target: rows.target, bytes: rows.bytes, rows: rows.rows, ends: rows.ends }
+function whole(number: number, rows: SinkRows): SinkChunk {
+  return { number, target: rows.target, bytes: rows.bytes, rows: rows.rows, ends: rows.ends }
 }
 
 /** A chunk of some of the rows. */
-function part(rows: SinkRows, wanted: readonly number[]): SinkChunk {
+function part(number: number, rows: SinkRows, wanted: readonly number[]): SinkChunk {
   const spans = wanted.map(row => rows.bytes.subarray(row === 0 ? 0 : (rows.ends?.[row - 1] ?? 0), rows.ends?.[row] ?? rows.bytes.length))
   const bytes = new Uint8Array(spans.reduce((sum, span) => sum + span.length, 0))
   const ends = new Uint32Array(spans.length)
@@ -170,7 +172,7 @@ function part(rows: SinkRows, wanted: readonly number[]): SinkChunk {
     at += span.length
     ends[index] = at
   })
-  return { target: rows.target, bytes, rows: wanted.length, ends }
+  return { number, target: rows.target, bytes, rows: wanted.length, ends }
 }
 
 /** Puts refused rows aside and answers those to be sent again, as rows of the whole chunk. */

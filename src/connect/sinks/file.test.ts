@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { prepareConfig } from '../../engine/index.ts'
-import type { Sink } from '../../engine/index.ts'
+import type { Sink, SinkChunk } from '../../engine/index.ts'
 import { testContext } from '../testing.ts'
 import { file as fileSink } from './file.ts'
 
@@ -19,8 +19,15 @@ after(() => rmSync(folder, { recursive: true }))
 
 const signal = new AbortController().signal
 const line = (n: number): string => `line ${n} of it\n`
+/** Chunks that each sink was given. */
+const given = new WeakMap<Sink, number>()
+const chunkOf = (sink: Sink, content: string): SinkChunk => {
+  const number = given.get(sink) ?? 0
+  given.set(sink, number + 1)
+  return { number, target: '', bytes: Buffer.from(content), rows: 1, ends: undefined }
+}
 const write = async (sink: Sink, ...numbers: readonly number[]): Promise<void> => {
-  for (const n of numbers) await sink.write({ target: '', bytes: Buffer.from(line(n)), rows: 1, ends: undefined }, signal)
+  for (const n of numbers) await sink.write(chunkOf(sink, line(n)), signal)
 }
 const text = (...numbers: readonly number[]): string => numbers.map(line).join('')
 const read = (name: string): string => readFileSync(join(folder, name), 'utf8')
@@ -69,6 +76,15 @@ test('a file is on disk before the next one is begun', async () => {
   assert.deepEqual(await syncsOf(() => write(sink, 3)), ['datasync', 'sync'])
   assert.equal(read('turned-000001.ndjson'), text(1, 2))
   await sink.close('done')
+})
+
+test('chunks that are given at once are parted among files by size, as if they came one by one', async () => {
+  const sink = makeSink({ path: 'gathered.ndjson', rotate: { size: 30 } })
+  await sink.open(undefined)
+  await Promise.all([1, 2, 3, 4, 5].map(n => sink.write(chunkOf(sink, line(n)), signal)))
+  await sink.flush()
+  await sink.close('done')
+  assert.deepEqual(['1', '2', '3'].map(n => read(`gathered-00000${n}.ndjson`)), [text(1, 2), text(3, 4), text(5)])
 })
 
 test('a failed sync is final', async () => {

@@ -15,6 +15,7 @@ import type { ComponentContext, Sink, SinkChunk, SinkEncoding, ValueOf } from '.
 import type { Event, JsonValue } from '../../event/index.ts'
 import { TargetFile, syncFolder } from './target-file.ts'
 import type { Compression } from './target-file.ts'
+import { Turns } from './turns.ts'
 
 const CONFIG = field.object({
   path: field.template({ description: 'File, with expressions in braces where each event goes to a file of its own: out/{event.city}.ndjson' }),
@@ -28,6 +29,8 @@ const CONFIG = field.object({
 type Config = ValueOf<typeof CONFIG>
 
 const OPEN_MAX = 64
+/** Chunks that are written at once, where they lie ready. */
+const CHUNKS_MAX = 8
 const TARGETS_MAX = 10_000
 const ENDINGS: Readonly<Record<string, string>> = { '.csv': 'csv', '.tsv': 'tsv', '.txt': 'lines', '.log': 'lines' }
 
@@ -85,6 +88,8 @@ interface Target {
 class FileSink implements Sink {
   /** Compressed files gather chunks; others write them at once. */
   readonly borrows: boolean
+  readonly concurrency: number
+  readonly #turns = new Turns(chunks => this.#write(chunks))
   readonly #config: Config
   readonly #context: ComponentContext
   readonly #targets = new Map<string, Target>()
@@ -98,6 +103,7 @@ class FileSink implements Sink {
     this.#config = config
     this.#context = context
     this.borrows = compressionOf(config) === 'none'
+    this.concurrency = this.borrows ? CHUNKS_MAX : 1
   }
 
   async open(mark: JsonValue | undefined): Promise<void> {
@@ -126,17 +132,29 @@ class FileSink implements Sink {
     for (let next = index + 1; begun(next).length > 0; next++) for (const path of begun(next)) await rm(path)
   }
 
-  async write(chunk: SinkChunk): Promise<void> {
-    const target = await this.#target(chunk.target)
-    if (this.#isFull(target, chunk.bytes.length)) await this.#rotate(target)
-    await this.#use(target)
-    await target.file.write(chunk.bytes)
+  write(chunk: SinkChunk): Promise<void> {
+    return this.#turns.write(chunk)
   }
 
-  #isFull({ file, begun }: Target, bytes: number): boolean {
+  /** Writes the chunks that go into the same file as the first, and answers how many. */
+  async #write(chunks: readonly SinkChunk[]): Promise<number> {
+    const [first] = chunks
+    if (first === undefined) return 0
+    const target = await this.#target(first.target)
+    if (this.#isFull(target, 0, first)) await this.#rotate(target)
+    await this.#use(target)
+    let [count, bytes] = [1, first.bytes.length]
+    for (let next = chunks[count]; next?.target === first.target && !this.#isFull(target, bytes, next); next = chunks[++count]) bytes += next.bytes.length
+    await target.file.write(chunks.slice(0, count).map(chunk => chunk.bytes))
+    return count
+  }
+
+  /** True where `next` goes into another file, after so many bytes more than are written. */
+  #isFull({ file, begun }: Target, more: number, next: SinkChunk): boolean {
     const { rotate } = this.#config
-    if (rotate === undefined || file.length === 0) return false
-    if (rotate.size !== undefined && file.length + bytes > rotate.size) return true
+    const length = file.length + more
+    if (rotate === undefined || length === 0) return false
+    if (rotate.size !== undefined && length + next.bytes.length > rotate.size) return true
     return rotate.every !== undefined && this.#context.now() - begun >= rotate.every
   }
 
@@ -166,7 +184,7 @@ class FileSink implements Sink {
     }
     const target = { name, index, begun: this.#context.now(), file: this.#file(name, index, length) }
     // A line that a crash tore gets its end, so that it does not spoil the one that is added behind it.
-    if (length > 0 && compressionOf(this.#config) === 'none' && !(await endsLine(target.file.path, length))) await target.file.write(Buffer.from('\n'))
+    if (length > 0 && compressionOf(this.#config) === 'none' && !(await endsLine(target.file.path, length))) await target.file.write([Buffer.from('\n')])
     this.#targets.set(name, target)
     return target
   }

@@ -63,35 +63,36 @@ export class TargetFile {
     }
   }
 
-  async write(bytes: Uint8Array): Promise<void> {
-    if (this.#compression === 'none') return this.#put(bytes)
-    if (this.#pendingBytes + bytes.length < MEMBER) {
-      this.#pending.push(bytes)
-      this.#pendingBytes += bytes.length
-      return
-    }
-    await this.#member([...this.#pending, bytes])
+  /** All of them or, where it throws, none that counts. */
+  async write(parts: readonly Uint8Array[]): Promise<void> {
+    if (this.#compression === 'none') return this.#put(parts)
+    const bytes = parts.reduce((sum, part) => sum + part.length, 0)
+    if (this.#pendingBytes + bytes >= MEMBER) return this.#member([...this.#pending, ...parts])
+    this.#pending.push(...parts)
+    this.#pendingBytes += bytes
   }
 
   async #member(parts: readonly Uint8Array[]): Promise<void> {
     const compress = this.#compression === 'zstd' ? compressors.zstd : compressors.gzip
-    await this.#put(await compress(Buffer.concat(parts)))
+    await this.#put([await compress(Buffer.concat(parts))])
     // Only now: a failed write leaves what was gathered in place for the next attempt.
     this.#pending = []
     this.#pendingBytes = 0
   }
 
-  async #put(bytes: Uint8Array): Promise<void> {
+  async #put(parts: readonly Uint8Array[]): Promise<void> {
     await this.open()
+    let done = 0
     try {
-      for (let done = 0; done < bytes.length; ) {
-        const wrote = await this.#handle?.write(bytes, done, bytes.length - done, this.#special ? null : this.#length + done)
-        done += wrote?.bytesWritten ?? 0
+      for (let left = parts.filter(part => part.length > 0); left.length > 0; ) {
+        const { bytesWritten = 0 } = (await this.#handle?.writev(left, this.#special ? undefined : this.#length + done)) ?? {}
+        done += bytesWritten
+        left = behind(left, bytesWritten)
       }
     } catch (error) {
       throw writeError(this.path, error)
     }
-    this.#length += bytes.length
+    this.#length += done
     this.#dirty = true
   }
 
@@ -117,6 +118,16 @@ export class TargetFile {
     this.#handle = undefined
     await handle?.close()
   }
+}
+
+/** What is left of the parts behind so many bytes. */
+function behind(parts: readonly Uint8Array[], bytes: number): Uint8Array[] {
+  let skip = bytes
+  return parts.flatMap(part => {
+    const skipped = Math.min(skip, part.length)
+    skip -= skipped
+    return skipped === part.length ? [] : [part.subarray(skipped)]
+  })
 }
 
 export async function syncFolder(path: string): Promise<void> {

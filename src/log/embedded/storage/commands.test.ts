@@ -155,7 +155,9 @@ const trim = (share: number): Command => async ({ model, partition }) => {
   assert.equal(model.start, before)
 }
 
-const wait = (ms: number): Command => async ({ clock }) => void (await clock.advance(ms))
+const wait = (ms: number): Command => async ({ clock }) => {
+  await clock.advance(ms)
+}
 
 const clean: Command = async system => {
   if (system.compacts) system.compactedUntil = system.partition.stable
