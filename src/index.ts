@@ -1,7 +1,7 @@
 /** What programs that embed Sluice use. */
-export { defineCodec, defineSink, defineSource, defineStage, field, runPipeline } from './engine/index.ts'
+export { defineCodec, defineFunction, defineSink, defineSource, defineStage, field, runPipeline } from './engine/index.ts'
 export type {
-  CodecDeclaration, ComponentContext, Output, PipelineConfig, Progress, Registry, Report, RunOptions, Sink, SinkDeclaration, Source, SourceDeclaration, Stage, StageContext, StageDeclaration,
+  CodecDeclaration, ComponentContext, FunctionDeclaration, Output, PipelineConfig, Progress, Registry, Report, RunOptions, Sink, SinkDeclaration, Source, SourceDeclaration, Stage, StageContext, StageDeclaration,
 } from './engine/index.ts'
 export { Event } from './event/index.ts'
 export type { JsonValue } from './event/index.ts'

@@ -10,8 +10,10 @@ export type PipelineStart = ({ readonly kind: 'config' } | { readonly kind: 'mod
 }
 
 export async function loadStart(start: PipelineStart): Promise<{ readonly config: PipelineConfig; readonly registry: Registry }> {
-  if (start.kind === 'config') return { config: start.config, registry }
-  const { loadModulePipeline } = await import('./pipeline/index.ts')
+  const { plugins } = start.config
+  if (start.kind === 'config' && plugins === undefined) return { config: start.config, registry }
+  const { loadModulePipeline, withPlugins } = await import('./pipeline/index.ts')
+  if (start.kind === 'config') return { config: start.config, registry: await withPlugins(registry, plugins) }
   const made = await loadModulePipeline(start.file, registry)
   return { config: start.config, registry: made.registry }
 }

@@ -58,6 +58,10 @@ export const ERRORS = {
   CONFIG_CYCLE: entry('Parts of the config lead in a circle.', 'A `from`, an `include` or a template points back.', 'Take one of the steps away.'),
   CONFIG_LIMIT: entry('The config is larger than is allowed.', 'It was generated, or aliases, includes or templates multiply it.', 'Make it smaller; one pipeline has room for thousands of stages.'),
   CONFIG_AT_LEAST_ONCE: entry('A sink may get events twice after a crash.', 'It can neither go back to a checkpoint nor join a transaction.', 'Let the receiver drop repeats by an id, or write to a file.'),
+  PLUGIN_LOAD: entry('A plug-in can\'t be loaded.', 'It is not there, or its code fails when it is loaded.', 'Check the path, install the package, or mend the module; the message names the place.'),
+  PLUGIN_EXPORTS: entry('A plug-in does not export what a plug-in should.', 'It exports nothing that a define call made, or a declaration lacks a part.', 'Export what defineSource, defineStage, defineSink, defineCodec or defineFunction returns.'),
+  PLUGIN_NAME_TAKEN: entry('A plug-in brings a component or function under a name that is taken.', 'Sluice or another plug-in has one of that name.', 'Give it another name, with the plug-in\'s own name in front.'),
+  PLUGIN_VERSION: entry('A plug-in was made for another version of Sluice.', 'Its package.json asks for one in peerDependencies.', 'Install a version of the plug-in, or of Sluice, that fits.'),
   CONFIG_UNUSED: entry('A part of the pipeline leads nowhere.', 'Nothing takes its output.', 'Add a sink, or name the output in `from`.'),
 
   // log
@@ -128,6 +132,7 @@ export const ERRORS = {
   EXPR_DUPLICATE_KEY: entry('A key comes twice in a map.', 'Two entries have equal keys.', 'Take one away.'),
   EXPR_CONVERT: entry('A value can\'t be converted.', 'The text does not have the form that is wanted.', 'Check it with matches() first.'),
   EXPR_ARGUMENT: entry('A function does not take this value.', 'It is out of its range.', 'See docs/reference/cel.md.'),
+  FUNCTION_FAILED: entry('A function of a plug-in failed.', 'It threw an error, or returned what it does not declare.', 'See the reason; mend the function, or check the value before.'),
   EXPR_COST: entry('An expression costs too much for one event.', 'It loops over a very large list or text.', 'Make it cheaper, or split the event first.'),
 
   // state

@@ -9,6 +9,7 @@
  */
 import type { Event, JsonValue, Slab } from '../event/index.ts'
 import type { Field, ValueOf } from './fields.ts'
+import type { FunctionTable } from '../expr/index.ts'
 import type { CompiledExpression } from './prepare.ts'
 
 /** A documented example of a component: shown on its reference page and run by the tests. */
@@ -51,6 +52,8 @@ export interface ComponentContext {
   warn(message: string, key?: string): void
   /** Fires when the pipeline stops at once; a drain does not fire it. */
   readonly signal: AbortSignal
+  /** Functions of plug-ins, for the expressions that a component compiles. */
+  readonly functions?: FunctionTable | undefined
 }
 
 // ---------------------------------------------------------------------------------------------------------------- sources

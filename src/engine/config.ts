@@ -6,6 +6,7 @@
  */
 import type { BreakerConfig, RateLimitConfig, RetryConfig } from '../base/index.ts'
 import type { SinkDeclaration, SourceDeclaration, StageDeclaration, CodecDeclaration } from './component.ts'
+import type { FunctionDeclaration } from './functions.ts'
 
 export interface PipelineConfig {
   readonly name: string
@@ -28,6 +29,14 @@ export interface PipelineConfig {
   readonly batch: BatchConfig
   /** Milliseconds that a drain may take. */
   readonly stopTimeout: number
+  /** Modules that bring components and functions; every thread loads them by itself. */
+  readonly plugins?: readonly PluginConfig[]
+}
+export interface PluginConfig {
+  /** As it was written: a path that begins with a dot or a slash, or the name of a package. */
+  readonly name: string
+  /** Folder that it is looked for from: absolute. */
+  readonly folder: string
 }
 export interface BatchConfig {
   /** Bytes to aim at; a batch is never larger than this and one record. */
@@ -68,6 +77,8 @@ export interface Registry {
   stage(type: string): StageDeclaration | undefined
   sink(type: string): SinkDeclaration | undefined
   codec(name: string): CodecDeclaration | undefined
+  /** Functions that expressions may call beside those of the language, by name. */
+  readonly functions?: Readonly<Record<string, FunctionDeclaration>>
   /** All of one kind, by name. For lists and "did you mean". */
   all(kind: 'source' | 'stage' | 'sink' | 'codec'): readonly (SourceDeclaration | StageDeclaration | SinkDeclaration | CodecDeclaration)[]
 }

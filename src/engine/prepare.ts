@@ -6,7 +6,7 @@ import { isAbsolute, resolve } from 'node:path'
 import { SluiceError, parseDuration, parseSize } from '../base/index.ts'
 import type { Event } from '../event/index.ts'
 import { ExprError, compile, endOfExpression, toJson } from '../expr/index.ts'
-import type { Expression } from '../expr/index.ts'
+import type { Expression, FunctionTable } from '../expr/index.ts'
 import { readTextNow } from '../platform/index.ts'
 import type { Field, ValueOf } from './fields.ts'
 
@@ -31,6 +31,8 @@ export interface PrepareContext {
   readonly folder: string
   now(): number
   random(): number
+  /** Functions of plug-ins, for expressions. */
+  readonly functions?: FunctionTable | undefined
 }
 
 /** The value of a field that the user left out is its default, or undefined. */
@@ -134,7 +136,7 @@ function absolute(path: string, folder: string): string {
 
 /** Compiles an expression for events. */
 export function compileFor(source: string, expect: Field<unknown>['x-expect'], context: PrepareContext): CompiledExpression {
-  const expression = compile(source, { ...(expect === undefined ? {} : { expect }), clock: () => context.now(), random: () => context.random() })
+  const expression = compile(source, { ...(expect === undefined ? {} : { expect }), clock: () => context.now(), random: () => context.random(), functions: context.functions })
   return Object.assign((event: Event) => expression.evaluate(event), { expression })
 }
 

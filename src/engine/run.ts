@@ -77,6 +77,7 @@ export function contextFor(
   random: () => number,
   signal: AbortSignal,
   warn: (place: string, message: string, key?: string) => void,
+  functions?: Registry['functions'],
 ): (id: string) => ComponentContext {
   return id => ({
     id,
@@ -86,6 +87,7 @@ export function contextFor(
     sleep: (ms, of) => clock.sleep(ms, of ?? signal),
     warn: (message, key) => warn(id, message, key),
     signal,
+    functions,
   })
 }
 
@@ -115,7 +117,7 @@ class Run {
 
   async go(): Promise<Report> {
     const { config } = this.#plan
-    const context = contextFor(config, this.#clock, this.#options.random ?? systemRandom, this.#now.signal, (place, message) => this.#warn(place, message))
+    const context = contextFor(config, this.#clock, this.#options.random ?? systemRandom, this.#now.signal, (place, message) => this.#warn(place, message), this.#registry.functions)
     const state = await openState(config, this.#registry, context, message => this.#warn('state', message))
     try {
       return await this.#withState(state, context)

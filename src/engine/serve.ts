@@ -21,7 +21,7 @@ export async function serveHost(port: MessagePort, data: HostData, load: (start:
       registry,
       lane: data.lane,
       lanes: data.lanes,
-      context: contextFor(config, systemClock, systemRandom, new AbortController().signal, warn),
+      context: contextFor(config, systemClock, systemRandom, new AbortController().signal, warn, registry.functions),
       restore: data.restore,
       facts: data.facts,
       recordMax: RECORD_MAX,

@@ -129,6 +129,7 @@ class Checker {
       case '-_':
         return first
       default:
+        if (node.target === undefined && Object.hasOwn(this.#options.functions ?? {}, node.fn)) return this.#options.functions?.[node.fn]?.result ?? 'dyn'
         return Object.hasOwn(FUNCTIONS, node.fn) ? (FUNCTIONS[node.fn]?.result ?? 'dyn') : 'dyn'
     }
   }

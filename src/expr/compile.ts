@@ -48,9 +48,11 @@ const HAZARDS: ReadonlySet<string> = new Set([
 ])
 
 /** `a.b` where `a` names a namespace that no variable hides. */
-function functionName(node: Expr & { kind: 'call' }, names: ReadonlyMap<string, string>): string {
+function functionName(node: Expr & { kind: 'call' }, names: ReadonlyMap<string, string>, functions: FunctionTable): string {
   const space = node.target === undefined ? undefined : qualified(node.target)
-  return space !== undefined && NAMESPACES.has(space) && !names.has(space) ? `${space}.${node.fn}` : node.fn
+  if (space === undefined || names.has(space)) return node.fn
+  const spaced = `${space}.${node.fn}`
+  return NAMESPACES.has(space) || Object.hasOwn(functions, spaced) ? spaced : node.fn
 }
 
 type Code = { readonly text: string; readonly bool?: boolean }
@@ -246,7 +248,7 @@ class Writer {
   #call(node: Expr & { kind: 'call' }, names: ReadonlyMap<string, string>): Code {
     const [first, second, third] = node.args
     if (node.target === undefined && first !== undefined && /[^\w]|^@in$/.test(node.fn)) return this.#operator(node.fn, first, second, third, names)
-    const name = functionName(node, names)
+    const name = functionName(node, names, this.#options.functions)
     const spaced = name !== node.fn
     const def = Object.hasOwn(this.#options.functions, name) ? this.#options.functions[name] : Object.hasOwn(FUNCTIONS, name) ? FUNCTIONS[name] : undefined
     const args = node.target === undefined || spaced ? node.args : [node.target, ...node.args]

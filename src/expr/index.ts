@@ -17,8 +17,8 @@ export { parse } from './parser.ts'
 export { compileSlots } from './slots.ts'
 export type { SlotExpression } from './slots.ts'
 export { compilePattern } from './regex.ts'
-export { FUNCTIONS } from './functions/index.ts'
-export type { FunctionDef } from './functions/index.ts'
+export { FUNCTIONS, NO_MATCH } from './functions/index.ts'
+export type { FunctionDef, FunctionTable } from './functions/index.ts'
 export { CelMap, CelType, Duration, Optional, Timestamp, Uint, toJson, typeName } from './values.ts'
 
 /** What an expression sees. An Event is one. */
@@ -40,7 +40,8 @@ export interface ExprOptions {
   readonly costLimit?: number
   /** Names beside the scope's; `evaluate` reads them off the scope. */
   readonly variables?: readonly string[]
-  readonly functions?: FunctionTable
+  /** Functions beside those of the language. */
+  readonly functions?: FunctionTable | undefined
   /** Fails the check where the result is surely of another type. */
   readonly expect?: 'bool' | 'string' | 'number' | 'any'
   /** Strict mode: names are looked up below this one first. */
@@ -52,6 +53,8 @@ export interface ExprOptions {
 export interface Expression {
   readonly source: string
   readonly ast: Expr
+  /** The functions beside those of the language that it was compiled with. */
+  readonly functions: FunctionTable | undefined
   /** Throws ExprError. Values are JSON's in lenient mode, beside times, durations, bytes and optional values: see `toJson`. */
   evaluate(scope: Scope): unknown
 }
@@ -62,7 +65,7 @@ export function compile(source: string, options: ExprOptions = {}): Expression {
   // The standard lets a condition short-circuit over anything, so what `check` rejects may still have a value in strict mode.
   if (options.mode !== 'strict') check(ast, options)
   const evaluate = compileTree(ast, settings(options))
-  return { source, ast, evaluate }
+  return { source, ast, functions: options.functions, evaluate }
 }
 
 /** The compiler's settings for the options. */

@@ -43,7 +43,7 @@ export function checkTemplate(leaf: Leaf & { readonly value: string }, name: str
 
 function compiles(source: string, expect: Field<unknown>['x-expect'], leaf: Leaf, offset: number, name: string, checks: ValueChecks): boolean {
   try {
-    compile(source, { ...(expect === undefined ? {} : { expect }), ...(checks.eventSchema === undefined ? {} : { schema: checks.eventSchema.schema }) })
+    compile(source, { ...(expect === undefined ? {} : { expect }), ...(checks.eventSchema === undefined ? {} : { schema: checks.eventSchema.schema }), functions: checks.functions })
     return true
   } catch (error) {
     if (!(error instanceof ExprError)) throw error

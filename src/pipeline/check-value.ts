@@ -4,7 +4,7 @@
  */
 import { parseDuration, parseSize, suggest } from '../base/index.ts'
 import { mayBeLeftOut } from '../engine/index.ts'
-import type { Field } from '../engine/index.ts'
+import type { Field, Registry } from '../engine/index.ts'
 import { checkExpression, checkTemplate } from './check-expression.ts'
 import type { EventSchema } from './check-expression.ts'
 import type { Diagnostics } from './diagnostic.ts'
@@ -17,6 +17,8 @@ export interface ValueChecks {
   readonly diagnostics: Diagnostics
   /** The schema of `event` in expressions, where known. */
   readonly eventSchema: EventSchema | undefined
+  /** Functions of plug-ins, for expressions. */
+  readonly functions: Registry['functions']
   /** Reads and checks the schema file that a leaf names. */
   schemaFile(leaf: Leaf & { readonly value: string }, name: string): void
   /** The path as the engine takes it: relative ones are resolved against the folder of the pipeline, not of an included file. */

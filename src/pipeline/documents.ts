@@ -33,7 +33,7 @@ export interface DocumentSetting {
 /** Sections whose entries are merged by key. */
 const MERGED = new Set(['sources', 'sinks', 'templates'])
 /** Sections whose items follow each other. */
-const JOINED = new Set(['stages', 'tests'])
+const JOINED = new Set(['plugins', 'stages', 'tests'])
 
 export class Documents {
   readonly #setting: DocumentSetting

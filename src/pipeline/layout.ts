@@ -89,4 +89,4 @@ export const SETTINGS = field.object({
 export const NAME = field.string({ pattern: '^[A-Za-z0-9_][A-Za-z0-9_. -]{0,127}$', description: 'Name of the pipeline' })
 
 /** The keys of a pipeline's file, in the order in which they are usually written. */
-export const SECTIONS: readonly string[] = ['pipeline', 'include', 'templates', 'sources', 'stages', 'sinks', 'dead_letters', ...Object.keys(SETTINGS.properties ?? {}), 'tests']
+export const SECTIONS: readonly string[] = ['pipeline', 'plugins', 'include', 'templates', 'sources', 'stages', 'sinks', 'dead_letters', ...Object.keys(SETTINGS.properties ?? {}), 'tests']

@@ -11,6 +11,7 @@ import type { ReadText } from './documents.ts'
 import { applyOverrides } from './overrides.ts'
 import type { PlacedTest } from './config-tests/read.ts'
 import { readPipeline } from './pipeline-reader.ts'
+import { readPlugins } from './plugins/read.ts'
 import type { PipelineDraft } from './pipeline-reader.ts'
 import { SourceFile } from './source-file.ts'
 import type { Mapping } from './tree.ts'
@@ -58,8 +59,10 @@ export async function loadPipeline(file: string, registry: Registry, options: Lo
   if (whole === undefined) return { ...NOTHING, registry, diagnostics: diagnostics.list() }
   const tree = applyOverrides(whole, overrides, yaml, diagnostics)
   const fallbackName = basename(path, extname(path))
-  const draft = readPipeline(tree, { registry, diagnostics, readText, folder: dirname(path), workingFolder, fallbackName })
-  return { config: draft.config, registry, diagnostics: diagnostics.list(), tests: draft.tests, draft, module: undefined }
+  const folder = dirname(path)
+  const known = await readPlugins(tree, registry, folder, diagnostics)
+  const draft = readPipeline(tree, { ...known, diagnostics, readText, folder, workingFolder, fallbackName })
+  return { config: draft.config, registry: known.registry, diagnostics: diagnostics.list(), tests: draft.tests, draft, module: undefined }
 }
 
 /** A file of tests stands for the pipeline beside it, with those tests. */

@@ -2,7 +2,7 @@
 import { dirname, join } from 'node:path'
 import { parseSize, suggest } from '../base/index.ts'
 import { prepareConfig } from '../engine/index.ts'
-import type { Field, PipelineConfig, Registry, SinkConfig } from '../engine/index.ts'
+import type { Field, PipelineConfig, PluginConfig, Registry, SinkConfig } from '../engine/index.ts'
 import { checkValue } from './check-value.ts'
 import { readTests } from './config-tests/read.ts'
 import type { PlacedTest } from './config-tests/read.ts'
@@ -24,6 +24,8 @@ import type { Wired, Wiring } from './wiring.ts'
 
 export interface PipelineReading {
   readonly registry: Registry
+  /** The plug-ins that the registry knows, for the workers to load. */
+  readonly plugins?: readonly PluginConfig[]
   readonly diagnostics: Diagnostics
   readonly readText: ReadText
   /** Absolute folder of the pipeline's file. */
@@ -64,7 +66,7 @@ export function readPipeline(tree: Mapping, reading: PipelineReading): PipelineD
   const sinks = nodes.sinks.map(node => sinkOf(node, configs.get(node), references(node, wiring), context))
   const deadLetters = readDeadLetters(tree, name, settings.state, context, reading)
   const tests = readTests(tree, nodes, context)
-  const config = diagnostics.errors > 0 ? undefined : { name, folder: reading.folder, sources, stages, sinks, deadLetters, ...settings }
+  const config = diagnostics.errors > 0 ? undefined : { name, folder: reading.folder, sources, stages, sinks, deadLetters, ...settings, ...(reading.plugins === undefined || reading.plugins.length === 0 ? {} : { plugins: reading.plugins }) }
   return { name, tree, nodes, wiring, deadLetters, config, tests }
 }
 

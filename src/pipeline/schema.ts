@@ -30,6 +30,7 @@ export function pipelineSchema(registry: Registry): JsonSchema {
     additionalProperties: false,
     properties: {
       pipeline: fieldSchema(NAME),
+      plugins: { description: 'Modules that bring components and functions: a path that begins with ./, or the name of a package', anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }] },
       include: { description: 'Files that come before this one', anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }] },
       templates: { description: 'Lists of stages with parameters, by name', type: 'object', additionalProperties: templateSchema() },
       sources: { description: 'Where events come from, by id', type: 'object', additionalProperties: { $ref: '#/definitions/source' } },

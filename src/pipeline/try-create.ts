@@ -19,7 +19,7 @@ export interface Tried {
 /** Undefined where the component refused its config; the reason is then in the diagnostics. */
 export function tryCreate(node: DraftNode, config: Record<string, unknown>, values: ValueContext): Tried | undefined {
   const { reading } = values
-  const context = contextOf(node.id, reading.folder)
+  const context = contextOf(node.id, reading)
   try {
     const { declaration } = node
     // Where a value is missing for a reason that was told, what else seems wrong would only follow from it.
@@ -47,10 +47,10 @@ function keepsEvents(stage: Stage): boolean {
   }
 }
 
-function contextOf(id: string, folder: string): ComponentContext {
+function contextOf(id: string, { folder, registry }: ValueContext['reading']): ComponentContext {
   return {
     id, folder, now: () => 0, random: () => 0, sleep: () => Promise.reject(new SluiceError('ABORTED', 'Nothing waits while a config is checked.')),
-    warn: () => undefined, signal: new AbortController().signal,
+    warn: () => undefined, signal: new AbortController().signal, functions: registry.functions,
   }
 }
 

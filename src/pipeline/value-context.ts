@@ -22,6 +22,7 @@ export class ValueContext {
     return {
       diagnostics: this.reading.diagnostics,
       eventSchema,
+      functions: this.reading.registry.functions,
       path: leaf => this.#path(leaf),
       schemaFile: (leaf, name) => this.#checkSchema(leaf, name),
     }

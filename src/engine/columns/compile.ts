@@ -147,7 +147,7 @@ class Compiler {
   #test(of: CompiledExpression, document: Document): Test | undefined {
     const { ast } = of.expression
     const resolve = (path: readonly string[]): ReturnType<typeof operandAt> => operandAt(document, path, this.slot)
-    return compileTest(ast, resolve) ?? slotTest(ast, resolve)
+    return compileTest(ast, resolve) ?? slotTest(of.expression, resolve)
   }
 
   #check(check: ColumnCheck, document: Document): Test | undefined {

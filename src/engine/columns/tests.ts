@@ -1,6 +1,6 @@
 /** Tests over columns that are not compiled from plain comparisons. */
 import { compileSlots } from '../../expr/index.ts'
-import type { Expr } from '../../expr/index.ts'
+import type { Expression } from '../../expr/index.ts'
 import type { Columns } from '../../event/index.ts'
 import { NO, UNSURE, YES } from './predicate.ts'
 import type { Resolve, Test } from './predicate.ts'
@@ -37,8 +37,8 @@ export function checkRange(slot: number, minimum: number, maximum: number): Test
 }
 
 /** Any condition whose paths are all fields of the line: evaluated by the expression itself, over values read from the columns. */
-export function slotTest(ast: Expr, resolve: Resolve): Test | undefined {
-  const compiled = compileSlots(ast)
+export function slotTest({ ast, functions }: Pick<Expression, 'ast' | 'functions'>, resolve: Resolve): Test | undefined {
+  const compiled = compileSlots(ast, { functions })
   if (compiled === undefined) return undefined
   const slots: number[] = []
   for (const path of compiled.paths) {

@@ -2,10 +2,11 @@
 import { dirname, extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { SluiceError } from '../../base/index.ts'
-import type { PipelineConfig, Registry, SinkDeclaration, SourceDeclaration, StageDeclaration } from '../../engine/index.ts'
+import type { PipelineConfig, Registry } from '../../engine/index.ts'
 import { readTextNow } from '../../platform/index.ts'
 import { Diagnostics, renderDiagnostics } from '../diagnostic.ts'
 import { shownPath } from '../documents.ts'
+import { withDeclarations } from '../extended-registry.ts'
 import { readPipeline } from '../pipeline-reader.ts'
 import type { PipelineDraft } from '../pipeline-reader.ts'
 import { Pipeline } from './pipeline.ts'
@@ -47,19 +48,6 @@ export function buildPipeline({ graph }: Pipeline<unknown>, base: Registry, opti
 function layoutOf({ name, settings, sources, stages, sinks, deadLetters }: Graph): Record<string, unknown> {
   const { folder: _, ...rest } = settings
   return { pipeline: name, sources: Object.fromEntries(sources), ...(stages.length === 0 ? {} : { stages }), sinks: Object.fromEntries(sinks), dead_letters: deadLetters, ...rest }
-}
-
-/** A registry that knows the given declarations before its own. */
-export function withDeclarations(base: Registry, declarations: readonly (SourceDeclaration | StageDeclaration | SinkDeclaration)[]): Registry {
-  const own = new Map(declarations.map(one => [`${one.kind} ${one.type}`, one]))
-  const find = (kind: string, type: string) => own.get(`${kind} ${type}`)
-  return {
-    source: type => (find('source', type) as SourceDeclaration | undefined) ?? base.source(type), // The key holds the kind; likewise below.
-    stage: type => (find('stage', type) as StageDeclaration | undefined) ?? base.stage(type),
-    sink: type => (find('sink', type) as SinkDeclaration | undefined) ?? base.sink(type),
-    codec: name => base.codec(name),
-    all: kind => [...base.all(kind).filter(one => find(kind, one.type) === undefined), ...[...own.values()].filter(one => one.kind === kind)],
-  }
 }
 
 /** True for a file that holds a program. */

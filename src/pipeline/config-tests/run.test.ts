@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { defineStage, field } from '../../engine/index.ts'
-import { withDeclarations } from '../builder/build.ts'
+import { withDeclarations } from '../extended-registry.ts'
 import { loadPipeline } from '../load.ts'
 import { FOLDER, load, registry } from '../testing.ts'
 import { renderTestResult, runConfigTests } from './run.ts'
