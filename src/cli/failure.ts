@@ -22,7 +22,7 @@ export class UsageError extends SluiceError {
   }
 }
 
-const USAGE_PREFIXES = ['CLI_', 'CONFIG_', 'PLAN_', 'EXPR_']
+const USAGE_PREFIXES = ['CLI_', 'CONFIG_', 'PLAN_', 'PLUGIN_', 'EXPR_']
 
 /** Wrong use and wrong config are told apart from a run that failed. */
 export function exitCodeOf(error: unknown): ExitCode {
@@ -45,7 +45,7 @@ export function describeError(error: unknown, paint: Paint): string {
 
 /** All problems of a config in one error: each has its own code, place and hint already. */
 function isListOfProblems(error: unknown, code: ErrorCode): boolean {
-  return code.startsWith('CONFIG_') && /^The pipeline has .+:\n/.test(messageOf(error))
+  return (code.startsWith('CONFIG_') || code.startsWith('PLUGIN_')) && /^The pipeline has .+:\n/.test(messageOf(error))
 }
 
 /** The registered code of an error. Errors that crossed a thread are plain and carry it in a field. */

@@ -51,8 +51,8 @@ const HAZARDS: ReadonlySet<string> = new Set([
 function functionName(node: Expr & { kind: 'call' }, names: ReadonlyMap<string, string>, functions: FunctionTable): string {
   const space = node.target === undefined ? undefined : qualified(node.target)
   if (space === undefined || names.has(space)) return node.fn
-  const spaced = `${space}.${node.fn}`
-  return NAMESPACES.has(space) || Object.hasOwn(functions, spaced) ? spaced : node.fn
+  const known = NAMESPACES.has(space) || Object.keys(functions).some(name => name.startsWith(`${space}.`))
+  return known ? `${space}.${node.fn}` : node.fn
 }
 
 type Code = { readonly text: string; readonly bool?: boolean }

@@ -154,7 +154,15 @@ function mergeEntry(under: Entry, over: Entry): Entry {
   if (JOINED.has(over.key) && under.value.kind === 'list' && over.value.kind === 'list') {
     return { ...over, value: { ...over.value, items: [...under.value.items, ...over.value.items] } }
   }
+  // One plug-in may stand by itself, without a list around it.
+  if (over.key === 'plugins' && under.value.kind !== 'map' && over.value.kind !== 'map') {
+    return { ...over, value: { kind: 'list', place: over.value.place, items: [...itemsOf(under.value), ...itemsOf(over.value)] } }
+  }
   return over
+}
+
+function itemsOf(tree: Tree): readonly Tree[] {
+  return tree.kind === 'list' ? tree.items : [tree]
 }
 
 /** A path as seen from a folder, where that is inside it or beside it. */

@@ -29,6 +29,8 @@ export function echoPipeline({ draft }: LoadResult): string {
   if (draft === undefined) return ''
   const { tree, nodes, wiring, deadLetters } = draft
   const lines: Line[] = [{ text: `pipeline: ${yamlText(draft.name)}`, ...originOf(entryOf(tree, 'pipeline')?.value, 'name of the file') }]
+  const plugins = entryOf(tree, 'plugins')?.value
+  if (plugins !== undefined) lines.push(...field('plugins', { items: { type: 'string' } }, plugins))
   for (const [name, of] of Object.entries(SETTINGS.properties ?? {})) lines.push(...field(name, of, entryOf(tree, name)?.value))
   lines.push({ text: 'sources:' }, ...nodes.sources.flatMap(node => indent([{ text: `${node.id}:` }, ...indent(body(node))])))
   if (nodes.stages.length > 0) lines.push({ text: 'stages:' })

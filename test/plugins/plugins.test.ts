@@ -67,3 +67,54 @@ for (const workers of [0, 2]) {
     assert.equal(lines[0], '{"n":20,"name":"NAME 20!"}')
   })
 }
+
+test('list, create, try, check and echo know what plug-ins bring', async t => {
+  const folder = project(t, { 'shout.ts': SHOUT, 'p.yaml': PIPELINE, 'in.ndjson': INPUT })
+  const call = async (...args: string[]): Promise<string> => {
+    const { code, out, err } = await sluice(args, { folder })
+    assert.equal(code, 0, err)
+    return out
+  }
+  assert.match(await call('list', 'stages', '--plugin', './shout.ts'), /^ {2}shout +Write a field in capitals \(plug-in\)$/m)
+  assert.match(await call('list', '--pipeline', 'p.yaml'), /^functions\n {2}acme\.between {2}True where a number lies between two others \(plug-in\)$/m)
+  assert.match(await call('list', 'stage', 'shout', '-p', './shout.ts'), /^ {2}mark +string +default "!"$/m)
+  assert.match(await call('list', 'function', 'acme.between', '-p', './shout.ts'), /^ {2}high +number +optional$/m)
+  const schema = JSON.parse(await call('list', '--schema', '--pipeline', 'p.yaml')) as { definitions: Record<string, { anyOf: { properties?: object }[] }> }
+  assert.deepEqual(Object.keys(schema.definitions['stage.shout']?.anyOf[0]?.properties ?? {}), ['field', 'mark'])
+  assert.match(await call('create', 'file/shout/stdout', '-p', './shout.ts'), /^plugins: \[\.\/shout\.ts\]$[^]*^ {2}- id: shout$[^]*^ {4}shout:$/m)
+  assert.equal(await call('try', 'acme.between(5, 1, 9)', '-p', './shout.ts'), 'true\n')
+  await call('check', 'p.yaml')
+  assert.match(await call('echo', 'p.yaml'), /^plugins: \[\.\/shout\.ts\] +# p\.yaml:2$/m)
+})
+
+test('a pipeline that a command wrote for a plug-in in another folder finds it', async t => {
+  const folder = project(t, { 'shout.ts': SHOUT, 'sub/none': '' })
+  assert.equal((await sluice(['create', 'generate/shout/stdout', '-p', './shout.ts', '-o', 'sub/made.yaml'], { folder })).code, 0)
+  const { code, err } = await sluice(['check', 'sub/made.yaml'], { folder })
+  assert.equal(code, 0, err)
+})
+
+test('wrong use of what a plug-in brings is told like that of any other component', async t => {
+  const folder = project(t, { 'shout.ts': SHOUT, 'p.yaml': PIPELINE.replace('shout: name', 'shout: { field: name, marks: "?" }').replace('acme.between(event.n, 20)', 'acme.between(event.n, "20")').replace('acme.between(event.n, 10, 989)', 'acme.betwen(event.n)') })
+  const { code, out } = await sluice(['check', 'p.yaml'], { folder })
+  assert.equal(code, 2)
+  assert.match(out, /CONFIG_UNKNOWN_FIELD[^]*Did you mean "mark"\?/)
+  assert.match(out, /EXPR_UNKNOWN_FUNCTION[^]*Did you mean "acme\.between"\?/)
+})
+
+test('what a stage of a plug-in throws goes to the dead letters with its reason, as on_error says', async t => {
+  const input = '{"n":50,"name":"a"}\n{"n":51,"name":7}\n{"n":52,"name":"c"}\n'
+  const folder = project(t, { 'shout.ts': SHOUT, 'p.yaml': PIPELINE, 'in.ndjson': input })
+  const { code, err } = await sluice(['run', 'p.yaml', '--quiet'], { folder })
+  assert.equal(code, 0, err)
+  const [letter] = readFileSync(join(folder, 'failed.ndjson'), 'utf8').trim().split('\n').map(line => JSON.parse(line) as Record<string, unknown>)
+  assert.deepEqual([letter?.['stage'], letter?.['code'], letter?.['reason'], letter?.['original']], ['shout', 'STAGE_FAILED', 'no text in name', '{"n":51,"name":7}'])
+})
+
+test('a plug-in that is wrong stops a run before anything is touched', async t => {
+  const folder = project(t, { 'shout.ts': SHOUT.replace("type: 'shout'", "type: 'filter'"), 'p.yaml': PIPELINE, 'in.ndjson': INPUT })
+  const { code, err } = await sluice(['run', 'p.yaml'], { folder })
+  assert.equal(code, 2)
+  assert.match(err, /p\.yaml:2:11 {2}PLUGIN_NAME_TAKEN\n {3}2 \| plugins: \[\.\/shout\.ts\]\n/)
+  assert.throws(() => readFileSync(join(folder, 'out.ndjson')), { code: 'ENOENT' })
+})

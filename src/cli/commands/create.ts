@@ -6,26 +6,28 @@ import type { Command } from 'commander'
 import { suggest } from '../../base/index.ts'
 import type { Registry } from '../../engine/index.ts'
 import { UsageError } from '../failure.ts'
+import { addPluginOptions, knownComponents } from '../plugins.ts'
+import type { PluginOptions } from '../plugins.ts'
 import { commentedConfig, sampleConfig } from '../sample-config.ts'
 import type { Sampled, WriteYaml } from '../sample-config.ts'
 import type { Session } from '../session.ts'
 
-interface CreateOptions {
+interface CreateOptions extends PluginOptions {
   readonly output?: string
   readonly force?: boolean
 }
 
 export function define(command: Command, session: Session): void {
-  command
+  addPluginOptions(command
     .argument('<shape>', 'sources/stages/sinks, each a list with commas; stages may be left out: file//stdout')
     .option('-o, --output <file>', 'write to this file instead of standard output')
-    .option('--force', 'overwrite the file')
+    .option('--force', 'overwrite the file'))
     .addHelpText('after', '\nExamples:\n  sluice create file/filter,map/file > pipeline.yaml\n  sluice create generate/validate,enrich/file,stdout -o pipeline.yaml\n')
     .action(async (shape: string, options: CreateOptions) => {
-      const [{ registry }, yaml] = await Promise.all([import('../../registry.ts'), import('yaml')])
+      const [{ registry }, yaml] = await Promise.all([knownComponents(options, session), import('yaml')])
       const { folder } = session.io
       const target = options.output === undefined ? undefined : resolve(folder, options.output)
-      const text = createPipeline(shape, registry, yamlWriter(yaml), schemaPath(target === undefined ? folder : dirname(target)))
+      const text = createPipeline(shape, registry, yamlWriter(yaml), schemaPath(target === undefined ? folder : dirname(target)), pluginsSeenFrom(target === undefined ? folder : dirname(target), options.plugin, folder))
       if (target === undefined) return session.io.stdout.write(text)
       if (existsSync(target) && options.force !== true) throw new UsageError('CLI_FILE_EXISTS', `${options.output} is there already.`)
       writeFileSync(target, text)
@@ -49,8 +51,17 @@ function schemaPath(from: string): string {
   return relative(from, fileURLToPath(new URL('../../../schema/pipeline.schema.json', import.meta.url))).split(sep).join('/')
 }
 
+/** Names of plug-ins as a pipeline in another folder writes them. */
+function pluginsSeenFrom(to: string, names: readonly string[], from: string): string[] {
+  return names.map(name => {
+    if (!name.startsWith('.')) return name
+    const seen = relative(to, resolve(from, name)).split(sep).join('/')
+    return seen.startsWith('.') ? seen : `./${seen}`
+  })
+}
+
 /** The whole text. `write` writes YAML; `schema` is the path of the JSON Schema. */
-export function createPipeline(shape: string, registry: Registry, write: WriteYaml, schema: string): string {
+export function createPipeline(shape: string, registry: Registry, write: WriteYaml, schema: string, plugins: readonly string[] = []): string {
   const parts = shape.split('/')
   if (parts.length !== 3) throw new UsageError('CLI_USAGE', `"${shape}" is not of the form sources/stages/sinks.`, 'For example: file/filter,map/file, or file//stdout without stages.')
   const [sourceTypes = [], stageTypes = [], sinkTypes = []] = parts.map(part => part.split(',').map(type => type.trim()).filter(type => type !== ''))
@@ -63,6 +74,7 @@ export function createPipeline(shape: string, registry: Registry, write: WriteYa
     `# yaml-language-server: $schema=${schema}`,
     '# Fields in comments are optional and show their default or an example.',
     `pipeline: ${sourceTypes[0]}-to-${sinkTypes[0]}`,
+    ...(plugins.length === 0 ? [] : write('plugins', plugins)),
     '',
     'sources:',
     ...sources.flatMap((source, at) => named(numbered('in', at), source, [], write)),

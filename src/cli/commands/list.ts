@@ -1,17 +1,19 @@
 /** `sluice list [KIND [TYPE]]`: the components there are, or the fields of one. */
 import type { Command } from 'commander'
 import { suggest } from '../../base/index.ts'
-import type { Field } from '../../engine/index.ts'
+import type { Field, FunctionDeclaration } from '../../engine/index.ts'
 import { fieldRows, kindText } from '../field-text.ts'
 import type { FieldRow } from '../field-text.ts'
 import { UsageError } from '../failure.ts'
 import { paint } from '../paint.ts'
 import type { Paint } from '../paint.ts'
+import { addPluginOptions, knownComponents } from '../plugins.ts'
+import type { PluginOptions } from '../plugins.ts'
 import type { Session } from '../session.ts'
 
-export const KINDS = ['source', 'stage', 'sink', 'codec'] as const
+export const KINDS = ['source', 'stage', 'sink', 'codec', 'function'] as const
 type Kind = (typeof KINDS)[number]
-const PLURALS: Readonly<Record<Kind, string>> = { source: 'sources', stage: 'stages', sink: 'sinks', codec: 'formats' }
+const PLURALS: Readonly<Record<Kind, string>> = { source: 'sources', stage: 'stages', sink: 'sinks', codec: 'formats', function: 'functions' }
 
 /** The part of a declaration that is told. */
 interface Listed {
@@ -24,21 +26,31 @@ interface Listed {
   readonly examples?: readonly unknown[]
 }
 
+interface ListOptions extends PluginOptions {
+  readonly json?: boolean
+  readonly schema?: boolean
+}
+
 export function define(command: Command, session: Session): void {
-  command
-    .argument('[kind]', 'sources, stages, sinks or formats')
+  addPluginOptions(command
+    .argument('[kind]', 'sources, stages, sinks, formats or functions')
     .argument('[type]', 'show the fields of this one')
     .option('--json', 'print the declarations as JSON, with their fields as JSON Schema')
-    .addHelpText('after', '\nExamples:\n  sluice list stages\n  sluice list stage filter\n  sluice list sinks --json\n')
-    .action(async (kind: string | undefined, type: string | undefined, options: { readonly json?: boolean }) => {
-      const { registry } = await import('../../registry.ts')
+    .option('--schema', 'print the JSON Schema of pipelines, for editors'))
+    .addHelpText('after', '\nExamples:\n  sluice list stages\n  sluice list stage filter\n  sluice list sinks --json\n  sluice list --pipeline pipeline.yaml\n  sluice list --plugin ./my-stage.ts --schema > my.schema.json\n')
+    .action(async (kind: string | undefined, type: string | undefined, options: ListOptions) => {
+      const { registry, brought } = await knownComponents(options, session)
       const { stdout } = session.io
+      if (options.schema === true) {
+        const { pipelineSchema } = await import('../../pipeline/index.ts')
+        return stdout.write(`${JSON.stringify(pipelineSchema(registry), null, 1)}\n`)
+      }
       const colors = paint(stdout.colors)
       const kinds = kind === undefined ? KINDS : [kindOf(kind)]
-      const all: readonly Listed[] = kinds.flatMap(one => [...registry.all(one)])
+      const all: readonly Listed[] = kinds.flatMap((one): readonly Listed[] => (one === 'function' ? Object.values(registry.functions ?? {}).map(functionAsListed) : registry.all(one)))
       const chosen = type === undefined ? all : [only(all, type, kind)]
       if (options.json === true) stdout.write(`${JSON.stringify(chosen.map(asJson), null, 2)}\n`)
-      else if (type === undefined) stdout.write(kinds.map(one => overview(one, all.filter(item => item.kind === one), colors)).join('\n'))
+      else if (type === undefined) stdout.write(kinds.filter(one => kind !== undefined || one !== 'function' || all.some(item => item.kind === one)).map(one => overview(one, all.filter(item => item.kind === one), brought, colors)).join('\n'))
       else stdout.write(chosen.map(item => details(item, colors)).join('\n'))
     })
 }
@@ -49,7 +61,7 @@ function kindOf(given: string): Kind {
   const kind = words.get(given.toLowerCase())
   if (kind !== undefined) return kind
   const near = suggest(given, words.keys())
-  throw new UsageError('CLI_USAGE', `There is no kind "${given}": it is sources, stages, sinks or formats.`, near === undefined ? undefined : `Did you mean "${near}"?`)
+  throw new UsageError('CLI_USAGE', `There is no kind "${given}": it is sources, stages, sinks, formats or functions.`, near === undefined ? undefined : `Did you mean "${near}"?`)
 }
 
 function only(all: readonly Listed[], type: string, kind: string | undefined): Listed {
@@ -59,9 +71,20 @@ function only(all: readonly Listed[], type: string, kind: string | undefined): L
   throw new UsageError('CLI_UNKNOWN_COMPONENT', `There is no ${kind === undefined ? 'component' : kindOf(kind)} "${type}".`, near === undefined ? undefined : `Did you mean "${near}"?`)
 }
 
-function overview(kind: Kind, items: readonly Listed[], colors: Paint): string {
+/** A function's parameters stand in the place of a config. */
+function functionAsListed({ type, summary, parameters, examples }: FunctionDeclaration): Listed {
+  const properties = parameters.map(({ name, type: of, optional, description = '' }) => [name, { ...TYPES[of], description, ...(optional === true ? { 'x-optional': true } : {}) }] as const)
+  return { kind: 'function', type, summary, config: { type: 'object', properties: Object.fromEntries(properties) }, ...(examples === undefined ? {} : { examples }) }
+}
+
+const TYPES: Readonly<Record<FunctionDeclaration['parameters'][number]['type'], Field<unknown>>> = {
+  any: {}, bool: { type: 'boolean' }, string: { type: 'string' }, number: { type: 'number' }, list: { type: 'array' }, map: { type: 'object', additionalProperties: {} },
+}
+
+function overview(kind: Kind, items: readonly Listed[], brought: ReadonlySet<string>, colors: Paint): string {
+  if (kind === 'function' && items.length === 0) return 'Functions are listed that plug-ins bring; those of the language are in docs/reference/cel.md.\n'
   const width = Math.max(0, ...items.map(item => item.type.length))
-  return [colors.bold(PLURALS[kind]), ...items.map(item => `  ${colors.cyan(item.type.padEnd(width))}  ${item.summary}`), ''].join('\n')
+  return [colors.bold(PLURALS[kind]), ...items.map(item => `  ${colors.cyan(item.type.padEnd(width))}  ${item.summary}${brought.has(`${item.kind} ${item.type}`) ? colors.dim(' (plug-in)') : ''}`), ''].join('\n')
 }
 
 /** The rows of one form of a config; fields whose names are for the user to choose have one for all. */

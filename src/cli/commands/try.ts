@@ -17,6 +17,7 @@ interface TryOptions {
   readonly key?: string
   readonly header: readonly string[]
   readonly strict?: boolean
+  readonly plugin: readonly string[]
 }
 
 export function define(command: Command, session: Session): void {
@@ -25,6 +26,7 @@ export function define(command: Command, session: Session): void {
     .option('-e, --event <file>', 'JSON or NDJSON file with the events to evaluate on; - reads standard input')
     .option('-k, --key <text>', 'what `key` is')
     .option('-H, --header <name=value>', 'an entry of `headers`; may be repeated', (value: string, all: string[]) => [...all, value], [])
+    .option('-p, --plugin <name>', 'with the functions of this plug-in; may be repeated', (name: string, all: readonly string[]) => [...all, name], [])
     .option('--strict', 'follow the CEL standard to the letter in number types')
     .addHelpText('after', "\nExamples:\n  sluice try '1 + 2 * 3'\n  sluice try 'event.delay > 60 ? \"late\" : \"on time\"' --event flights.ndjson\n")
     .action((expression: string, options: TryOptions) => evaluate(expression, options, session))
@@ -32,8 +34,10 @@ export function define(command: Command, session: Session): void {
 
 async function evaluate(source: string, options: TryOptions, session: Session): Promise<void> {
   const { compile, toJson } = await import('../../expr/index.ts')
+  const { registry } = options.plugin.length === 0 ? { registry: undefined } : await (await import('../plugins.ts')).knownComponents(options, session)
+  const { functions } = registry ?? {}
   const colors = paint(session.io.stderr.colors)
-  const expression = withFrame(source, () => compile(source, options.strict === true ? { mode: 'strict' } : {}))
+  const expression = withFrame(source, () => compile(source, options.strict === true ? { mode: 'strict', functions } : { functions }))
   const headers = headersOf(options.header)
   const events = options.event === undefined ? [null] : readEvents(options.event, session)
   events.forEach((event, place) => {

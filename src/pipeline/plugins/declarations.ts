@@ -72,7 +72,7 @@ function nameFault(kind: AnyDeclaration['kind'], type: string): string | undefin
 }
 
 function listOf(exported: Readonly<Record<string, unknown>>): string {
-  const names = Object.entries(exported).map(([key, value]) => `${key === 'default' ? 'by default' : `"${key}"`} (${value === null ? 'null' : Array.isArray(value) ? 'a list' : typeof value})`)
+  const names = Object.entries(exported).filter(([key]) => key !== 'module.exports').map(([key, value]) => `${key === 'default' ? 'by default' : `"${key}"`} (${value === null ? 'null' : Array.isArray(value) ? 'a list' : typeof value})`)
   return names.length === 0 ? 'nothing' : names.slice(0, 8).join(', ')
 }
 
