@@ -60,6 +60,10 @@ export class Coordinator {
   /** What pieces travel in. */
   readonly #pool = new BufferPool()
   readonly #pending: number[]
+  /** Per worker: batches that its lanes have before them. */
+  readonly #inLanes: number[]
+  /** Who took the last pieces that belong together. */
+  #last: { readonly affinity: number; readonly worker: number } | undefined
   /** Per level: the next flight to be released. */
   readonly #cursors: number[]
   /** Without order: the flights that were released before their turn. */
@@ -74,6 +78,7 @@ export class Coordinator {
   constructor(parts: CoordinatorParts) {
     this.#parts = parts
     this.#pending = parts.links.map(() => 0)
+    this.#inLanes = parts.links.map(() => 0)
     this.#cursors = parts.plan.levels.map(() => 0)
   }
 
@@ -217,10 +222,23 @@ export class Coordinator {
   }
 
   #toWorker(message: Parameters<Link['send']>[0], affinity: number | undefined): void {
-    let best = affinity === undefined ? 0 : affinity % this.#pending.length
-    if (affinity === undefined) for (let at = 1; at < this.#pending.length; at++) if ((this.#pending[at] ?? 0) < (this.#pending[best] ?? 0)) best = at
-    this.#pending[best] = (this.#pending[best] ?? 0) + 1
-    this.#parts.links[best]?.send(message)
+    const worker = affinity === undefined ? this.#leastBusy() : this.#workerFor(affinity)
+    this.#pending[worker] = (this.#pending[worker] ?? 0) + 1
+    this.#parts.links[worker]?.send(message)
+  }
+
+  /** The worker that took the pieces before of the same affinity, or the least busy one for a new affinity. */
+  #workerFor(affinity: number): number {
+    if (this.#last?.affinity !== affinity) this.#last = { affinity, worker: this.#leastBusy() }
+    return this.#last.worker
+  }
+
+  /** Lanes with memory live on some workers only: what these have to do counts too. */
+  #leastBusy(): number {
+    const load = (at: number): number => (this.#pending[at] ?? 0) + (this.#inLanes[at] ?? 0)
+    let best = 0
+    for (let at = 1; at < this.#pending.length; at++) if (load(at) < load(best)) best = at
+    return best
   }
 
   /** Sends a message to every lane of the flight's level. */
@@ -229,7 +247,12 @@ export class Coordinator {
     flight.waiting = lanes
     flight.done = false
     flight.outputs = []
-    for (let lane = 0; lane < lanes; lane++) this.#parts.links[lane]?.send(message(lane))
+    for (let lane = 0; lane < lanes; lane++) this.#toLane(lane, message(lane))
+  }
+
+  #toLane(lane: number, message: Parameters<Link['send']>[0]): void {
+    this.#inLanes[lane] = (this.#inLanes[lane] ?? 0) + 1
+    this.#parts.links[lane]?.send(message)
   }
 
   #lanes(level: number): number {
@@ -260,7 +283,7 @@ export class Coordinator {
     if (message.level === 0) {
       this.#pending[from] = (this.#pending[from] ?? 1) - 1
       this.bytesIn += message.bytes
-    }
+    } else this.#inLanes[from] = (this.#inLanes[from] ?? 1) - 1
     flight.outputs.push(message)
     this.#wake(message.level, message.wakeAt)
     if (flight.waiting > 1) {
@@ -336,7 +359,7 @@ export class Coordinator {
       return this.#advanceLater(next)
     }
     frames.forEach((some, lane) => {
-      if (some.length > 0) this.#parts.links[lane]?.send({ kind: 'frames', seq: flight.seq, level: next, frames: some })
+      if (some.length > 0) this.#toLane(lane, { kind: 'frames', seq: flight.seq, level: next, frames: some })
     })
   }
 

@@ -90,19 +90,39 @@ export function writeFrame(rows: readonly FrameRow[], tickets: ArrayLike<number>
   return new Uint8Array(out.buffer, 0, at)
 }
 
-/** Reads a frame back. The events keep the frame's buffer alive. */
-export function readFrame(bytes: Uint8Array): { rows: FrameRow[]; tickets: Uint32Array } {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const count = buffer.readUInt32LE(0)
-  const headBytes = buffer.readUInt32LE(4)
-  const heads = JSON.parse(buffer.toString('utf8', 8, 8 + headBytes)) as SlabHead[] // Written by writeFrame.
-  const slabs = heads.map(head => new MovedSlab(head, buffer))
-  const rows = new Array<FrameRow>(count)
-  const tickets = new Uint32Array(count)
-  let at = 8 + headBytes + count * ROW
-  for (let row = 0; row < count; row++) {
-    const cell = 8 + headBytes + row * ROW
-    const slab = slabs[buffer.readUInt16LE(cell + 6)] as MovedSlab // Written by writeFrame.
+/** Reads a frame back, row by row. The events keep the frame's buffer alive. */
+export class FrameReader {
+  readonly #buffer: Buffer
+  readonly #slabs: readonly MovedSlab[]
+  readonly #count: number
+  #row = 0
+  /** Place of the next row's head, and of its bytes. */
+  #cell: number
+  #at: number
+
+  constructor(bytes: Uint8Array) {
+    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const headBytes = buffer.readUInt32LE(4)
+    const heads = JSON.parse(buffer.toString('utf8', 8, 8 + headBytes)) as SlabHead[] // Written by writeFrame.
+    this.#buffer = buffer
+    this.#slabs = heads.map(head => new MovedSlab(head, buffer))
+    this.#count = buffer.readUInt32LE(0)
+    this.#cell = 8 + headBytes
+    this.#at = this.#cell + this.#count * ROW
+  }
+
+  /** Ticket of the next row; Infinity behind the last. */
+  get ticket(): number {
+    return this.#row < this.#count ? this.#buffer.readUInt32LE(this.#cell) : Infinity
+  }
+
+  /** The next row; undefined behind the last. */
+  next(): FrameRow | undefined {
+    if (this.#row >= this.#count) return undefined
+    const buffer = this.#buffer
+    const cell = this.#cell
+    let at = this.#at
+    const slab = this.#slabs[buffer.readUInt16LE(cell + 6)] as MovedSlab // Written by writeFrame.
     const textBytes = buffer.readUInt32LE(cell + 16)
     const originalBytes = buffer.readUInt32LE(cell + 20)
     const text = buffer.toString('utf8', at, at + textBytes)
@@ -112,19 +132,31 @@ export function readFrame(bytes: Uint8Array): { rows: FrameRow[]; tickets: Uint3
     at += textBytes + originalBytes
     const time = buffer.readDoubleLE(cell + 24)
     if (!Number.isNaN(time)) event.time = time
-    const ticket = buffer.readUInt32LE(cell)
-    event.ticket = ticket
-    tickets[row] = ticket
+    event.ticket = buffer.readUInt32LE(cell)
     const key = readExtra(buffer, at)
     event.key = key.text
     const partition = readExtra(buffer, key.end)
     event.partition = partition.text
     const headers = readExtra(buffer, partition.end)
     if (headers.text !== undefined) event.headers = JSON.parse(headers.text) as Record<string, string> // Written by writeFrame.
-    at = headers.end
-    rows[row] = { event, node: buffer.readUInt16LE(cell + 4) }
+    this.#at = headers.end
+    this.#cell = cell + ROW
+    this.#row++
+    return { event, node: buffer.readUInt16LE(cell + 4) }
   }
-  return { rows, tickets }
+}
+
+/** The next rows of several frames in the order of their tickets, `most` of them or what is left. */
+export function nextRows(readers: readonly FrameReader[], most: number): FrameRow[] {
+  const rows: FrameRow[] = []
+  while (rows.length < most) {
+    let [first] = readers
+    for (const reader of readers) if (first !== undefined && reader.ticket < first.ticket) first = reader
+    const row = first?.next()
+    if (row === undefined) break
+    rows.push(row)
+  }
+  return rows
 }
 
 /** Puts new tickets into a frame: the coordinating thread numbers the rows of all lanes of a level anew. */

@@ -13,7 +13,7 @@ import type { Registry, SourceConfig } from './config.ts'
 import { BufferPool } from './buffers.ts'
 import { Counts } from './counts.ts'
 import { codeFrom, failureRecord } from './failure.ts'
-import { locateFrom, readFrame } from './frame.ts'
+import { FrameReader, locateFrom, nextRows } from './frame.ts'
 import type { SourceSlab } from './frame.ts'
 import { LanesParts } from './lanes.ts'
 import type { LevelParts, SinkFacts } from './lanes.ts'
@@ -47,6 +47,20 @@ interface SourceHalf {
   readonly reader: PieceReader | undefined
 }
 
+interface Slot {
+  readonly segment: Segment
+  readonly parts: LevelParts
+  readonly counts: Counts
+}
+
+/** This host's part of a higher level. */
+interface Lane extends Slot {
+  /** True where no stage of the level waits. */
+  readonly chunked: boolean
+  /** Ends with the last message that was taken. */
+  tail: Promise<void>
+}
+
 /** Events that go through the stages together, where none of them waits: few enough to die young, and to be worked on while they are in the cache. */
 const CHUNK = 64
 
@@ -60,8 +74,8 @@ export class Host {
   readonly #sources = new Map<number, SourceHalf>()
   readonly #parts: LanesParts
   /** Level 0 may have several batches under way: each takes a segment of its own, kept for the next. */
-  readonly #free: { segment: Segment; parts: LevelParts; counts: Counts }[] = []
-  readonly #levels = new Map<number, { segment: Segment; parts: LevelParts; counts: Counts; tail: Promise<void> }>()
+  readonly #free: Slot[] = []
+  readonly #levels = new Map<number, Lane>()
   readonly #buffers: ReadBuffers
   readonly #columns = new Map<number, SourceColumns>()
   /** True where no stage of level 0 waits. */
@@ -71,7 +85,11 @@ export class Host {
     this.#options = options
     this.#buffers = new ReadBuffers(options.recordMax)
     this.#parts = new LanesParts(options, this.pool)
-    this.#chunked = !options.plan.nodes.some(({ level, index }) => level === 0 && this.#parts.waits(index))
+    this.#chunked = this.#isChunked(0)
+  }
+
+  #isChunked(level: number): boolean {
+    return !this.#options.plan.nodes.some(node => node.level === level && this.#parts.waits(node.index))
   }
 
   /** Builds and opens the components of this host. */
@@ -85,7 +103,7 @@ export class Host {
     if (this.#options.columns !== false) this.#openColumns()
     for (const level of plan.levels) {
       if (level.index > 0 && (level.keyed || this.#options.lane === 0)) {
-        this.#levels.set(level.index, { ...this.#newSegment(level.index), tail: Promise.resolve() })
+        this.#levels.set(level.index, { ...this.#newSegment(level.index), chunked: this.#isChunked(level.index), tail: Promise.resolve() })
       }
     }
   }
@@ -100,7 +118,7 @@ export class Host {
     }
   }
 
-  #newSegment(level: number, tickets = false): { segment: Segment; parts: LevelParts; counts: Counts } {
+  #newSegment(level: number, tickets = false): Slot {
     const counts = new Counts()
     const parts = this.#parts.level(level, counts, tickets)
     return { segment: new Segment(this.#options.plan, level, parts, counts), parts, counts }
@@ -240,7 +258,7 @@ export class Host {
     segment.reject(source, new Event(slab, 0, reject.original.length, ''), new SluiceError(codeFrom(reject.code), reject.reason))
   }
 
-  async #lane(message: Exclude<ToHost, { kind: 'piece' | 'close' }>, level: { segment: Segment; parts: LevelParts; counts: Counts }): Promise<void> {
+  async #lane(message: Exclude<ToHost, { kind: 'piece' | 'close' }>, level: Lane): Promise<void> {
     switch (message.kind) {
       case 'snapshot': {
         const groups = this.#parts.snapshot(message.level)
@@ -251,22 +269,25 @@ export class Host {
       case 'tick':
         return this.#send(message.seq, message.level, await level.segment.tick(message.now), level, 0)
       case 'frames': {
-        this.#giveFrames(message.frames, level.segment)
+        this.#giveFrames(message.frames, level)
         return this.#send(message.seq, message.level, await level.segment.run(), level, 0)
       }
     }
   }
 
-  #giveFrames(frames: readonly Uint8Array[], segment: Segment): void {
-    const rows = frames.flatMap(frame => readFrame(frame).rows)
-    if (frames.length > 1) rows.sort((a, b) => a.event.ticket - b.event.ticket)
-    const byNode = new Map<number, Event[]>()
-    for (const { event, node } of rows) {
-      const events = byNode.get(node)
-      if (events === undefined) byNode.set(node, [event])
-      else events.push(event)
+  /** Hands the rows of frames to their nodes, in the order of the batch. Few at a time where no stage waits. */
+  #giveFrames(frames: readonly Uint8Array[], { segment, chunked }: Lane): void {
+    const readers = frames.map(frame => new FrameReader(frame))
+    for (let rows = nextRows(readers, chunked ? CHUNK : Infinity); rows.length > 0; rows = nextRows(readers, CHUNK)) {
+      const byNode = new Map<number, Event[]>()
+      for (const { event, node } of rows) {
+        const events = byNode.get(node)
+        if (events === undefined) byNode.set(node, [event])
+        else events.push(event)
+      }
+      for (const [node, events] of byNode) segment.give(node, events)
+      if (chunked) segment.advance()
     }
-    for (const [node, events] of byNode) segment.give(node, events)
   }
 
   #send(seq: number, level: number, output: SegmentOutput, slot: { parts: LevelParts; counts: Counts }, bytes: number, data?: Uint8Array<ArrayBuffer>): void {

@@ -5,7 +5,7 @@
  * `partition_by` the partition key decides the group and is part of the key: every partition then has a memory of its own.
  *
  * Each group has its own share of the table's capacity and forgets its own least recently used key, so that what is forgotten does not depend on
- * who else lives on the same worker. Map order is the order of use: a key that is used is put last.
+ * who else lives on the same worker. Entries are linked in the order of use: moving one to the end makes no garbage, as putting it anew into a map would.
  */
 import { deserialize, serialize } from 'node:v8'
 import type { State, StateTable } from './component.ts'
@@ -31,9 +31,85 @@ function compose(partition: string | undefined, key: string): string {
   return partition === undefined ? key : `${partition.length}:${partition}${key}`
 }
 
+interface Entry<V> {
+  readonly full: string
+  readonly key: string
+  readonly partition: string | undefined
+  value: V
+  older: Entry<V> | undefined
+  newer: Entry<V> | undefined
+}
+
+/** The entries of one key group, in the order of use. */
+class Group<V> {
+  readonly #entries = new Map<string, Entry<V>>()
+  #oldest: Entry<V> | undefined
+  #newest: Entry<V> | undefined
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  /** An entry, which is now the one used last. */
+  use(full: string): Entry<V> | undefined {
+    const entry = this.#entries.get(full)
+    if (entry === undefined || entry === this.#newest) return entry
+    this.#unlink(entry)
+    this.#append(entry)
+    return entry
+  }
+
+  add(full: string, key: string, partition: string | undefined, value: V): void {
+    const entry: Entry<V> = { full, key, partition, value, older: undefined, newer: undefined }
+    this.#entries.set(full, entry)
+    this.#append(entry)
+  }
+
+  delete(full: string): boolean {
+    const entry = this.#entries.get(full)
+    if (entry === undefined) return false
+    this.#entries.delete(full)
+    this.#unlink(entry)
+    return true
+  }
+
+  forgetOldest(): void {
+    if (this.#oldest !== undefined) this.delete(this.#oldest.full)
+  }
+
+  clear(): void {
+    this.#entries.clear()
+    this.#oldest = undefined
+    this.#newest = undefined
+  }
+
+  /** As they are now, the one used longest ago first. */
+  list(): Entry<V>[] {
+    const entries: Entry<V>[] = []
+    for (let entry = this.#oldest; entry !== undefined; entry = entry.newer) entries.push(entry)
+    return entries
+  }
+
+  #append(entry: Entry<V>): void {
+    entry.older = this.#newest
+    entry.newer = undefined
+    if (this.#newest === undefined) this.#oldest = entry
+    else this.#newest.newer = entry
+    this.#newest = entry
+  }
+
+  #unlink({ older, newer }: Entry<V>): void {
+    if (older === undefined) this.#oldest = newer
+    else older.newer = newer
+    if (newer === undefined) this.#newest = older
+    else newer.older = older
+  }
+}
+
 class Table<V> implements StateTable<V> {
-  readonly groups: Map<string, { readonly key: string; readonly partition: string | undefined; readonly value: V }>[] = Array.from({ length: KEY_GROUPS }, () => new Map())
-  readonly dirty = new Set<number>()
+  readonly groups: readonly Group<V>[] = Array.from({ length: KEY_GROUPS }, () => new Group<V>())
+  /** 1 for each group that was touched since it was last handed over. */
+  readonly dirty = new Uint8Array(KEY_GROUPS)
   readonly #memory: StageMemory
   readonly #most: number
 
@@ -43,33 +119,32 @@ class Table<V> implements StateTable<V> {
   }
 
   get(key: string): V | undefined {
-    const full = compose(this.#memory.partition, key)
     const number = this.#group(key)
-    const group = this.groups[number]
-    const entry = group?.get(full)
-    if (group === undefined || entry === undefined) return undefined
-    group.delete(full)
-    group.set(full, entry)
-    this.dirty.add(number)
+    const entry = this.groups[number]?.use(compose(this.#memory.partition, key))
+    if (entry === undefined) return undefined
+    this.dirty[number] = 1
     return entry.value
   }
 
   set(key: string, value: V): void {
-    const full = compose(this.#memory.partition, key)
+    const { partition } = this.#memory
+    const full = compose(partition, key)
     const number = this.#group(key)
     const group = this.groups[number]
     if (group === undefined) return
-    if (!group.delete(full) && group.size >= this.#most) {
-      const oldest = group.keys().next()
-      if (oldest.done !== true) group.delete(oldest.value)
+    this.dirty[number] = 1
+    const entry = group.use(full)
+    if (entry !== undefined) {
+      entry.value = value
+      return
     }
-    group.set(full, { key, partition: this.#memory.partition, value })
-    this.dirty.add(number)
+    if (group.size >= this.#most) group.forgetOldest()
+    group.add(full, key, partition, value)
   }
 
   delete(key: string): void {
     const number = this.#group(key)
-    if (this.groups[number]?.delete(compose(this.#memory.partition, key)) === true) this.dirty.add(number)
+    if (this.groups[number]?.delete(compose(this.#memory.partition, key)) === true) this.dirty[number] = 1
   }
 
   *entries(): IterableIterator<readonly [string, V]> {
@@ -78,7 +153,7 @@ class Table<V> implements StateTable<V> {
       for (let group = 0; group < KEY_GROUPS; group++) {
         if (only !== undefined && group !== only) continue
         // A copy, so that the caller may delete what it is handed: until it asks for the next one, it stands in that one's partition.
-        for (const { key, partition, value } of [...(this.groups[group]?.values() ?? [])]) {
+        for (const { key, partition, value } of this.groups[group]?.list() ?? []) {
           this.#memory.partition = partition
           yield [key, value]
         }
@@ -118,7 +193,7 @@ export class StageMemory implements State {
     for (const part of this.#restored) {
       if (part.table !== name || !this.#owns(part.group)) continue
       const group = table.groups[part.group]
-      for (const [full, key, partition, value] of deserialize(part.bytes) as [string, string, string | undefined, V][]) group?.set(full, { key, partition, value }) // Written by `changed`.
+      for (const [full, key, partition, value] of deserialize(part.bytes) as [string, string, string | undefined, V][]) group?.add(full, key, partition, value) // Written by `changed`.
     }
     this.#tables.set(name, table)
     return table
@@ -130,7 +205,7 @@ export class StageMemory implements State {
       table.groups.forEach((group, number) => {
         if (group.size === 0) return
         group.clear()
-        table.dirty.add(number)
+        table.dirty[number] = 1
       })
     }
   }
@@ -139,11 +214,12 @@ export class StageMemory implements State {
   changed(): TableGroup[] {
     const result: TableGroup[] = []
     for (const [name, table] of this.#tables) {
-      for (const group of table.dirty) {
-        const entries = [...(table.groups[group] ?? [])].map(([full, { key, partition, value }]) => [full, key, partition, value])
+      for (let group = 0; group < KEY_GROUPS; group++) {
+        if (table.dirty[group] !== 1) continue
+        const entries = (table.groups[group]?.list() ?? []).map(({ full, key, partition, value }) => [full, key, partition, value])
         result.push({ table: name, group, bytes: copied(serialize(entries)) })
       }
-      table.dirty.clear()
+      table.dirty.fill(0)
     }
     return result
   }

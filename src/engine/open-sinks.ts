@@ -6,7 +6,7 @@ import type { Committer, ComponentContext } from './component.ts'
 import type { Registry, SinkConfig } from './config.ts'
 import type { Coordinator } from './coordinator.ts'
 import { deadLetter } from './dead-letter.ts'
-import { readFrame } from './frame.ts'
+import { FrameReader, nextRows } from './frame.ts'
 import type { SourceSlab } from './frame.ts'
 import { sinkEncoder } from './lanes.ts'
 import type { SinkFacts } from './lanes.ts'
@@ -83,12 +83,12 @@ export function refusedToDeadLetters(
   // Made when it is needed: by then the sink is open, and has told what is to be known of it.
   let encoder: RowEncoder | undefined
   return (rows, refused, flight) => {
-    const events = rows.origins.flatMap(frame => readFrame(frame).rows.map(row => row.event)).sort((a, b) => a.ticket - b.ticket)
+    const events = rows.origins.flatMap(frame => nextRows([new FrameReader(frame)], Infinity).map(row => row.event)).sort((a, b) => a.ticket - b.ticket)
     const stage = plan.nodes[rows.sink]?.id ?? ''
     for (const { row, error, attempts } of refused) {
       const event = events[row]
       if (event === undefined) throw new SluiceError('INTERNAL', `sink "${stage}" refused row ${row} of ${events.length}`)
-      const slab = event.slab as SourceSlab // From readFrame.
+      const slab = event.slab as SourceSlab // From a frame.
       const failure = { stage, source: slab.source, position: event.position, original: event.original, error, attempts, meta: slab.meta }
       encoder ??= sinkEncoder(letters, registry, context(letters.id), { keyed: false, lines: false, facts: facts()[letters.id], pool: new BufferPool() })
       encoder.add([event.derive({ ...deadLetter(plan.config.name, failure, context(stage).now()) })])

@@ -72,15 +72,21 @@ export class StageRunner implements Output {
   }
 
   /** Behind `partition_by`: each run of events with one key sees the memory of that key alone. */
-  async #runByPartition(events: readonly Event[], memory: StageMemory): Promise<StageResult> {
-    const all = emptyResult()
-    for (let from = 0; from < events.length; ) {
+  #runByPartition(events: readonly Event[], memory: StageMemory, all: StageResult = emptyResult(), first = 0): StageResult | Promise<StageResult> {
+    for (let from = first; from < events.length; ) {
       const partition = events[from]?.partition
       let to = from + 1
       while (to < events.length && events[to]?.partition === partition) to++
       memory.partition = partition
       const result = this.#runAll(events.slice(from, to))
-      append(all, result instanceof Promise ? await result : result)
+      if (result instanceof Promise) {
+        const next = to
+        return result.then(done => {
+          append(all, done)
+          return this.#runByPartition(events, memory, all, next)
+        })
+      }
+      append(all, result)
       from = to
     }
     memory.partition = undefined

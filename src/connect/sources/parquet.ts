@@ -51,13 +51,19 @@ export class ParquetRanges {
   readonly #path: string
   readonly #ends: readonly number[]
   readonly #rowBytes: number
+  /** Affinity of the first row group. */
+  readonly #affinity: number
   #row: number
+  /** How many row groups were opened: each has a number of its own. */
+  static #groups = 0
 
   private constructor(path: string, ends: readonly number[], rowBytes: number, row: number) {
     this.#path = path
     this.#ends = ends
     this.#rowBytes = rowBytes
     this.#row = row
+    this.#affinity = ParquetRanges.#groups
+    ParquetRanges.#groups += ends.length
   }
 
   static async open(path: string, row: number): Promise<ParquetRanges> {
@@ -79,7 +85,7 @@ export class ParquetRanges {
     if (end === undefined) return Promise.resolve(undefined)
     const to = Math.min(end, from + Math.max(1, Math.min(ROWS_MAX, Math.floor(bytes / this.#rowBytes))))
     this.#row = to
-    return Promise.resolve({ offset: to, from: { path: this.#path, row: from }, bytes: (to - from) * this.#rowBytes, affinity: this.#ends.indexOf(end), request: { path: this.#path, from, to } })
+    return Promise.resolve({ offset: to, from: { path: this.#path, row: from }, bytes: (to - from) * this.#rowBytes, affinity: this.#affinity + this.#ends.indexOf(end), request: { path: this.#path, from, to } })
   }
 
   close(): Promise<void> {
@@ -90,7 +96,8 @@ export class ParquetRanges {
 interface Column {
   /** `"name":` as it stands in a row. */
   readonly start: string
-  readonly values: ArrayLike<unknown>
+  /** The value of a row as JSON text. */
+  readonly textAt: (row: number) => string
 }
 
 interface OpenFile {
@@ -98,7 +105,15 @@ interface OpenFile {
   readonly buffer: AsyncBuffer
   readonly metadata: FileMetaData
   /** The row group that was decoded last, by column: its ranges are asked for one after the other. */
-  group: { readonly from: number; readonly to: number; readonly columns: readonly Column[] } | undefined
+  group: RowGroup | undefined
+  /** While a row group is decoded. */
+  loading: Promise<RowGroup> | undefined
+}
+
+interface RowGroup {
+  readonly from: number
+  readonly to: number
+  readonly columns: readonly Column[]
 }
 
 export class ParquetReader implements PieceReader {
@@ -122,11 +137,18 @@ export class ParquetReader implements PieceReader {
     return write(file, group, rows, target)
   }
 
-  async #group(file: OpenFile, path: string, from: number, to: number): Promise<NonNullable<OpenFile['group']>> {
-    const known = file.group
-    if (known !== undefined && from >= known.from && to <= known.to) return known
+  /** The row group that holds the rows. Pieces that come while it is decoded wait for it too. */
+  #group(file: OpenFile, path: string, from: number, to: number): Promise<RowGroup> {
+    const { group, loading } = file
+    if (group !== undefined && from >= group.from && to <= group.to) return Promise.resolve(group)
+    if (loading !== undefined) return loading.then(() => this.#group(file, path, from, to))
     // The old one is let go before the new one is read: one at a time is enough memory.
     file.group = undefined
+    file.loading = this.#decode(file, path, from).finally(() => (file.loading = undefined))
+    return file.loading
+  }
+
+  async #decode(file: OpenFile, path: string, from: number): Promise<RowGroup> {
     let start = 0
     let end = 0
     for (const group of file.metadata.row_groups) {
@@ -135,9 +157,8 @@ export class ParquetReader implements PieceReader {
       if (from < end) break
     }
     try {
-      const group = { from: start, to: end, columns: await readColumns(file, start, end) }
-      file.group = group
-      return group
+      file.group = { from: start, to: end, columns: await readColumns(file, start, end) }
+      return file.group
     } catch (error) {
       throw new SluiceError('FILE_READ', `${path} can't be read from row ${start} on: ${error instanceof Error ? error.message : String(error)}`, { cause: error, retry: false })
     }
@@ -167,12 +188,12 @@ export class ParquetReader implements PieceReader {
 }
 
 /** Writes rows of a row group as lines. */
-function write(file: OpenFile, group: NonNullable<OpenFile['group']>, { path, from, to }: RowRequest, target: ReadTarget): PieceRead {
+function write(file: OpenFile, group: RowGroup, { path, from, to }: RowRequest, target: ReadTarget): PieceRead {
   let text = ''
   for (let row = from - group.from; row < to - group.from; row++) {
     let mark = '{'
-    for (const { start, values } of group.columns) {
-      text += mark + start + jsonOf(values[row])
+    for (const { start, textAt } of group.columns) {
+      text += mark + start + textAt(row)
       mark = ','
     }
     text += '}\n'
@@ -191,26 +212,77 @@ function fileBytes({ buffer, metadata }: OpenFile, row: number): number {
 async function openFile(path: string): Promise<OpenFile> {
   const handle = await open(path, 'r')
   const buffer = await asyncBuffer(handle)
-  return { handle, buffer, metadata: await metadataOf(buffer, path), group: undefined }
+  return { handle, buffer, metadata: await metadataOf(buffer, path), group: undefined, loading: undefined }
 }
 
-/** The columns of the rows `from` up to `to`, which are one row group. */
+/** The columns of the rows `from` up to `to`, which are one row group. One after the other: as they come, values take many times the memory that is kept. */
 async function readColumns({ buffer, metadata }: OpenFile, from: number, to: number): Promise<Column[]> {
   const { parquetRead, parquetSchema } = await import('hyparquet')
   const { compressors } = await import('hyparquet-compressors')
-  const names = parquetSchema(metadata).children.map(({ element }) => element.name)
-  const parts = new Map<string, { readonly at: number; readonly values: ArrayLike<unknown> }[]>(names.map(name => [name, []]))
-  await parquetRead({ file: buffer, metadata, compressors, rowStart: from, rowEnd: to, onChunk: ({ columnName, columnData, rowStart }) => parts.get(columnName)?.push({ at: rowStart - from, values: columnData }) })
-  return names.map(name => ({ start: `${JSON.stringify(name)}:`, values: whole(parts.get(name) ?? [], to - from) }))
+  const columns: Column[] = []
+  for (const { element: { name } } of parquetSchema(metadata).children) {
+    const texts = new ColumnTexts(to - from)
+    await parquetRead({
+      file: buffer, metadata, compressors, columns: [name], rowStart: from, rowEnd: to,
+      onChunk: ({ columnName, columnData, rowStart }) => {
+        if (columnName === name) texts.put(rowStart - from, columnData)
+      },
+    })
+    columns.push({ start: `${JSON.stringify(name)}:`, textAt: texts.reader() })
+  }
+  return columns
 }
 
-/** The parts of a column as one list. */
-function whole(parts: readonly { readonly at: number; readonly values: ArrayLike<unknown> }[], length: number): ArrayLike<unknown> {
-  const [only] = parts
-  if (parts.length === 1 && only?.at === 0 && only.values.length === length) return only.values
-  const values = new Array<unknown>(length).fill(null)
-  for (const { at, values: part } of parts) for (let row = 0; row < part.length && at + row < length; row++) values[at + row] = part[row]
-  return values
+/** Different texts of a column, at most, that are kept once each. */
+const TEXTS_MAX = 65_536
+
+/** A column as texts: each different one once, with its number in each row; one text for each row where they are too many. */
+class ColumnTexts {
+  readonly #rows: number
+  readonly #numbers = new Map<unknown, number>()
+  readonly #texts: string[] = ['null']
+  readonly #codes: Uint16Array
+  #all: string[] | undefined
+
+  constructor(rows: number) {
+    this.#rows = rows
+    this.#codes = new Uint16Array(rows)
+  }
+
+  put(at: number, values: ArrayLike<unknown>): void {
+    const end = Math.min(values.length, this.#rows - at)
+    for (let row = 0; row < end; row++) {
+      const value = values[row]
+      if (value === null || value === undefined) continue
+      if (this.#all === undefined) this.#code(at + row, value)
+      else this.#all[at + row] = jsonOf(value)
+    }
+  }
+
+  /** Lists and structs are objects of their own each: their numbers are never found again, and they end as texts. */
+  #code(row: number, value: unknown): void {
+    const key = value instanceof Date ? value.getTime() : value
+    let number = this.#numbers.get(key)
+    if (number === undefined) {
+      number = this.#texts.length
+      if (number === TEXTS_MAX) {
+        this.#all = Array.from(this.#codes, code => this.#texts[code] ?? 'null')
+        this.#all[row] = jsonOf(value)
+        return
+      }
+      this.#numbers.set(key, number)
+      this.#texts.push(jsonOf(value))
+    }
+    this.#codes[row] = number
+  }
+
+  reader(): (row: number) => string {
+    this.#numbers.clear()
+    const all = this.#all
+    if (all !== undefined) return row => all[row] ?? 'null'
+    const [codes, texts] = [this.#codes, this.#texts]
+    return row => texts[codes[row] ?? 0] ?? 'null'
+  }
 }
 
 /** A value as JSON text. */
