@@ -79,3 +79,13 @@ test('an error of the stream is thrown where it is read', async () => {
   stream.destroy(new Error('torn'))
   await assert.rejects(next, /torn/)
 })
+
+test('what a command wrote before it ended is there for a reader who comes later', async () => {
+  // Workers take a while to start: by then a short command has ended, and all that it had written was gone.
+  const child = spawn(process.execPath, ['-e', 'process.stdout.write("all of it")'], { stdio: ['ignore', 'pipe', 'ignore'] })
+  const input = new StreamInput(child.stdout)
+  await once(child, 'exit')
+  await new Promise(setImmediate)
+  assert.equal(Buffer.from((await input.next(100)) ?? []).toString(), 'all of it')
+  assert.equal(await input.next(100), undefined)
+})

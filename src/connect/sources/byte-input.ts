@@ -20,14 +20,20 @@ export class StreamInput implements ByteInput {
   readonly #stream: Readable
   readonly #chunks: AsyncIterator<Buffer>
   readonly #gather = new Gather()
+  /** Asked for at once: Node throws away what a command has written when it ends and nobody is reading yet. */
+  #first: Promise<IteratorResult<Buffer>> | undefined
 
   constructor(stream: Readable) {
     this.#stream = stream
     this.#chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer> // No encoding is set: chunks are buffers.
+    this.#first = this.#chunks.next()
+    // Told by `next`; a stream that is closed before need not be read.
+    this.#first.catch(() => undefined)
   }
 
   async next(bytes: number): Promise<Uint8Array | undefined> {
-    const first = await this.#chunks.next()
+    const first = await (this.#first ?? this.#chunks.next())
+    this.#first = undefined
     if (first.done === true) return undefined
     this.#gather.clear()
     this.#gather.add(first.value)
