@@ -100,6 +100,7 @@ export const ERRORS = {
   PATH_ESCAPE: entry('A path made from an event leads out of its folder.', 'A value holds .. or a separator.', 'Clean the value, or use another field.'),
   CSV_SYNTAX: entry('A record is not CSV as configured.', 'Wrong delimiter or quotes, or too many or too few fields.', 'Check `delimiter`, `quote` and the header.'),
   HTTP_STATUS: entry('A server answered with an error.', 'See the status.', 'See the message.'),
+  HTTP_PRIVATE: entry('A request would go into a private network.', 'A name, a redirect or a link leads to an address such as 10.1.2.3 or 169.254.169.254.', 'If that is meant, name the host, address or subnet under `private_hosts`.'),
   HTTP_FAILED: entry('A server could not be reached.', 'It is down, or the address is wrong.', 'Check the URL; the call is tried again.', true),
   COMMAND_FAILED: entry('A command ended with an error.', 'See its exit code.', 'Run it by hand.'),
   SOURCE_FORMAT: entry('A source can\'t read this format.', 'The format is for writing only, or does not fit the source.', 'Choose another `format`.'),

@@ -2,16 +2,16 @@
 import { SluiceError } from '../base/index.ts'
 import { field } from '../engine/index.ts'
 import type { ComponentContext, ValueOf } from '../engine/index.ts'
+import type { Egress, Request } from './web/egress.ts'
 
-export const AUTH = field.optional(
-  field.object({
-    bearer: field.optional(field.secret({ description: 'Token of `authorization: Bearer`' })),
-    user: field.optional(field.string({ description: 'User of basic authentication' })),
-    password: field.optional(field.secret({ description: 'Password of basic authentication' })),
-    header: field.optional(field.string({ description: 'Name of a header that takes `key`' })),
-    key: field.optional(field.secret({ description: 'API key' })),
-  }),
-)
+export const AUTH_FIELDS = {
+  bearer: field.optional(field.secret({ description: 'Token of `authorization: Bearer`' })),
+  user: field.optional(field.string({ description: 'User of basic authentication' })),
+  password: field.optional(field.secret({ description: 'Password of basic authentication' })),
+  header: field.optional(field.string({ description: 'Name of a header that takes `key`' })),
+  key: field.optional(field.secret({ description: 'API key' })),
+}
+export const AUTH = field.optional(field.object(AUTH_FIELDS))
 type Auth = ValueOf<typeof AUTH>
 
 export function authHeaders(auth: Auth): Record<string, string> {
@@ -42,13 +42,23 @@ const WORTH_RETRYING: ReadonlySet<number> = new Set([408, 425, 429])
 
 /** Calls a server. Throws HTTP_FAILED where it can't be reached and HTTP_STATUS where it refuses; `retry` and `retryAfter` say whether and when to try again. */
 export async function call(url: string, init: RequestInit, timeout: number, context: ComponentContext): Promise<Response> {
+  return answered(url, () => fetch(url, { ...init, redirect: 'error', signal: AbortSignal.any([context.signal, AbortSignal.timeout(timeout)]) }), timeout, context)
+}
+
+/** The same, guarded against private networks, and with redirects. */
+export async function callBy(egress: Egress, url: string, request: Request, timeout: number, context: ComponentContext): Promise<Response> {
+  return answered(url, () => egress.request(url, { ...request, signal: AbortSignal.any([request.signal, context.signal, AbortSignal.timeout(timeout)]) }), timeout, context)
+}
+
+async function answered(url: string, ask: () => Promise<Response>, timeout: number, context: ComponentContext): Promise<Response> {
   let response: Response
   try {
-    response = await fetch(url, { ...init, redirect: 'error', signal: AbortSignal.any([context.signal, AbortSignal.timeout(timeout)]) })
+    response = await ask()
   } catch (error) {
+    if (error instanceof SluiceError) throw error
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
-    const late = error instanceof Error && error.name === 'TimeoutError'
-    throw new SluiceError('HTTP_FAILED', late ? `${shown(url)} did not answer within ${timeout} ms.` : `${shown(url)} can't be reached: ${cause instanceof Error ? cause.message : String(cause)}`, { cause: error })
+    const late = [error, cause].some(each => each instanceof Error && each.name === 'TimeoutError')
+    throw new SluiceError('HTTP_FAILED', late ? `${shown(url)} did not answer within ${timeout} ms.` : `${shown(url)} can't be reached: ${reasonOf(cause)}`, { cause: error })
   }
   if (response.ok || response.status === 304) return response
   const text = (await response.text().catch(() => '')).slice(0, 300)
@@ -56,7 +66,13 @@ export async function call(url: string, init: RequestInit, timeout: number, cont
     retry: response.status >= 500 || WORTH_RETRYING.has(response.status),
   })
   const wait = retryAfter(response.headers.get('retry-after'), context.now())
-  throw wait === undefined ? error : Object.assign(error, { retryAfter: wait })
+  throw Object.assign(error, { status: response.status }, wait === undefined ? {} : { retryAfter: wait })
+}
+
+/** Where several addresses were tried, what each said. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') return error.errors.map(reasonOf).join('; ')
+  return error instanceof Error ? error.message : String(error)
 }
 
 /** The text of a body, which may have so many bytes. Throws HTTP_STATUS. */

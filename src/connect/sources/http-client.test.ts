@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
+import { gzipSync } from 'node:zlib'
 import type { TestContext } from 'node:test'
 import { prepareConfig } from '../../engine/index.ts'
 import type { Piece, Source } from '../../engine/index.ts'
@@ -128,4 +129,86 @@ test('what is wrong with the config is told before anything is asked', async () 
   assert.throws(() => source({ url: 'nowhere' }), { code: 'CONFIG_VALUE' })
   assert.throws(() => source({ url: 'http://h/', every: '1m', cron: '* * * * *' }), { code: 'CONFIG_VALUE', message: /either/ })
   await assert.rejects(source({ url: 'http://h/', cron: 'often' }).open(undefined), { code: 'CONFIG_VALUE', message: /"often" is no schedule/ })
+})
+
+test('offsets go up by the events that came', async t => {
+  const seen: string[] = []
+  const url = await serve(t, (request, response) => {
+    const at = Number(new URL(request.url ?? '', 'http://h').searchParams.get('skip'))
+    seen.push(String(at))
+    response.end(JSON.stringify([1, 2, 3, 4, 5].slice(at, at + 2)))
+  })
+  const client = source({ url, paging: { by: 'offset', parameter: 'skip' } })
+  await client.open(undefined)
+  assert.deepEqual([lines(await client.next(1, go)), lines(await client.next(1, go)), lines(await client.next(1, go)), await client.next(1, go)], [['1', '2'], ['3', '4'], ['5'], undefined])
+  assert.deepEqual(seen, ['0', '2', '4', '5'])
+})
+
+test('a round asks for what is behind the greatest value of the rounds before, and a restart in its middle asks with the same', async t => {
+  const rows = [3, 1, 2].map(n => ({ n, at: `2026-01-0${n}` }))
+  const seen: string[] = []
+  const url = await serve(t, (request, response) => {
+    const asked = new URL(request.url ?? '', 'http://h').searchParams
+    seen.push(`${asked.get('since') ?? '-'} ${asked.get('page')}`)
+    response.end(JSON.stringify(rows.filter(({ at }) => at > (asked.get('since') ?? '')).slice((Number(asked.get('page')) - 1) * 2).slice(0, 2)))
+  })
+  const config = { url, paging: { by: 'page' }, watermark: { field: 'at', parameter: 'since' } }
+  const first = source(config)
+  await first.open(undefined)
+  const one = await first.next(1, go)
+  // It stopped in the middle of the first round.
+  const second = source(config)
+  await second.open(one?.position)
+  const two = await second.next(1, go)
+  assert.deepEqual([lines(one), lines(two)].flat(), rows.map(row => JSON.stringify(row)))
+  assert.equal(await second.next(1, go), undefined)
+  rows.push({ n: 4, at: '2026-01-04' })
+  // The last page that brought something is the position: what was behind it is asked for again, and then what is new.
+  const third = source(config)
+  await third.open(two?.position)
+  const three = await third.next(1, go)
+  assert.deepEqual([lines(three), await third.next(1, go)], [['{"n":4,"at":"2026-01-04"}'], undefined])
+  const fourth = source(config)
+  await fourth.open(three?.position)
+  assert.equal(await fourth.next(1, go), undefined)
+  assert.deepEqual(seen, ['- 1', '- 2', '- 3', '2026-01-03 1', '- 3', '2026-01-03 1', '2026-01-03 2', '2026-01-03 2', '2026-01-04 1'])
+})
+
+test('tokens are asked for once, asked for again where one was taken back, and not for ever', async t => {
+  let [given, isOpen] = [0, true]
+  const url = await serve(t, (request, response) => {
+    if (request.url === '/token') {
+      assert.equal(request.headers.authorization, `Basic ${Buffer.from('me:s%3Acret').toString('base64')}`)
+      response.end(JSON.stringify({ access_token: `t${++given}`, token_type: 'Bearer', expires_in: 3600 }))
+    } else if (isOpen && request.headers.authorization === `Bearer t${given}` && !(request.url === '/?page=2' && given === 1)) response.end(request.url === '/?page=3' ? '[]' : '[1]')
+    else response.writeHead(401).end()
+  })
+  const auth = { oauth2: { token_url: `${url}/token`, client_id: 'me', client_secret: 's:cret' } }
+  const client = source({ url, paging: { by: 'page' }, auth })
+  await client.open(undefined)
+  assert.deepEqual([lines(await client.next(1, go)), lines(await client.next(1, go)), await client.next(1, go)], [['1'], ['1'], undefined])
+  assert.equal(given, 2)
+  isOpen = false
+  const refused = source({ url, auth })
+  await refused.open(undefined)
+  await assert.rejects(refused.next(1, go), { code: 'HTTP_STATUS', message: /answered 401/ })
+  assert.equal(given, 3)
+})
+
+test('a packed answer is read, and one that unpacks to more than is allowed is not', async t => {
+  const url = await serve(t, (_request, response) => void response.setHeader('content-encoding', 'gzip').end(gzipSync(`[1${' '.repeat(100_000)}]`)))
+  const client = source({ url })
+  await client.open(undefined)
+  assert.deepEqual(lines(await client.next(1, go)), ['1'])
+  const small = source({ url, answer_max: '10KiB' })
+  await small.open(undefined)
+  await assert.rejects(small.next(1, go), { code: 'HTTP_STATUS', message: /more than 10240 bytes/ })
+})
+
+test('a JSONPath to one place leads to the events; one that may lead to several is refused', async t => {
+  const url = await serve(t, (_request, response) => void response.end('{"a b":[{"list":[{"x":1.0}]}]}'))
+  const client = source({ url, items: '$["a b"][0].list[*]' })
+  await client.open(undefined)
+  assert.deepEqual(lines(await client.next(1, go)), ['{"x":1}'])
+  assert.throws(() => source({ url, items: '$..list' }), { code: 'CONFIG_VALUE', message: /from "\.\.list" on/ })
 })
