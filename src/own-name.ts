@@ -9,7 +9,8 @@ import { extname } from 'node:path'
 
 /** What stands behind the package's name in `exports`. */
 const DOORS: Readonly<Record<string, string>> = {
-  sluice: './index', 'sluice/engine': './engine/index', 'sluice/expr': './expr/index', 'sluice/event': './event/index', 'sluice/pipeline': './pipeline/index', 'sluice/testing': './testing/index',
+  sluice: './index', 'sluice/engine': './engine/index', 'sluice/expr': './expr/index', 'sluice/event': './event/index', 'sluice/pipeline': './pipeline/index', 'sluice/log': './log/index',
+  'sluice/testing': './testing/index',
 }
 
 let answers = false

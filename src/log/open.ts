@@ -2,18 +2,20 @@
 import type { Durability, Log } from './log.ts'
 
 export interface OpenOptions {
-  /** What a person should know: a torn tail that was cut, a partition that stopped. */
-  readonly warn: (message: string) => void
+  /** What a person should know: a torn tail that was cut, a partition that stopped. Default: nobody is told. */
+  readonly warn?: ((message: string) => void) | undefined
   /** Embedded only; default `fsync`. */
   readonly durability?: Durability | undefined
+  /** Embedded only: the storage gets a thread of its own, and costs the calling one nothing but messages. */
+  readonly thread?: boolean | undefined
 }
 
 /** Throws LOG_LOCKED, LOG_FORMAT, LOG_CONNECT, ... where it can't be opened. */
-export async function openLog(place: string, { warn, durability }: OpenOptions): Promise<Log> {
+export async function openLog(place: string, { warn = () => undefined, durability, thread }: OpenOptions = {}): Promise<Log> {
   if (place.startsWith('kafka://')) {
     const { connectKafka } = await import('./kafka/index.ts')
     return connectKafka(place, { warn })
   }
   const { openLog: openFolder } = await import('./embedded/index.ts')
-  return openFolder(place, { warn, durability })
+  return openFolder(place, { warn, durability, thread })
 }

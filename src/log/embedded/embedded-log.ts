@@ -82,6 +82,7 @@ export class EmbeddedLog implements Log {
     try {
       return new EmbeddedLog(ground, await openParts(ground), lock)
     } catch (error) {
+      await ground.folders.close?.()
       await lock.release()
       throw error
     }
@@ -134,6 +135,7 @@ export class EmbeddedLog implements Log {
     await this.#cleaner.close()
     try {
       await this.parts.catalog.close()
+      await this.#ground.folders.close?.()
     } finally {
       await this.#lock.release()
     }

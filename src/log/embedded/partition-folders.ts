@@ -6,4 +6,6 @@ export interface PartitionFolders {
   open(folder: string, settings: StorageSettings): Promise<PartitionStorage>
   /** Takes the folder away with all that is in it. Nothing happens where there is none. */
   remove(folder: string): Promise<void>
+  /** After the last partition was closed. */
+  close?(): Promise<void>
 }
