@@ -22,8 +22,8 @@ export class Collection {
   lines: string[] = []
   /** How many of the lines were flushed. */
   durable = 0
-  /** Set: writes wait for it. */
-  gate: Promise<void> | undefined
+  /** Set: the first write waits for it. */
+  gate: (() => Promise<void>) | undefined
   /** Asked before each write and flush; what it throws is thrown. */
   fault: (call: 'write' | 'flush') => void = () => undefined
   #waiting: { readonly holds: () => boolean; readonly resolve: () => void }[] = []
@@ -97,7 +97,9 @@ export const collect = defineSink({
         return Promise.resolve()
       },
       write: async chunk => {
-        await kept.gate
+        const { gate } = kept
+        kept.gate = undefined
+        await gate?.()
         kept.fault('write')
         kept.add(Buffer.from(chunk.bytes).toString('utf8').split('\n').filter(line => line !== ''))
       },

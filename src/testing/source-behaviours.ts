@@ -22,7 +22,7 @@ export function sourceChecks(subject: SourceSubject): Partial<Record<Behaviour, 
   const { declaration } = subject
   const order = (events: readonly OutsideEvent[]): readonly OutsideEvent[] => inOrderOf(events, subject.ordered !== false)
   const same = (kept: Collection, outside: SourceOutside, what: string): void => assertSame(order(kept.values.map(shownOf)), order(outside.events.map(plainEvent)), what)
-  const all = async (bench: Bench, outside: SourceOutside, more: RunMore = {}): Promise<Collection> => (await readAll(bench, subject, outside, more)).kept
+  const all = async (bench: Bench, outside: SourceOutside, more: ReadMore = {}): Promise<Collection> => (await readAll(bench, subject, outside, more)).kept
 
   return {
     open_close: async bench => {
@@ -93,8 +93,17 @@ export function sourceChecks(subject: SourceSubject): Partial<Record<Behaviour, 
     },
     stream_saturated_unacked: async bench => {
       const outside = await subject.open(bench.t, COUNT)
-      const { promise, resolve } = Promise.withResolvers<void>()
-      const kept = await all(bench, outside, { config: { memory: 2048, batch: { bytes: 1024, events: 100_000, age: 1 } }, instead: [wrapped(declaration, { afterNext: () => Promise.resolve(void setImmediate(resolve)) })], ...{ gate: promise } })
+      const [memory, bytes] = [2048, 1024]
+      let [handed, largest] = [0, 0]
+      const piece = (one: Piece): void => {
+        handed += one.bytes
+        largest = Math.max(largest, one.bytes)
+      }
+      const gate = async (): Promise<void> => {
+        for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate)
+        assert.ok(handed <= memory + largest, `${handed} bytes were read while nothing was taken; ${memory} and a piece may be`)
+      }
+      const kept = await all(bench, outside, { config: { memory, batch: { bytes, events: 100_000, age: 1 } }, instead: [wrapped(declaration, { piece })], gate })
       same(kept, outside, 'events')
     },
     at_least_once_delivery: bench => survives(bench, subject),
@@ -171,8 +180,8 @@ function wrapped(declaration: SourceDeclaration, watch: Watch): SourceDeclaratio
 }
 
 interface ReadMore extends RunMore {
-  /** Writes wait for it. */
-  readonly gate?: Promise<void>
+  /** The first write waits for it. */
+  readonly gate?: () => Promise<void>
   /** How many events end the run, for a live source. */
   readonly wanted?: number
   /** Put before, by another run. */
@@ -235,10 +244,9 @@ async function goesOn(bench: Bench, subject: SourceSubject, same: (kept: Collect
     const outside = await subject.open(bench.t, COUNT)
     const { live } = makeSource(bench, subject, outside)
     let last: JsonValue | undefined
-    const stop = Promise.withResolvers<void>()
     const watch = wrapped(declaration, { pieces, piece: piece => {
       last = JSON.parse(JSON.stringify(piece.position)) as JsonValue // JSON of JSON.
-    }, afterNext: () => Promise.resolve(stop.resolve()) })
+    } })
     const first = await (live ? readSome(bench, subject, outside, watch, config) : readAll(bench, subject, outside, { config, instead: [watch] }))
     const rest = outside.events.length - first.kept.lines.length
     if (rest <= 0) continue
@@ -257,7 +265,10 @@ async function readSome(bench: Bench, subject: SourceSubject, outside: SourceOut
     stages: [stageConfig('show', show.type, {}, 'subject')],
     sinks: [sinkConfig('collect', collect.type, { run: id }, 'show')],
   }
-  await bench.run(ends, { instead: [watch], ...(config === undefined ? {} : { config }) })
+  const stop = new AbortController()
+  // It ends by itself, or when there is nothing more.
+  void kept.until(() => kept.lines.length >= outside.events.length).then(() => stop.abort())
+  await bench.run(ends, { instead: [watch], signal: stop.signal, ...(config === undefined ? {} : { config }) })
   return { kept }
 }
 

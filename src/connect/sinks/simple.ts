@@ -13,6 +13,10 @@ function writeOut(bytes: Uint8Array): Promise<void> {
   })
 }
 
+function ignore(): void {
+  // The write that failed tells it.
+}
+
 export const stdout = defineSink({
   type: 'stdout',
   summary: 'Write to the standard output',
@@ -27,7 +31,7 @@ export const stdout = defineSink({
     borrows: true,
     open: () => {
       // A reader that went away is told by the next write; without a listener the error would end the process.
-      process.stdout.on('error', () => undefined)
+      if (!process.stdout.listeners('error').includes(ignore)) process.stdout.on('error', ignore)
       return Promise.resolve()
     },
     write: chunk => writeOut(chunk.bytes),
