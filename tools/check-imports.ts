@@ -74,6 +74,9 @@ const EXEMPT: ReadonlySet<string> = new Set([
   'engine/links.ts node:worker_threads',
   'engine/serve.ts node:worker_threads',
   'worker.ts node:worker_threads',
+  // The storage of a log may have a thread of its own.
+  'log/embedded/storage-thread.ts node:worker_threads',
+  'log/embedded/storage-main.ts node:worker_threads',
 ])
 
 function main(): void {
