@@ -231,9 +231,9 @@ export const DELIVERY_GUARDS: readonly Guard[] = [
     why: 'what two stages feed comes in an order that depends on the batches',
   },
   {
-    file: 'src/engine/host.ts',
-    find: '    if (frames.length > 1) rows.sort((a, b) => a.event.ticket - b.event.ticket)\n',
-    replace: '',
+    file: 'src/engine/frame.ts',
+    find: 'if (first !== undefined && reader.ticket < first.ticket) first = reader',
+    replace: 'if (first !== undefined && first.ticket === Infinity) first = reader',
     tests: [EXCHANGES],
     why: 'the order depends on the number of lanes',
   },

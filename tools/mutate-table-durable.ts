@@ -12,6 +12,13 @@ const POWER = log('a cut that was committed is there after a power cut at any mo
 
 export const DURABLE_GUARDS: readonly Guard[] = [
   {
+    file: 'src/connect/sinks/turns.ts',
+    find: 'for (let at = this.#next, found',
+    replace: 'for (let at = Math.min(...this.#waiting.keys()), found',
+    tests: [at('src/connect/sinks/turns.test.ts', 'chunks are written once and in order, however they arrive, and whatever fails')],
+    why: 'a chunk that is tried again stands behind those that came after it',
+  },
+  {
     file: 'src/engine/checkpoint/record.ts',
     find: ' || crc32(buffer.subarray(start, end)) !== buffer.readUInt32LE(at + 8)',
     replace: '',
