@@ -40,6 +40,8 @@ export const ERRORS = {
   SINK_RETRY: entry('A sink asks for another attempt.', 'The other side could not take the rows now.', 'Nothing, unless it lasts: then look at the other side.', true),
   SINK_REJECTED: entry('A sink refused a row for good.', 'The other side does not accept it.', 'See the reason; the event is in the dead letters.'),
   WORKER_CRASHED: entry('A worker thread ended by itself.', 'An error outside of any stage, or too little memory.', 'See the message; report it if no stage of yours is named.'),
+  WORKER_STUCK: entry('A worker hangs or ended, and can\'t be started anew.', 'A stage of a plug-in or a function loops, waits without end, or ends its thread.', 'Mend the stage that is named; nothing is lost: with `state` or on a log the next run goes on from the last checkpoint.'),
+  WORKER_KILLED: entry('A stage hung or ended its worker at this event.', 'The stage loops or uses up all memory on it.', 'Mend the stage, then feed the dead letters in again; raise `stall_timeout` if it is merely slow.'),
   STOP_TIMEOUT: entry('The drain took longer than `stop_timeout`.', 'A sink is slow or gone.', 'Nothing is lost with `state`; raise `stop_timeout` if the sink is merely slow.'),
   RECORD_TOO_LONG: entry('A record is longer than the limit.', 'The input is not what the format says, or has very long lines.', 'Check the format; raise the limit if the record is right.'),
   JSON_SYNTAX: entry('A record is not JSON.', 'A broken line, or input in another format.', 'See the position; the bytes are in the dead letters.'),

@@ -33,6 +33,8 @@ interface Declaration<K extends string, F extends Field<unknown>> {
   readonly config: F
   /** The field that a bare value stands for: `filter: event.a > 1` means `filter: { condition: event.a > 1 }`. */
   readonly shorthand?: string
+  /** True where the code is a user's: a plug-in, or a function in a file. Workers that run it are watched. Set by who loads it. */
+  readonly foreign?: boolean
   readonly examples?: readonly Example[]
 }
 

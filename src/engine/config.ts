@@ -29,6 +29,8 @@ export interface PipelineConfig {
   readonly batch: BatchConfig
   /** Milliseconds that a drain may take. */
   readonly stopTimeout: number
+  /** Milliseconds that code of users may take for a step before it is taken to hang; 0 or undefined: for ever. */
+  readonly stallTimeout?: number
   /** Modules that bring components and functions; every thread loads them by itself. */
   readonly plugins?: readonly PluginConfig[]
 }

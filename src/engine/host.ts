@@ -23,6 +23,7 @@ import { prepareConfig } from './prepare.ts'
 import { ReadBuffers } from './read-buffers.ts'
 import type { SegmentOutput } from './segment.ts'
 import { Segment } from './segment.ts'
+import type { WorkNotes } from './work-notes.ts'
 
 export interface HostOptions {
   readonly plan: Plan
@@ -40,6 +41,8 @@ export interface HostOptions {
   readonly send: (message: FromHost) => void
   /** False keeps every event on the object path: for tests that compare both. */
   readonly columns?: boolean
+  /** Where the host notes what it does, if somebody watches it. */
+  readonly notes?: WorkNotes | undefined
 }
 
 interface SourceHalf {
@@ -156,15 +159,16 @@ export class Host {
   }
 
   #piece(message: PieceMessage): Promise<void> | undefined {
+    this.#options.notes?.begin(message.care)
     if (message.request === undefined) {
       const data = message.data ?? new Uint8Array(0)
-      const columns = this.#columns.get(message.source)
+      const columns = this.#columnsFor(message)
       if (columns?.busy === false && columns.take(data, 0, data.length)) return this.#runColumns(message, columns, data.length, message.from, message.rejects ?? [])
       return this.#decode(message, data, 0, data.length, message.from, message.rejects ?? [])
     }
     const reader = this.#sources.get(message.source)?.reader
     if (reader === undefined) throw new SluiceError('INTERNAL', 'a piece to be read by a source without a reader')
-    const columns = this.#columns.get(message.source)
+    const columns = this.#columnsFor(message)
     if (columns !== undefined && !columns.busy) return this.#readColumns(message, reader, columns)
     const target = this.#buffers.take()
     const read = reader.read(message.request, target)
@@ -172,6 +176,11 @@ export class Host {
       return read.then(done => this.#decode(counting(message, done), target.bytes, done.start, done.end, done.from, done.rejects ?? [], () => this.#buffers.give(target)))
     }
     return this.#decode(counting(message, read), target.bytes, read.start, read.end, read.from, read.rejects ?? [], () => this.#buffers.give(target))
+  }
+
+  /** With care, every event takes the object path: there it is known by its number. */
+  #columnsFor({ source, care }: PieceMessage): SourceColumns | undefined {
+    return care === undefined ? this.#columns.get(source) : undefined
   }
 
   #readColumns(message: PieceMessage, reader: PieceReader, columns: SourceColumns): Promise<void> | undefined {
@@ -228,7 +237,7 @@ export class Host {
         event.ticket = ticket++
         markEvent(event, message)
         events.push(event)
-        if (!this.#chunked || events.length < CHUNK) return
+        if (!this.#chunked || events.length < CHUNK || message.care !== undefined) return
         deliver()
         slot.segment.advance()
       },
@@ -291,6 +300,7 @@ export class Host {
   }
 
   #send(seq: number, level: number, output: SegmentOutput, slot: { parts: LevelParts; counts: Counts }, bytes: number, data?: Uint8Array<ArrayBuffer>): void {
+    this.#options.notes?.done()
     this.#options.send({
       kind: 'done',
       seq,

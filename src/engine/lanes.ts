@@ -17,6 +17,7 @@ import type { SegmentParts } from './segment.ts'
 import { BlockEncoder, SinkEncoder } from './sink-encoder.ts'
 import type { RowEncoder } from './sink-encoder.ts'
 import { StageRunner } from './stage-runner.ts'
+import type { WorkNotes } from './work-notes.ts'
 import * as field from './fields.ts'
 
 /** What a segment needs, and when its stages want to be ticked. */
@@ -33,6 +34,7 @@ export interface LanesOptions {
   readonly restore: readonly GroupState[]
   /** What the opened sinks told, by id. */
   readonly facts: SinkFacts
+  readonly notes?: WorkNotes | undefined
 }
 
 export type SinkFacts = Readonly<Record<string, JsonValue>>
@@ -43,6 +45,8 @@ interface StageParts {
   readonly memory: StageMemory
   readonly policy: Policy | undefined
   readonly level: number
+  /** Milliseconds that one call of it may wait; undefined: it sees to that itself. */
+  readonly callMax: number | undefined
 }
 
 const PARTITION_CONFIG = field.object({ key: field.expression() })
@@ -76,7 +80,9 @@ export class LanesParts {
     const memory = new StageMemory(restore.filter(group => group.stage === node.id), group => this.#owns(node.level, group))
     const base = context(node.id)
     const stage = declaration.create(prepareConfig(declaration.config, config.config, base), { ...base, state: memory })
-    return { stage, config, memory, policy: stageWaits(declaration, config.config) ? stagePolicy(config, base) : undefined, level: node.level }
+    const { stallTimeout = 0 } = this.#options.plan.config
+    const callMax = declaration.foreign === true && stallTimeout > 0 ? stallTimeout : undefined
+    return { stage, config, memory, policy: stageWaits(declaration, config.config) ? stagePolicy(config, base) : undefined, level: node.level, callMax }
   }
 
   #owns(level: number, group: number): boolean {
@@ -126,13 +132,14 @@ export class LanesParts {
    * merged with others.
    */
   level(level: number, counts: Counts, tickets = false): LevelParts {
-    const { plan, lanes, context } = this.#options
+    const { plan, lanes, context, notes } = this.#options
     const next = plan.levels[level + 1]
     const stages = new Map<number, StageRunner>()
     for (const [index, parts] of this.#stages) {
       if (parts.level !== level) continue
-      const policy = policyCall(parts.policy, context(parts.config.id).signal)
-      stages.set(index, new StageRunner(parts.stage, parts.config, counts, policy, parts.memory))
+      const policy = policyCall(parts.policy, context(parts.config.id), parts.callMax)
+      const watch = notes === undefined ? undefined : { notes, node: index }
+      stages.set(index, new StageRunner(parts.stage, parts.config, counts, policy, parts.memory, watch))
     }
     const clock = context('dead_letters')
     return {
@@ -190,11 +197,27 @@ function stagePolicy(config: StageConfig, context: ComponentContext): Policy {
   return new Policy({ retry: config.retry, breaker: config.breaker, rateLimit: config.rateLimit }, context)
 }
 
-function policyCall(policy: Policy | undefined, signal: AbortSignal): ((work: () => Promise<void>) => Promise<number>) | undefined {
+function policyCall(policy: Policy | undefined, context: ComponentContext, callMax: number | undefined): ((work: () => Promise<void>) => Promise<number>) | undefined {
   if (policy === undefined) return undefined
   return async work => {
-    const { attempts } = await policy.call({ events: 1, bytes: 0 }, work, signal)
+    const { attempts } = await policy.call({ events: 1, bytes: 0 }, callMax === undefined ? work : () => within(work(), callMax, context), context.signal)
     return attempts
+  }
+}
+
+/** A call that never answers is given up; what it answers later is looked at by nobody. */
+async function within(work: Promise<void>, ms: number, context: ComponentContext): Promise<void> {
+  const over = new AbortController()
+  const late = context.sleep(ms, over.signal).then(() => {
+    throw new SluiceError('TIMED_OUT', `The stage did not answer within ${ms} ms (\`stall_timeout\`).`, { retry: true })
+  })
+  // The sleep is cut short when the work is done first.
+  late.catch(() => undefined)
+  try {
+    await Promise.race([work, late])
+  } finally {
+    over.abort()
+    work.catch(() => undefined)
   }
 }
 

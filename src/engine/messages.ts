@@ -5,6 +5,7 @@ import type { JsonValue } from '../event/index.ts'
 import type { SourceReject } from './component.ts'
 import type { CountsRecord } from './counts.ts'
 import type { SinkRows } from './sink-encoder.ts'
+import type { Care } from './work-notes.ts'
 
 /** The memory of one stage for one key group. */
 export interface GroupState {
@@ -30,6 +31,8 @@ export type ToHost =
       readonly rejects: readonly SourceReject[] | undefined
       /** Buffers of the host's that were read to the end, for it to use again. */
       readonly spare?: readonly ArrayBuffer[]
+      /** Set where the batch may have ended a worker. */
+      readonly care?: Care
     }
   | { readonly kind: 'frames'; readonly seq: number; readonly level: number; readonly frames: readonly Uint8Array[] }
   | { readonly kind: 'finish'; readonly seq: number; readonly level: number }

@@ -22,6 +22,7 @@ import type { SinkFacts } from './lanes.ts'
 import { factsOf, openSinks, refusedToDeadLetters } from './open-sinks.ts'
 import { openSources } from './open-sources.ts'
 import { makePlan } from './plan.ts'
+import { WatchedLink } from './watched-link.ts'
 import type { Plan } from './plan.ts'
 import type { Progress, Report } from './report.ts'
 import { joinSources, openState } from './run-state.ts'
@@ -58,6 +59,8 @@ export interface HostData {
   readonly restore: readonly GroupState[]
   readonly facts: SinkFacts
   readonly start: unknown
+  /** Memory to note what it does in, and how often to beat, in milliseconds: where the worker is watched. */
+  readonly notes?: { readonly memory: SharedArrayBuffer; readonly every: number }
 }
 
 /** Runs a pipeline. Resolves with the report; throws what made it fail. */
@@ -254,7 +257,9 @@ class Run {
     receive: (message: { from: number; message: FromHost }) => void,
   ): Promise<void> {
     const { workers } = this.#plan.config
-    const threads = workers === 'auto' ? autoWorkers(size) : workers
+    const { stallTimeout = 0 } = this.#plan.config
+    const watched = stallTimeout > 0 && runsForeignCode(this.#plan.config, this.#registry)
+    const threads = workers === 'auto' ? Math.max(autoWorkers(size), watched ? 1 : 0) : workers
     const listen = (lane: number) => (message: FromHost) => this.#receive(lane, message, receive)
     if (threads === 0 || this.#options.thread === undefined) {
       const link = new InlineLink()
@@ -269,10 +274,15 @@ class Run {
     const ready = Array.from({ length: threads }, () => Promise.withResolvers<void>())
     this.#links = ready.map(({ resolve, reject }, lane) => {
       const start: HostData = { lane, lanes: threads, restore, facts, start: data }
-      return new ThreadLink(url, start, message => {
+      const listener = (message: FromHost): void => {
         if (message.kind === 'ready') resolve()
         else if (message.kind === 'failed') reject(this.#failure(message))
         listen(lane)(message)
+      }
+      if (!watched) return new ThreadLink(url, start, listener)
+      return new WatchedLink({
+        url, listener, clock: this.#clock, limit: stallTimeout, start: notes => ({ ...start, notes }), nameOf: node => this.#plan.nodes[node]?.id ?? '',
+        restarts: this.#plan.levels.every(({ index, keyed }) => index === 0 || (!keyed && lane > 0)),
       })
     })
     await Promise.all(ready.map(({ promise }) => promise))
@@ -327,6 +337,11 @@ class Run {
       dead_letters: deadLettered > 0 ? deadLettersPath(this.#plan) : undefined,
     }
   }
+}
+
+/** True where stages of users run: plug-ins, and functions in files. */
+function runsForeignCode({ plugins = [], stages }: PipelineConfig, registry: Registry): boolean {
+  return plugins.length > 0 || stages.some(({ type }) => registry.stage(type)?.foreign === true)
 }
 
 /** Below this, starting a thread costs more than it gives. */

@@ -9,10 +9,13 @@ import type { ToHost } from './messages.ts'
 import { makePlan } from './plan.ts'
 import { RECORD_MAX, contextFor } from './run.ts'
 import type { HostData } from './run.ts'
+import { WorkNotes } from './work-notes.ts'
 
 /** Serves until it is told to close. `load` answers the config and the registry from what the thread was started with. */
 export async function serveHost(port: MessagePort, data: HostData, load: (start: unknown) => Promise<{ config: PipelineConfig; registry: Registry }>): Promise<void> {
   const send = sendFrom(port)
+  const notes = data.notes === undefined ? undefined : new WorkNotes(data.notes.memory)
+  if (notes !== undefined) beat(notes, data.notes?.every ?? 1000)
   try {
     const { config, registry } = await load(data.start)
     const warn = (place: string, message: string): void => send({ kind: 'warning', place, message })
@@ -26,6 +29,7 @@ export async function serveHost(port: MessagePort, data: HostData, load: (start:
       facts: data.facts,
       recordMax: RECORD_MAX,
       send,
+      notes,
     })
     await host.open()
     port.on('message', (message: ToHost) => host.handle(message))
@@ -33,4 +37,10 @@ export async function serveHost(port: MessagePort, data: HostData, load: (start:
   } catch (error) {
     send({ kind: 'failed', error: failureRecord(error) })
   }
+}
+
+/** Shows, for as long as the thread lives, that its event loop turns. */
+function beat(notes: WorkNotes, every: number): void {
+  notes.beat()
+  systemClock.timer(every, () => beat(notes, every))
 }

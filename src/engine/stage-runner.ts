@@ -14,6 +14,7 @@ import { KEY_GROUPS } from './memory.ts'
 import type { StageMemory } from './memory.ts'
 import { MAIN } from './plan.ts'
 import { Counts } from './counts.ts'
+import type { WorkNotes } from './work-notes.ts'
 
 /** What a stage made of its input. */
 export interface StageResult {
@@ -24,6 +25,12 @@ export interface StageResult {
 /** A call under retry, breaker and rate limit. Answers how many attempts it took. */
 export type PolicyCall = (work: () => Promise<void>) => Promise<number>
 
+/** Where a stage's steps are noted, and the index of its node. */
+export interface StageWatch {
+  readonly notes: WorkNotes
+  readonly node: number
+}
+
 const ALL_GROUPS: readonly number[] = Array.from({ length: KEY_GROUPS }, (_, group) => group)
 
 export class StageRunner implements Output {
@@ -33,6 +40,7 @@ export class StageRunner implements Output {
   readonly #policy: PolicyCall | undefined
   /** Where the stage remembers, if it does. */
   readonly #memory: StageMemory | undefined
+  readonly #watch: StageWatch | undefined
   #answered = new Uint8Array(16)
   #answers = 0
   /** True while `process` runs: only then are slots checked. */
@@ -41,12 +49,13 @@ export class StageRunner implements Output {
   /** Row that `produce` belongs to: the last one answered. */
   #ticket = 0
 
-  constructor(stage: Stage, config: StageConfig, counts: Counts, policy?: PolicyCall, memory?: StageMemory) {
+  constructor(stage: Stage, config: StageConfig, counts: Counts, policy?: PolicyCall, memory?: StageMemory, watch?: StageWatch) {
     this.#stage = stage
     this.#config = config
     this.#counts = counts
     this.#policy = policy
     this.#memory = memory
+    this.#watch = watch
   }
 
   get stage(): Stage {
@@ -55,6 +64,30 @@ export class StageRunner implements Output {
 
   /** Runs the stage. Synchronous unless the stage waits. */
   run(events: readonly Event[]): StageResult | Promise<StageResult> {
+    const { notes, node } = this.#watch ?? NOBODY
+    if (notes === undefined) return this.#run(events)
+    if (notes.careful) return this.#runCarefully(events, notes, node)
+    const waits = this.#policy !== undefined
+    notes.enter(node, waits)
+    const result = this.#run(events)
+    if (result instanceof Promise) return result.finally(() => notes.leave(waits))
+    notes.leave(waits)
+    return result
+  }
+
+  /** One event at a time, each noted before; those that ended a worker before are rejected unseen. */
+  async #runCarefully(events: readonly Event[], notes: WorkNotes, node: number): Promise<StageResult> {
+    const all = emptyResult()
+    for (const event of events) {
+      const error = notes.next(node)
+      notes.enter(node, this.#policy !== undefined)
+      append(all, error === undefined ? await this.#run([event]) : this.#rejecting(event, error).#result)
+      notes.leave(this.#policy !== undefined)
+    }
+    return all
+  }
+
+  #run(events: readonly Event[]): StageResult | Promise<StageResult> {
     if (this.#policy !== undefined) return this.#runWaiting(events, this.#policy)
     if (this.#memory !== undefined && events.some(event => event.partition !== undefined)) return this.#runByPartition(events, this.#memory)
     return this.#runAll(events)
@@ -263,6 +296,8 @@ function push(outputs: Map<string, Event[]>, name: string, event: Event): void {
   if (array === undefined) outputs.set(name, [event])
   else array.push(event)
 }
+
+const NOBODY = { notes: undefined, node: 0 } as const
 
 /** Errors that stop the pipeline instead of costing one event. */
 function isFatal(error: unknown): boolean {

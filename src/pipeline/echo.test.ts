@@ -33,6 +33,7 @@ batch:
   bytes: 256KiB                    # default
   events: 100000                   # default
   age: 10ms                        # default
+stall_timeout: 1m                  # default
 stop_timeout: 30s                  # default
 sources:
   in:

@@ -83,6 +83,7 @@ export const SETTINGS = field.object({
     },
     { description: 'How much is worked on at a time' },
   ),
+  stall_timeout: field.duration({ default: '1m', description: 'How long a stage of a plug-in or a `module` may take for one batch, or one call where it waits, before it is taken to hang: its worker is then ended and started anew. 0 waits for ever' }),
   stop_timeout: field.duration({ default: '30s', description: 'How long a drain may take once the pipeline is told to stop' }),
 })
 

@@ -98,7 +98,7 @@ function readName(tree: Mapping, { fallbackName }: PipelineReading, context: Val
   return typeof value === 'string' ? value : fallbackName
 }
 
-type Settings = Pick<PipelineConfig, 'workers' | 'memory' | 'state' | 'checkpointInterval' | 'ordered' | 'batch' | 'stopTimeout'>
+type Settings = Pick<PipelineConfig, 'workers' | 'memory' | 'state' | 'checkpointInterval' | 'ordered' | 'batch' | 'stopTimeout' | 'stallTimeout'>
 
 function readSettings(tree: Mapping, { folder, diagnostics }: PipelineReading, context: ValueContext): Settings {
   const own = { ...tree, entries: tree.entries.filter(entry => Object.hasOwn(SETTINGS.properties ?? {}, entry.key)) }
@@ -106,8 +106,8 @@ function readSettings(tree: Mapping, { folder, diagnostics }: PipelineReading, c
   const value = checkValue(SETTINGS, own, '', context.checks())
   checkBatchBytes(tree, diagnostics)
   // Wrong settings stand in the diagnostics; the defaults take their place, so that the rest can be checked.
-  const { workers, memory, state, checkpoint_interval, delivery, ordered, batch, stop_timeout } = prepareConfig(SETTINGS, diagnostics.errors === before ? value : {}, { folder, now: () => 0, random: () => 0 })
-  return { workers, memory, state, checkpointInterval: checkpoint_interval, ...(delivery === undefined ? {} : { delivery }), ordered, batch, stopTimeout: stop_timeout }
+  const { workers, memory, state, checkpoint_interval, delivery, ordered, batch, stop_timeout, stall_timeout } = prepareConfig(SETTINGS, diagnostics.errors === before ? value : {}, { folder, now: () => 0, random: () => 0 })
+  return { workers, memory, state, checkpointInterval: checkpoint_interval, ...(delivery === undefined ? {} : { delivery }), ordered, batch, stopTimeout: stop_timeout, stallTimeout: stall_timeout }
 }
 
 /** Columns take a slab of this size and one record more. */

@@ -80,6 +80,7 @@ export const module: StageDeclaration = defineStage({
     config: field.anything({ default: {}, description: 'Handed to a stage made by defineStage' }),
   }),
   shorthand: 'file',
+  foreign: true,
   examples: [{ title: 'A stage in a file', config: './score.ts' }],
   create: ({ file, config }, context) => {
     let stage: Stage | undefined

@@ -118,3 +118,27 @@ test('a plug-in that is wrong stops a run before anything is touched', async t =
   assert.match(err, /p\.yaml:2:11 {2}PLUGIN_NAME_TAKEN\n {3}2 \| plugins: \[\.\/shout\.ts\]\n/)
   assert.throws(() => readFileSync(join(folder, 'out.ndjson')), { code: 'ENOENT' })
 })
+
+test('a stage of a plug-in that loops without end costs the one event, and the run says which', async t => {
+  const loop = `import { defineStage, field } from 'sluice'
+export default defineStage({
+  type: 'loop', summary: 'Loops on seven', config: field.object({}),
+  create: () => ({
+    process(events, out) {
+      for (const event of events) {
+        while ((event.value as { n: number }).n === 777) {}
+        out.emit(event)
+      }
+    },
+  }),
+})
+`
+  const folder = project(t, { 'loop.ts': loop, 'p.yaml': PIPELINE.replace('./shout.ts', './loop.ts').replace(/stages:[^]*sinks:/, 'stages: [loop]\nstall_timeout: 300ms\nsinks:'), 'in.ndjson': INPUT })
+  const { code, err } = await sluice(['run', 'p.yaml'], { folder })
+  assert.equal(code, 0, err)
+  assert.match(err, /Stage "loop" did not come back for 300 ms/)
+  const lines = readFileSync(join(folder, 'out.ndjson'), 'utf8').trim().split('\n').map(line => (JSON.parse(line) as { n: number }).n)
+  assert.deepEqual(lines, Array.from({ length: 1000 }, (_, n) => n).filter(n => n !== 777))
+  const letter = JSON.parse(readFileSync(join(folder, 'failed.ndjson'), 'utf8')) as Record<string, unknown>
+  assert.deepEqual([letter['stage'], letter['code'], letter['original']], ['loop', 'WORKER_KILLED', '{"n":777,"name":"name 777"}'])
+})

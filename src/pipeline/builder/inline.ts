@@ -26,6 +26,7 @@ function inline(type: string, summary: string, answer: Answer, options: InlineOp
     type,
     summary,
     config: field.object({}),
+    foreign: true,
     waits,
     ...(outputs === undefined ? {} : { outputs: () => outputs }),
     // A stage that waits is called with one event, and its failures are the engine's to judge: another attempt may help.

@@ -33,7 +33,7 @@ export async function loadPlugins(wanted: readonly PluginConfig[], base: Registr
       checkNames(plugin.name, found, base, owners)
       paths.add(path)
       plugins.push(plugin)
-      declarations.push(...found)
+      declarations.push(...found.map(one => ({ ...one, foreign: true })))
     } catch (error) {
       if (!(error instanceof SluiceError)) throw error
       failures.push({ plugin, error })

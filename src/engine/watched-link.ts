@@ -1,0 +1,234 @@
+/**
+ * The link to a worker that runs code of users: notices when it hangs or dies, starts another, and gives it again what was not answered.
+ *
+ *     starting --ready--> running --hangs or dies--> starting (the batches that were out, one at a time and with care) --all answered--> running
+ *        |                   |
+ *        +--hangs or dies----+--where it can't be started anew--> failed
+ *
+ * A batch counts only when its `done` has come, so one that is worked on twice is neither lost nor doubled. The first time, nobody knows which event was to blame: the
+ * batches that were out are given to the new worker one by one, and their stages get one event at a time (`WorkNotes`). An event that ends this worker too is known by
+ * its stage and number; it is left out, and goes where the stage's `on_error` says.
+ *
+ * Memory: a copy of the bytes of each batch that is out, three at most.
+ */
+import type { Clock } from '../platform/index.ts'
+import { BufferPool } from './buffers.ts'
+import { ThreadLink } from './links.ts'
+import type { Link, Listener } from './links.ts'
+import type { FromHost, ToHost } from './messages.ts'
+import { WorkNotes } from './work-notes.ts'
+import type { Care, Skip } from './work-notes.ts'
+
+export interface WatchedOptions {
+  readonly url: URL
+  /** What a thread is started with. It beats every `every` milliseconds. */
+  start(notes: { readonly memory: SharedArrayBuffer; readonly every: number }): unknown
+  readonly clock: Clock
+  /** Milliseconds without a step after which the worker is taken to hang. */
+  readonly limit: number
+  /** False where stages with memory live on the worker: what they remember would be lost. */
+  readonly restarts: boolean
+  /** Id of a node. */
+  nameOf(node: number): string
+  readonly listener: Listener
+}
+
+type Piece = Extract<ToHost, { kind: 'piece' }>
+
+/** A batch that has not been answered. */
+interface Out {
+  readonly piece: Piece
+  readonly copy: Uint8Array<ArrayBuffer> | undefined
+  readonly skips: Skip[]
+  /** Workers that it ended where no stage was to blame. */
+  blind: number
+}
+
+/** Events of one batch that may end a worker each; what comes behind the last of them is left out as well. */
+const SKIPS_MAX = 8
+/** Times in a row that a worker may end without having done anything. */
+const ENDS_MAX = 3
+
+export class WatchedLink implements Link {
+  readonly #options: WatchedOptions
+  readonly #pool = new BufferPool()
+  readonly #out = new Map<number, Out>()
+  /** Batches that wait for the worker, or for those before them that need care. */
+  #queue: Out[] = []
+  /** Batches to be worked on with care; the first may be under way. */
+  #suspects: Out[] = []
+  #careful: Out | undefined
+  #state: 'starting' | 'running' | 'closing' | 'ended' = 'starting'
+  /** Messages to lanes that are not answered yet. */
+  #owed = 0
+  #known = false
+  #ends = 0
+  #generation = 0
+  #thread: ThreadLink
+  #notes = new WorkNotes()
+  #seen = { beat: 0, work: 0, beatAt: 0, workAt: 0 }
+  #cancel: () => void = () => undefined
+
+  constructor(options: WatchedOptions) {
+    this.#options = options
+    this.#thread = this.#startThread()
+    this.#look()
+  }
+
+  #startThread(): ThreadLink {
+    const { url, start, limit, clock } = this.#options
+    const generation = ++this.#generation
+    this.#state = 'starting'
+    this.#notes = new WorkNotes()
+    const now = clock.monotonic()
+    this.#seen = { beat: 0, work: 0, beatAt: now, workAt: now }
+    return new ThreadLink(url, start({ memory: this.#notes.memory, every: Math.max(5, limit / 8) }), message => {
+      if (generation === this.#generation && this.#state !== 'ended') this.#receive(message)
+    })
+  }
+
+  send(message: ToHost): void {
+    if (message.kind === 'close') {
+      this.#state = 'closing'
+      return this.#thread.send(message)
+    }
+    if (message.kind !== 'piece') {
+      this.#owed++
+      return this.#thread.send(message)
+    }
+    const out: Out = { piece: message, copy: this.#options.restarts ? this.#copy(message.data) : undefined, skips: [], blind: 0 }
+    this.#out.set(message.seq, out)
+    if (this.#state === 'running' && this.#suspects.length === 0) this.#thread.send(message)
+    else this.#queue.push(out)
+  }
+
+  #copy(data: Uint8Array | undefined): Uint8Array<ArrayBuffer> | undefined {
+    if (data === undefined) return undefined
+    const copy = this.#pool.take(data.length)
+    copy.set(data)
+    return copy
+  }
+
+  giveBack(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#thread.giveBack(bytes)
+  }
+
+  terminate(): Promise<void> {
+    this.#state = 'ended'
+    this.#cancel()
+    return this.#thread.terminate()
+  }
+
+  #receive(message: FromHost): void {
+    const { listener } = this.#options
+    if (message.kind === 'failed' && message.error.code === 'WORKER_CRASHED') return this.#lost(message.error.message)
+    if (message.kind === 'ready') {
+      this.#state = 'running'
+      const first = !this.#known
+      this.#known = true
+      if (first) listener(message)
+      return this.#next()
+    }
+    if (message.kind === 'done' && message.level === 0) this.#answered(message.seq)
+    else if (message.kind === 'done' || message.kind === 'snapshot') this.#owed--
+    listener(message)
+    if (message.kind === 'done') this.#next()
+  }
+
+  #answered(seq: number): void {
+    const out = this.#out.get(seq)
+    this.#out.delete(seq)
+    this.#ends = 0
+    if (out?.copy !== undefined) this.#pool.give(out.copy.buffer)
+    if (out === undefined || out !== this.#careful) return
+    this.#careful = undefined
+    this.#suspects.shift()
+  }
+
+  /** Sends what can go: a batch that needs care by itself, else all that wait. */
+  #next(): void {
+    if (this.#state !== 'running' || this.#careful !== undefined) return
+    const [suspect] = this.#suspects
+    if (suspect !== undefined) {
+      this.#careful = suspect
+      return this.#thread.send(again(suspect, { skips: suspect.skips }))
+    }
+    const queue = this.#queue
+    this.#queue = []
+    for (const { piece } of queue) this.#thread.send(piece)
+  }
+
+  /** Looks whether the worker still does something. */
+  #look(): void {
+    const { clock, limit } = this.#options
+    this.#cancel = clock.timer(limit / 4, () => {
+      if (this.#state === 'ended') return
+      const { beat, work, waiting } = this.#notes.read()
+      const now = clock.monotonic()
+      const idle = waiting > 0 || (this.#state === 'running' && this.#owed === 0 && this.#out.size === this.#queue.length)
+      const { beat: beatBefore, work: workBefore, beatAt, workAt } = this.#seen
+      this.#seen = { beat, work, beatAt: beat === beatBefore ? beatAt : now, workAt: work === workBefore && !idle ? workAt : now }
+      const isStuck = now - this.#seen.beatAt >= limit || now - this.#seen.workAt >= limit
+      if (!isStuck || this.#stuck()) this.#look()
+    })
+  }
+
+  /** Answers whether a worker is there to be looked at again. */
+  #stuck(): boolean {
+    const { limit, listener } = this.#options
+    const why = `did not come back for ${limit} ms (\`stall_timeout\`)`
+    if (this.#state !== 'closing') {
+      this.#lost(why)
+      return !this.#isOver
+    }
+    listener({ kind: 'warning', place: 'worker', message: `A worker ${why} while it was to close its stages; it was ended.` })
+    this.#state = 'ended'
+    void this.#thread.terminate()
+    listener({ kind: 'closed' })
+    return false
+  }
+
+  get #isOver(): boolean {
+    return this.#state === 'ended'
+  }
+
+  /** The worker is gone, or hangs: it is ended, and another takes over what was out. */
+  #lost(why: string): void {
+    void this.#thread.terminate()
+    const { place } = this.#notes
+    const stage = place === undefined ? undefined : this.#options.nameOf(place.stage)
+    const careful = this.#careful
+    this.#careful = undefined
+    if (!this.#options.restarts) return this.#fail(`${told(stage, why)} The worker holds the memory of stages, so the run ends; with \`state\` or on a log, the next one goes on from the last checkpoint.`)
+    if (this.#state === 'starting') return this.#fail(`${told(stage, why)} That was while it made and opened its components.`)
+    if (this.#state === 'closing') return this.#fail(`${told(stage, why)} That was while it closed its stages.`)
+    if (++this.#ends > Math.max(ENDS_MAX, SKIPS_MAX * 2)) return this.#fail(`${told(stage, why)} It has ended ${this.#ends} times in a row without finishing a batch.`)
+    if (careful === undefined) {
+      const waiting = new Set(this.#queue)
+      this.#suspects = [...this.#out.values()].filter(out => !waiting.has(out))
+    } else if (place === undefined) {
+      if (++careful.blind > 1) return this.#fail(`${told(undefined, why)} That was while batch ${careful.piece.seq} was read, decoded or encoded, at ${JSON.stringify(careful.piece.from)}, twice.`)
+    } else {
+      careful.skips.push({ ...place, rest: careful.skips.length + 1 >= SKIPS_MAX, reason: `${told(stage, why)} This event had ended the worker, and was left out.` })
+    }
+    this.#options.listener({ kind: 'warning', place: stage ?? 'worker', message: `${told(stage, why)} The worker was ended and started anew; ${this.#suspects.length} batches are worked on again.` })
+    this.#thread = this.#startThread()
+  }
+
+  #fail(message: string): void {
+    this.#state = 'ended'
+    this.#cancel()
+    this.#options.listener({ kind: 'failed', error: { code: 'WORKER_STUCK', message, place: undefined, stack: undefined } })
+  }
+}
+
+/** The batch once more, in bytes of its own. */
+function again({ piece, copy }: Out, care: Care): Piece {
+  return { ...piece, data: copy?.slice(), care }
+}
+
+/** `why` is either what the worker failed to do, or what it said when it ended. */
+function told(stage: string | undefined, why: string): string {
+  const who = stage === undefined ? 'A worker' : `Stage "${stage}"`
+  return why.startsWith('did not') ? `${who} ${why}.` : `${who} ended its thread: ${why}${why.endsWith('.') ? '' : '.'}`
+}

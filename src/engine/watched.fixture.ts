@@ -1,0 +1,72 @@
+/** The worker thread of the tests of hanging workers, and stages that do what no stage should. */
+import { isMainThread, parentPort, workerData } from 'node:worker_threads'
+import { SluiceError } from '../base/index.ts'
+import { defineStage } from './component.ts'
+import type { Output, StageDeclaration } from './component.ts'
+import type { Event } from '../event/index.ts'
+import type { PipelineConfig } from './config.ts'
+import * as field from './fields.ts'
+import type { HostData } from './run.ts'
+import { serveHost } from './serve.ts'
+import { Kept, memorySink, memorySource, objectOf, testRegistry } from './testing.ts'
+
+const numberOf = (event: Event): number => Number(objectOf(event)['n'])
+
+type Misdeed = (event: Event) => void | Promise<void>
+
+/** Passes events on, but for those whose number is among `on`. */
+function bad(type: string, misdeed: Misdeed, more: { readonly waits?: boolean; readonly memory?: 'keyed' } = {}): StageDeclaration {
+  return defineStage({
+    type,
+    summary: 'Misbehaves on some events',
+    config: field.object({ on: field.list(field.integer()) }),
+    foreign: true,
+    ...more,
+    create: ({ on }) => {
+      const one = (event: Event, out: Output): void | Promise<void> => {
+        const done = on.includes(numberOf(event)) ? misdeed(event) : undefined
+        if (done !== undefined) return done
+        return out.emit(event)
+      }
+      return {
+        process: (events, out) => {
+          const waits: Promise<void>[] = []
+          for (const event of events) {
+            const done = one(event, out)
+            if (done !== undefined) waits.push(done)
+          }
+          return waits.length === 0 ? undefined : Promise.all(waits).then(() => undefined)
+        },
+      }
+    },
+  })
+}
+
+function forEver(): never {
+  for (let turns = 0; ; turns++) if (turns < 0) throw new SluiceError('INTERNAL', 'numbers have an end')
+}
+
+export const stages: readonly StageDeclaration[] = [
+  bad('loops', forEver),
+  bad('exits', () => process.exit(7)),
+  bad('exits_well', () => process.exit(0)),
+  bad('throws_later', () => {
+    setImmediate(() => {
+      throw new TypeError('nobody catches this')
+    })
+    return new Promise(() => undefined)
+  }),
+  bad('never_answers', () => new Promise(() => undefined)),
+  bad('never_answers_a_call', () => new Promise(() => undefined), { waits: true }),
+  bad('remembers', forEver, { memory: 'keyed' }),
+  defineStage({
+    type: 'hangs_at_the_end', summary: 'Never closes', config: field.object({}), foreign: true,
+    create: () => ({ process: (events, out) => events.forEach(event => out.emit(event)), close: forEver }),
+  }) as StageDeclaration, // As above.
+]
+
+if (!isMainThread && parentPort !== null) {
+  const data = workerData as HostData // Set by the test that starts this thread.
+  const registry = testRegistry([memorySource([], 1), memorySink(new Kept()), ...stages])
+  await serveHost(parentPort, data, start => Promise.resolve({ config: start as PipelineConfig, registry }))
+}
