@@ -74,9 +74,23 @@ test('the packed package', async t => {
   })
 
   await t.test('can be imported, every door of it', () => {
-    const doors = ['sluice', 'sluice/engine', 'sluice/expr', 'sluice/event', 'sluice/pipeline']
+    const doors = ['sluice', 'sluice/engine', 'sluice/expr', 'sluice/event', 'sluice/pipeline', 'sluice/testing']
     writeFileSync(join(folder, 'doors.js'), `${doors.map(door => `if (Object.keys(await import('${door}')).length === 0) throw new Error('${door} is empty')`).join('\n')}\n`)
     execFileSync(process.execPath, ['doors.js'], { cwd: folder, stdio: 'pipe' })
+  })
+
+  await t.test('writes a plug-in that passes its own tests and type check', () => {
+    assert.equal(run(folder, 'create', 'plugin', 'my-stages').status, 0)
+    const plugin = join(folder, 'my-stages')
+    const tests = spawnSync(process.execPath, ['--test', 'src/**/*.test.ts'], { cwd: plugin, encoding: 'utf8', env: { ...process.env, NODE_TEST_CONTEXT: undefined } })
+    assert.equal(tests.status, 0, tests.stdout)
+    assert.match(tests.stdout, /tests 13\b/)
+    const types = spawnSync(join(root, 'node_modules/.bin/tsc'), ['-p', plugin, '--typeRoots', join(root, 'node_modules/@types')], { encoding: 'utf8' })
+    assert.equal(types.stdout, '')
+    const build = spawnSync(join(root, 'node_modules/.bin/tsc'), ['-p', join(plugin, 'tsconfig.build.json'), '--typeRoots', join(root, 'node_modules/@types')], { encoding: 'utf8' })
+    assert.equal(build.stdout, '')
+    const answer = spawnSync(process.execPath, [join(folder, 'node_modules/.bin/sluice'), 'run', 'pipeline.yaml', '--quiet', '--workers', '2'], { cwd: plugin, encoding: 'utf8' })
+    assert.equal(answer.stdout.split('\n')[0], '{"id":"o-0","customer":"c..."}', answer.stderr)
   })
 
   await t.test('gives its types to a TypeScript program', () => {

@@ -142,3 +142,16 @@ export default defineStage({
   const letter = JSON.parse(readFileSync(join(folder, 'failed.ndjson'), 'utf8')) as Record<string, unknown>
   assert.deepEqual([letter['stage'], letter['code'], letter['original']], ['loop', 'WORKER_KILLED', '{"n":777,"name":"name 777"}'])
 })
+
+test('create plugin writes what runs, and overwrites nothing', async t => {
+  const folder = project(t, {})
+  assert.equal((await sluice(['create', 'plugin', 'my-stages'], { folder })).code, 0)
+  const plugin = join(folder, 'my-stages')
+  assert.equal((await sluice(['check', 'pipeline.yaml'], { folder: plugin })).code, 0)
+  assert.match((await sluice(['run', 'pipeline.yaml', '--quiet', '--workers', '1'], { folder: plugin })).out, /^\{"id":"o-0","customer":"c\.\.\."\}\n/)
+  const again = await sluice(['create', 'plugin', 'my-stages'], { folder })
+  assert.deepEqual([again.code, /CLI_FILE_EXISTS/.test(again.err)], [2, true])
+  assert.match((await sluice(['create', 'plugin', 'My Stages'], { folder })).err, /"My Stages" is no name for a package/)
+  assert.match((await sluice(['create', 'plugin'], { folder })).err, /A plug-in needs a name/)
+  assert.match((await sluice(['create', 'file//stdout', 'other'], { folder })).err, /"other" is one word too many/)
+})

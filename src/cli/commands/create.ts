@@ -1,6 +1,6 @@
-/** `sluice create file/filter,map/file`: a pipeline of the given components, with every field explained. */
+/** `sluice create file/filter,map/file`: a pipeline of the given components, with every field explained. `sluice create plugin NAME`: a package with a plug-in. */
 import { existsSync, writeFileSync } from 'node:fs'
-import { dirname, relative, resolve, sep } from 'node:path'
+import { basename, dirname, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import { suggest } from '../../base/index.ts'
@@ -19,11 +19,14 @@ interface CreateOptions extends PluginOptions {
 
 export function define(command: Command, session: Session): void {
   addPluginOptions(command
-    .argument('<shape>', 'sources/stages/sinks, each a list with commas; stages may be left out: file//stdout')
+    .argument('<shape>', 'sources/stages/sinks, each a list with commas; stages may be left out: file//stdout. Or `plugin`')
+    .argument('[name]', 'name and folder of the plug-in')
     .option('-o, --output <file>', 'write to this file instead of standard output')
     .option('--force', 'overwrite the file'))
-    .addHelpText('after', '\nExamples:\n  sluice create file/filter,map/file > pipeline.yaml\n  sluice create generate/validate,enrich/file,stdout -o pipeline.yaml\n')
-    .action(async (shape: string, options: CreateOptions) => {
+    .addHelpText('after', '\nExamples:\n  sluice create file/filter,map/file > pipeline.yaml\n  sluice create generate/validate,enrich/file,stdout -o pipeline.yaml\n  sluice create plugin my-stages\n')
+    .action(async (shape: string, name: string | undefined, options: CreateOptions) => {
+      if (shape === 'plugin') return createPlugin(name, session)
+      if (name !== undefined) throw new UsageError('CLI_USAGE', `"${name}" is one word too many: a pipeline is one word of the form sources/stages/sinks.`, 'Only a plug-in has a name: sluice create plugin NAME.')
       const [{ registry }, yaml] = await Promise.all([knownComponents(options, session), import('yaml')])
       const { folder } = session.io
       const target = options.output === undefined ? undefined : resolve(folder, options.output)
@@ -33,6 +36,19 @@ export function define(command: Command, session: Session): void {
       writeFileSync(target, text)
       session.io.stderr.write(`Wrote ${options.output}. Next: sluice check ${options.output}\n`)
     })
+}
+
+async function createPlugin(given: string | undefined, session: Session): Promise<void> {
+  const [{ PLUGIN_NAME, pluginFiles, pluginNames }, { writeFiles }] = await Promise.all([import('../plugin-files.ts'), import('../new-files.ts')])
+  if (given === undefined) throw new UsageError('CLI_USAGE', 'A plug-in needs a name.', 'For example: sluice create plugin my-stages')
+  const { folder } = session.io
+  const path = resolve(folder, given)
+  const name = basename(path)
+  if (!PLUGIN_NAME.test(name)) throw new UsageError('CLI_USAGE', `"${name}" is no name for a package: small letters, digits and dashes, a letter first.`)
+  const files = pluginFiles(pluginNames(name, session.version))
+  writeFiles(path, files)
+  const shown = relative(folder, path)
+  session.io.stderr.write([`Wrote to ${shown}:`, ...Object.keys(files).map(file => `  ${file}`), '', 'Next:', `  cd ${shown}`, '  npm install', '  npm test', '  npx sluice run pipeline.yaml', ''].join('\n'))
 }
 
 /** Writes YAML with short lists on one line, as people write them. */
