@@ -11,6 +11,7 @@ import type { JsonValue } from '../event/index.ts'
 import type { Clock } from '../platform/index.ts'
 import type { CutLog } from './checkpoint/index.ts'
 import type { Coordinator } from './coordinator.ts'
+import type { Crew } from './crew.ts'
 import type { Link } from './links.ts'
 import type { FromHost, GroupState } from './messages.ts'
 import type { Plan } from './plan.ts'
@@ -21,6 +22,7 @@ export interface BarrierParts {
   readonly plan: Plan
   readonly log: CutLog
   readonly links: readonly Link[]
+  readonly crew: Crew
   readonly sources: readonly OpenSource[]
   readonly sinks: ReadonlyMap<number, SinkRunner>
   readonly clock: Clock
@@ -117,10 +119,10 @@ export class Barriers {
   #pass(barrier: Barrier, level: number): void {
     if (barrier.passed !== level) return
     barrier.passed = level + 1
-    const { plan, links, sinks } = this.#parts
+    const { plan, links, crew, sinks } = this.#parts
     const next = plan.levels[level + 1]
     if (next !== undefined) {
-      const lanes = next.keyed ? links.length : 1
+      const lanes = next.keyed ? crew.lanes : 1
       barrier.open += lanes
       for (let lane = 0; lane < lanes; lane++) links[lane]?.send({ kind: 'snapshot', id: barrier.id, level: next.index })
     }

@@ -13,6 +13,7 @@ import type { Clock } from '../platform/index.ts'
 import type { JsonValue } from '../event/index.ts'
 import { BufferPool } from './buffers.ts'
 import { Counts } from './counts.ts'
+import type { Crew } from './crew.ts'
 import { failureError } from './failure.ts'
 import { Flight } from './flight.ts'
 import { Gate } from './gate.ts'
@@ -37,6 +38,7 @@ const PIECE_MAX = 768 * 1024
 export interface CoordinatorParts {
   readonly plan: Plan
   readonly links: readonly Link[]
+  readonly crew: Crew
   readonly sources: readonly OpenSource[]
   /** By index of the sink's node; the dead letters included. */
   readonly sinks: ReadonlyMap<number, SinkRunner>
@@ -209,7 +211,7 @@ export class Coordinator {
   #hasRoom(): boolean {
     if (this.#flights.size > 0 && this.inFlightBytes >= this.#parts.plan.config.memory) return false
     if (this.#flights.size >= FLIGHTS_MAX) return false
-    return this.#pending.some(count => count < PIECES_PER_WORKER)
+    return this.#pending.some((count, at) => at >= this.#parts.crew.first && count < PIECES_PER_WORKER)
   }
 
   #launch(level: number, source: number | undefined, position: JsonValue | undefined, bytes: number): Flight {
@@ -236,8 +238,9 @@ export class Coordinator {
   /** Lanes with memory live on some workers only: what these have to do counts too. */
   #leastBusy(): number {
     const load = (at: number): number => (this.#pending[at] ?? 0) + (this.#inLanes[at] ?? 0)
-    let best = 0
-    for (let at = 1; at < this.#pending.length; at++) if (load(at) < load(best)) best = at
+    const { first, total } = this.#parts.crew
+    let best = first
+    for (let at = first + 1; at < total; at++) if (load(at) < load(best)) best = at
     return best
   }
 
@@ -256,7 +259,7 @@ export class Coordinator {
   }
 
   #lanes(level: number): number {
-    return this.#parts.plan.levels[level]?.keyed === true ? this.#parts.links.length : 1
+    return this.#parts.plan.levels[level]?.keyed === true ? this.#parts.crew.lanes : 1
   }
 
   /** Takes a host's answer. */

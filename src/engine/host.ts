@@ -12,6 +12,7 @@ import { SourceColumns } from './columns/host.ts'
 import type { Registry, SourceConfig } from './config.ts'
 import { BufferPool } from './buffers.ts'
 import { Counts } from './counts.ts'
+import { ownsLane } from './crew.ts'
 import { codeFrom, failureRecord } from './failure.ts'
 import { FrameReader, locateFrom, nextRows } from './frame.ts'
 import type { SourceSlab } from './frame.ts'
@@ -28,9 +29,11 @@ import type { WorkNotes } from './work-notes.ts'
 export interface HostOptions {
   readonly plan: Plan
   readonly registry: Registry
-  /** Number of this host, and of all hosts: lane i of a keyed level lives on host i. */
+  /** Number of this host, and how many hosts own lanes: lane i of a keyed level lives on host i. */
   readonly lane: number
   readonly lanes: number
+  /** False where it takes no pieces of sources. */
+  readonly pieces?: boolean
   readonly context: (id: string) => ComponentContext
   /** Memory of the stages of this host's lanes, from the last checkpoint. */
   readonly restore: readonly GroupState[]
@@ -98,14 +101,15 @@ export class Host {
   /** Builds and opens the components of this host. */
   async open(): Promise<void> {
     const { plan, registry } = this.#options
-    for (const index of plan.sources) {
+    const pieces = this.#options.pieces !== false
+    for (const index of pieces ? plan.sources : []) {
       const node = plan.nodes[index]
       if (node?.config !== undefined) this.#sources.set(index, sourceHalf(node.config, registry, this.#options.context(node.id)))
     }
     await this.#parts.open()
     if (this.#options.columns !== false) this.#openColumns()
     for (const level of plan.levels) {
-      if (level.index > 0 && (level.keyed || this.#options.lane === 0)) {
+      if (ownsLane(level, this.#options.lanes, this.#options.lane)) {
         this.#levels.set(level.index, { ...this.#newSegment(level.index), chunked: this.#isChunked(level.index), tail: Promise.resolve() })
       }
     }

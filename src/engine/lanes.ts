@@ -8,6 +8,7 @@ import type { ComponentContext, SinkEncoding, Stage } from './component.ts'
 import type { Registry, SinkConfig, StageConfig } from './config.ts'
 import type { BufferPool } from './buffers.ts'
 import type { Counts } from './counts.ts'
+import { ownsLane } from './crew.ts'
 import { StageMemory, keyGroup } from './memory.ts'
 import type { GroupState } from './messages.ts'
 import type { Node, Plan } from './plan.ts'
@@ -30,6 +31,7 @@ export interface LanesOptions {
   readonly registry: Registry
   readonly lanes: number
   readonly lane: number
+  readonly pieces?: boolean
   readonly context: (id: string) => ComponentContext
   readonly restore: readonly GroupState[]
   /** What the opened sinks told, by id. */
@@ -64,13 +66,14 @@ export class LanesParts {
   }
 
   #make(node: Node): void {
-    const { plan, lane } = this.#options
+    const { plan, lane, lanes, pieces = true } = this.#options
     const level = plan.levels[node.level]
+    const isHere = node.level === 0 ? pieces : level !== undefined && ownsLane(level, lanes, lane)
     const config = node.config as StageConfig // True for stages and partitions; others are left out below.
     if (node.kind === 'partition') {
       this.#partitions.set(node.index, prepareConfig(PARTITION_CONFIG, config.config, this.#options.context(node.id)).key)
     }
-    if (node.kind === 'stage' && (node.level === 0 || level?.keyed === true || lane === 0)) this.#stages.set(node.index, this.#stage(node, config))
+    if (node.kind === 'stage' && isHere) this.#stages.set(node.index, this.#stage(node, config))
   }
 
   #stage(node: Node, config: StageConfig): StageParts {

@@ -13,6 +13,8 @@ import { Barriers } from './barriers.ts'
 import type { ComponentContext } from './component.ts'
 import type { PipelineConfig, Registry } from './config.ts'
 import { Coordinator } from './coordinator.ts'
+import { ALONE, crewOf, ownsNothing, runsForeignCode, wantsApart } from './crew.ts'
+import type { Crew } from './crew.ts'
 import { Delivery } from './delivery.ts'
 import { Host } from './host.ts'
 import { InlineLink, ThreadLink } from './links.ts'
@@ -58,6 +60,8 @@ export interface HostData {
   readonly lanes: number
   readonly restore: readonly GroupState[]
   readonly facts: SinkFacts
+  /** False for a thread that owns lanes only. */
+  readonly pieces: boolean
   readonly start: unknown
   /** Memory to note what it does in, and how often to beat, in milliseconds: where the worker is watched. */
   readonly notes?: { readonly memory: SharedArrayBuffer; readonly every: number }
@@ -104,6 +108,7 @@ class Run {
   readonly #started: number
   readonly #cpu = process.cpuUsage()
   #links: Link[] = []
+  #crew: Crew = ALONE
   /** Worker threads; 0 where everything runs on this one. */
   #threads = 0
   #closed = 0
@@ -151,6 +156,7 @@ class Run {
         coordinator = new Coordinator({
           plan: this.#plan,
           links: this.#links,
+          crew: this.#crew,
           sources,
           sinks,
           clock: this.#clock,
@@ -160,7 +166,7 @@ class Run {
         })
         const counts = coordinator.counts
         if (state !== undefined) {
-          barriers = new Barriers({ plan: this.#plan, log: state.log, links: this.#links, sources, sinks, clock: this.#clock, coordinator, counters: () => ({ ...counts }) })
+          barriers = new Barriers({ plan: this.#plan, log: state.log, links: this.#links, crew: this.#crew, sources, sinks, clock: this.#clock, coordinator, counters: () => ({ ...counts }) })
         }
         this.#onSnapshot = message => barriers?.snapshot(message)
         if (this.#failing !== undefined) throw this.#failing
@@ -271,9 +277,11 @@ class Run {
     }
     const { url, data } = this.#options.thread
     this.#threads = threads
-    const ready = Array.from({ length: threads }, () => Promise.withResolvers<void>())
+    const crew = crewOf(this.#plan, threads, watched && wantsApart(this.#plan, this.#registry))
+    this.#crew = crew
+    const ready = Array.from({ length: crew.total }, () => Promise.withResolvers<void>())
     this.#links = ready.map(({ resolve, reject }, lane) => {
-      const start: HostData = { lane, lanes: threads, restore, facts, start: data }
+      const start: HostData = { lane, lanes: crew.lanes, pieces: lane >= crew.first, restore, facts, start: data }
       const listener = (message: FromHost): void => {
         if (message.kind === 'ready') resolve()
         else if (message.kind === 'failed') reject(this.#failure(message))
@@ -282,7 +290,7 @@ class Run {
       if (!watched) return new ThreadLink(url, start, listener)
       return new WatchedLink({
         url, listener, clock: this.#clock, limit: stallTimeout, start: notes => ({ ...start, notes }), nameOf: node => this.#plan.nodes[node]?.id ?? '',
-        restarts: this.#plan.levels.every(({ index, keyed }) => index === 0 || (!keyed && lane > 0)),
+        restarts: ownsNothing(this.#plan, crew, lane),
       })
     })
     await Promise.all(ready.map(({ promise }) => promise))
@@ -337,11 +345,6 @@ class Run {
       dead_letters: deadLettered > 0 ? deadLettersPath(this.#plan) : undefined,
     }
   }
-}
-
-/** True where stages of users run: plug-ins, and functions in files. */
-function runsForeignCode({ plugins = [], stages }: PipelineConfig, registry: Registry): boolean {
-  return plugins.length > 0 || stages.some(({ type }) => registry.stage(type)?.foreign === true)
 }
 
 /** Below this, starting a thread costs more than it gives. */

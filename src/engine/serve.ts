@@ -24,6 +24,7 @@ export async function serveHost(port: MessagePort, data: HostData, load: (start:
       registry,
       lane: data.lane,
       lanes: data.lanes,
+      pieces: data.pieces,
       context: contextFor(config, systemClock, systemRandom, new AbortController().signal, warn, registry.functions),
       restore: data.restore,
       facts: data.facts,

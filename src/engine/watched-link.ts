@@ -46,6 +46,8 @@ interface Out {
 
 /** Events of one batch that may end a worker each; what comes behind the last of them is left out as well. */
 const SKIPS_MAX = 8
+/** Milliseconds that a worker may take to stand, at least: it loads modules, tables and libraries. */
+const START_MS = 30_000
 /** Times in a row that a worker may end without having done anything. */
 const ENDS_MAX = 3
 
@@ -76,15 +78,19 @@ export class WatchedLink implements Link {
   }
 
   #startThread(): ThreadLink {
-    const { url, start, limit, clock } = this.#options
+    const { url, start, limit } = this.#options
     const generation = ++this.#generation
     this.#state = 'starting'
     this.#notes = new WorkNotes()
-    const now = clock.monotonic()
-    this.#seen = { beat: 0, work: 0, beatAt: now, workAt: now }
+    this.#seen = { beat: 0, work: 0, ...this.#fromNow() }
     return new ThreadLink(url, start({ memory: this.#notes.memory, every: Math.max(5, limit / 8) }), message => {
       if (generation === this.#generation && this.#state !== 'ended') this.#receive(message)
     })
+  }
+
+  #fromNow(): { readonly beatAt: number; readonly workAt: number } {
+    const now = this.#options.clock.monotonic()
+    return { beatAt: now, workAt: now }
   }
 
   send(message: ToHost): void {
@@ -124,6 +130,7 @@ export class WatchedLink implements Link {
     if (message.kind === 'failed' && message.error.code === 'WORKER_CRASHED') return this.#lost(message.error.message)
     if (message.kind === 'ready') {
       this.#state = 'running'
+      this.#seen = { ...this.#notes.read(), ...this.#fromNow() }
       const first = !this.#known
       this.#known = true
       if (first) listener(message)
@@ -168,7 +175,8 @@ export class WatchedLink implements Link {
       const idle = waiting > 0 || (this.#state === 'running' && this.#owed === 0 && this.#out.size === this.#queue.length)
       const { beat: beatBefore, work: workBefore, beatAt, workAt } = this.#seen
       this.#seen = { beat, work, beatAt: beat === beatBefore ? beatAt : now, workAt: work === workBefore && !idle ? workAt : now }
-      const isStuck = now - this.#seen.beatAt >= limit || now - this.#seen.workAt >= limit
+      const most = this.#state === 'starting' ? Math.max(limit, START_MS) : limit
+      const isStuck = now - this.#seen.beatAt >= most || now - this.#seen.workAt >= most
       if (!isStuck || this.#stuck()) this.#look()
     })
   }

@@ -46,7 +46,27 @@ function forEver(): never {
   for (let turns = 0; ; turns++) if (turns < 0) throw new SluiceError('INTERNAL', 'numbers have an end')
 }
 
+/** How many events of its device came before. Not a user's. */
+const counts = defineStage({
+  type: 'counts', summary: 'Counts by key', config: field.object({}), memory: 'keyed',
+  create: (_config, { state }) => {
+    const table = state.table<number>('counts', { keysMax: 1000 })
+    return {
+      process: (events, out) => {
+        for (const event of events) {
+          const key = String(numberOf(event) % 7)
+          const count = (table.get(key) ?? 0) + 1
+          table.set(key, count)
+          event.replace({ ...objectOf(event), count })
+          out.emit(event)
+        }
+      },
+    }
+  },
+})
+
 export const stages: readonly StageDeclaration[] = [
+  counts,
   bad('loops', forEver),
   bad('exits', () => process.exit(7)),
   bad('exits_well', () => process.exit(0)),

@@ -16,6 +16,7 @@ interface Ran {
   readonly numbers: readonly number[]
   readonly letters: readonly Record<string, unknown>[]
   readonly warnings: readonly string[]
+  readonly out: readonly Record<string, unknown>[]
 }
 
 async function run(chain: readonly StageConfig[], workers = 2, more: Partial<PipelineConfig> = {}): Promise<Ran> {
@@ -26,8 +27,11 @@ async function run(chain: readonly StageConfig[], workers = 2, more: Partial<Pip
   const config = testPipeline(chain, [sinkConfig('out', chain.at(-1)?.id ?? 'in')], { workers, stallTimeout: 250, ...more })
   const report = await runPipeline(config, registry, { thread: { url: new URL('./watched.fixture.ts', import.meta.url), data: config }, onWarning: (place, message) => void warnings.push(`${place}: ${message}`) })
   const parse = (sink: string): Record<string, unknown>[] => kept.lines(sink).map(line => JSON.parse(line) as Record<string, unknown>) // Written by this pipeline.
-  return { report, numbers: parse('out').map(({ n }) => Number(n)), letters: parse('dead_letters'), warnings }
+  return { report, out: parse('out'), numbers: parse('out').map(({ n }) => Number(n)), letters: parse('dead_letters'), warnings }
 }
+
+/** Workers with memory can't be started anew: a busy machine must not look like one that hangs. */
+const PATIENT = { stallTimeout: 1000 }
 
 const without = (...on: number[]): number[] => Array.from({ length: COUNT }, (_, n) => n).filter(n => !on.includes(n))
 const originals = (letters: Ran['letters']): number[] => letters.map(({ original }) => (JSON.parse(String(original)) as { n: number }).n) // An event of the input.
@@ -79,8 +83,23 @@ test('a call that never answers fails after the limit without costing the worker
   assert.deepEqual(warnings, [])
 })
 
+for (const keyed of [false, true]) {
+  test(`a stage of a user that loops before stages with memory costs them nothing (${keyed ? 'by key' : 'one owner'})`, async () => {
+    const by = keyed ? [stageConfig('by', 'partition_by', 'a', { config: { key: 'event.n % 7' } })] : []
+    const chain = [stageConfig('a', 'loops', 'in', { config: { on: [100] } }), ...by, stageConfig('counts', 'counts', keyed ? 'by' : 'a')]
+    const { out, letters, report } = await run(chain, 2, PATIENT)
+    const counts = new Map<number, number>()
+    assert.deepEqual(out, without(100).map(n => {
+      counts.set(n % 7, (counts.get(n % 7) ?? 0) + 1)
+      return { n, count: counts.get(n % 7) }
+    }))
+    assert.deepEqual(originals(letters), [100])
+    assert.equal(report.workers, 2)
+  })
+}
+
 test('a worker that holds memory of stages is not started anew: the run ends and says so', async () => {
-  await assert.rejects(run([stageConfig('a', 'remembers', 'in', { config: { on: [150] } })]), (error: Error & { code?: string }) => error.code === 'WORKER_STUCK' && /^Stage "a" did not come back for 250 ms .* holds the memory of stages/.test(error.message))
+  await assert.rejects(run([stageConfig('a', 'remembers', 'in', { config: { on: [150] } })], 2, PATIENT), (error: Error & { code?: string }) => error.code === 'WORKER_STUCK' && /^Stage "a" did not come back for 1000 ms .* holds the memory of stages/.test(error.message))
 })
 
 test('a stage that hangs while it is closed does not hold up the end', async () => {
