@@ -1,7 +1,7 @@
 /** Runs a pipeline of TypeScript inside of the program that made it. */
 import { runPipeline } from './engine/index.ts'
 import type { Report, RunOptions } from './engine/index.ts'
-import { buildPipeline, configOrThrow } from './pipeline/index.ts'
+import { buildPipeline, configOrThrow, withPluginsOf } from './pipeline/index.ts'
 import type { Pipeline } from './pipeline/index.ts'
 import { registry } from './registry.ts'
 
@@ -16,7 +16,8 @@ export interface EmbedOptions extends RunOptions {
  */
 export async function run<T>(pipeline: Pipeline<T>, options: EmbedOptions = {}): Promise<Report> {
   const { folder, ...rest } = options
-  const made = buildPipeline(pipeline, registry, folder === undefined ? {} : { folder })
+  const known = await withPluginsOf(pipeline, registry, folder)
+  const made = buildPipeline(pipeline, known.registry, { plugins: known.plugins, ...(folder === undefined ? {} : { folder }) })
   const config = configOrThrow({ config: made.config, registry: made.registry, diagnostics: made.diagnostics.list(), tests: made.draft.tests, draft: made.draft, module: undefined })
   return runPipeline(config, made.registry, rest)
 }

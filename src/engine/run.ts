@@ -265,7 +265,7 @@ class Run {
     const { workers } = this.#plan.config
     const { stallTimeout = 0 } = this.#plan.config
     const watched = stallTimeout > 0 && runsForeignCode(this.#plan.config, this.#registry)
-    const threads = workers === 'auto' ? Math.max(autoWorkers(size), watched ? 1 : 0) : workers
+    const threads = workers === 'auto' ? Math.max(autoWorkers(size), watched && this.#plan.config.plugins !== undefined ? 1 : 0) : workers
     const listen = (lane: number) => (message: FromHost) => this.#receive(lane, message, receive)
     if (threads === 0 || this.#options.thread === undefined) {
       const link = new InlineLink()

@@ -48,8 +48,8 @@ interface Out {
 const SKIPS_MAX = 8
 /** Milliseconds that a worker may take to stand, at least: it loads modules, tables and libraries. */
 const START_MS = 30_000
-/** Times in a row that a worker may end without having done anything. */
-const ENDS_MAX = 3
+/** Times in a row that a worker may end without having answered a batch: more than the events that may end it, so that only something else can be to blame. */
+const ENDS_MAX = 2 * SKIPS_MAX
 
 export class WatchedLink implements Link {
   readonly #options: WatchedOptions
@@ -210,7 +210,7 @@ export class WatchedLink implements Link {
     if (!this.#options.restarts) return this.#fail(`${told(stage, why)} The worker holds the memory of stages, so the run ends; with \`state\` or on a log, the next one goes on from the last checkpoint.`)
     if (this.#state === 'starting') return this.#fail(`${told(stage, why)} That was while it made and opened its components.`)
     if (this.#state === 'closing') return this.#fail(`${told(stage, why)} That was while it closed its stages.`)
-    if (++this.#ends > Math.max(ENDS_MAX, SKIPS_MAX * 2)) return this.#fail(`${told(stage, why)} It has ended ${this.#ends} times in a row without finishing a batch.`)
+    if (++this.#ends > ENDS_MAX) return this.#fail(`${told(stage, why)} It has ended ${this.#ends} times in a row without finishing a batch.`)
     if (careful === undefined) {
       const waiting = new Set(this.#queue)
       this.#suspects = [...this.#out.values()].filter(out => !waiting.has(out))

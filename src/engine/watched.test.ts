@@ -19,11 +19,11 @@ interface Ran {
   readonly out: readonly Record<string, unknown>[]
 }
 
-async function run(chain: readonly StageConfig[], workers = 2, more: Partial<PipelineConfig> = {}): Promise<Ran> {
+async function run(chain: readonly StageConfig[], workers = 2, more: Partial<PipelineConfig> = {}, piece?: number): Promise<Ran> {
   const random = seededRandom(workers)
   const kept = new Kept()
   const warnings: string[] = []
-  const registry = testRegistry([memorySource(lines, () => 1 + Math.floor(random() * 40)), memorySink(kept), ...stages])
+  const registry = testRegistry([memorySource(lines, () => piece ?? 1 + Math.floor(random() * 40)), memorySink(kept), ...stages])
   const config = testPipeline(chain, [sinkConfig('out', chain.at(-1)?.id ?? 'in')], { workers, stallTimeout: 250, ...more })
   const report = await runPipeline(config, registry, { thread: { url: new URL('./watched.fixture.ts', import.meta.url), data: config }, onWarning: (place, message) => void warnings.push(`${place}: ${message}`) })
   const parse = (sink: string): Record<string, unknown>[] => kept.lines(sink).map(line => JSON.parse(line) as Record<string, unknown>) // Written by this pipeline.
@@ -81,6 +81,14 @@ test('a call that never answers fails after the limit without costing the worker
   assert.deepEqual(numbers, without(5, 200))
   assert.deepEqual(letters.map(({ code }) => code), ['TIMED_OUT', 'TIMED_OUT'])
   assert.deepEqual(warnings, [])
+})
+
+test('where very many events of one batch do so, those behind them are left out with them, and none is lost', async () => {
+  const on = Array.from({ length: 20 }, (_, n) => 110 + n)
+  const { numbers, letters } = await run([stageConfig('a', 'exits', 'in', { config: { on } })], 1, { stallTimeout: 5000 }, 100)
+  assert.deepEqual([...numbers, ...originals(letters)].sort((a, b) => a - b), without())
+  assert.ok(on.every(n => originals(letters).includes(n)))
+  assert.ok(numbers.includes(299), 'later batches pass')
 })
 
 for (const keyed of [false, true]) {

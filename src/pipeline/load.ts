@@ -3,7 +3,7 @@ import { basename, dirname, extname, resolve } from 'node:path'
 import { SluiceError } from '../base/index.ts'
 import type { PipelineConfig, Registry } from '../engine/index.ts'
 import { readTextNow } from '../platform/index.ts'
-import { buildPipeline, importPipeline, isModule, moduleName } from './builder/build.ts'
+import { buildPipeline, importPipeline, isModule, moduleName, withPluginsOf } from './builder/build.ts'
 import { Diagnostics, renderDiagnostics } from './diagnostic.ts'
 import type { Diagnostic } from './diagnostic.ts'
 import { Documents, shownPath } from './documents.ts'
@@ -82,7 +82,9 @@ const NOTHING = { config: undefined, tests: [], draft: undefined, module: undefi
 async function loadModule(path: string, base: Registry, workingFolder: string, diagnostics: Diagnostics, change: (tree: Mapping) => Mapping): Promise<LoadResult> {
   const name = shownPath(path, workingFolder)
   try {
-    const made = buildPipeline(await importPipeline(path), base, { folder: dirname(path), name: moduleName(path, workingFolder), workingFolder, diagnostics, change })
+    const pipeline = await importPipeline(path)
+    const { registry, plugins } = await withPluginsOf(pipeline, base, dirname(path))
+    const made = buildPipeline(pipeline, registry, { folder: dirname(path), name: moduleName(path, workingFolder), workingFolder, diagnostics, change, plugins })
     return { config: made.config, registry: made.registry, diagnostics: diagnostics.list(), tests: made.draft.tests, draft: made.draft, module: path }
   } catch (error) {
     if (!(error instanceof SluiceError)) throw error

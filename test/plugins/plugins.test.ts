@@ -155,3 +155,21 @@ test('create plugin writes what runs, and overwrites nothing', async t => {
   assert.match((await sluice(['create', 'plugin'], { folder })).err, /A plug-in needs a name/)
   assert.match((await sluice(['create', 'file//stdout', 'other'], { folder })).err, /"other" is one word too many/)
 })
+
+test('a pipeline in TypeScript takes components of a plug-in as they are, and its functions by name, on workers too', async t => {
+  const program = `import { file, pipeline, stage } from 'sluice'
+import { shout } from './shout.ts'
+
+export default pipeline('loud', { plugins: ['./shout.ts'], workers: 2 })
+  .from(file({ path: 'in.ndjson' }))
+  .through(stage(shout, { field: 'name' }))
+  .to(file({ path: 'out/{acme.between(event.n, 500) ? "high" : "low"}.ndjson' }))
+`
+  const folder = project(t, { 'shout.ts': SHOUT, 'p.ts': program, 'in.ndjson': INPUT })
+  const { code, err } = await sluice(['run', 'p.ts', '--quiet'], { folder })
+  assert.equal(code, 0, err)
+  assert.equal(readFileSync(join(folder, 'out/low.ndjson'), 'utf8').split('\n')[0], '{"n":0,"name":"NAME 0!"}')
+  assert.equal(readFileSync(join(folder, 'out/high.ndjson'), 'utf8').split('\n')[0], '{"n":500,"name":"NAME 500!"}')
+  const wrong = project(t, { 'p.ts': program.replace("['./shout.ts']", "['./shouts.ts']"), 'shout.ts': SHOUT })
+  assert.match((await sluice(['check', 'p.ts'], { folder: wrong })).out, /PLUGIN_LOAD[^]*\.\/shouts\.ts is not there/)
+})

@@ -39,6 +39,7 @@ export function configPage(): string {
       '| `stages` | in order; each is `type: config`, with an `id` where it is named elsewhere |',
       '| `sinks` | by id: one sink each. Every sink gets every event of what it takes |',
       '| `dead_letters` | the sink for events that failed; by default a file beside the state or in the working folder |',
+      '| `plugins` | modules that bring components and functions: paths that begin with `./`, or names of packages ([how to](../how-to/write-a-plugin.md)) |',
       '| `templates` | stages with parameters, used in several places |',
       '| `include` | other files whose sections are put in |',
       '| `tests` | config tests, run by `sluice test` |',

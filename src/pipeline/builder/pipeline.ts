@@ -26,7 +26,10 @@ export interface PipelineSettings {
   readonly checkpoint_interval?: string
   readonly ordered?: boolean
   readonly batch?: { readonly bytes?: string | number; readonly events?: number; readonly age?: string }
+  readonly stall_timeout?: string
   readonly stop_timeout?: string
+  /** Modules whose formats and functions are wanted: paths that begin with ./, or packages. Components of a plug-in can be used as they are imported. */
+  readonly plugins?: readonly string[]
   /** Folder against which relative paths are resolved: that of the module, or the working folder where the pipeline is run by a program. */
   readonly folder?: string
 }
