@@ -6,6 +6,7 @@ import type { Committer, ComponentContext } from './component.ts'
 import type { Registry, SinkConfig } from './config.ts'
 import type { Coordinator } from './coordinator.ts'
 import { deadLetter } from './dead-letter.ts'
+import { watchSink } from './foreign-ends.ts'
 import { FrameReader, nextRows } from './frame.ts'
 import type { SourceSlab } from './frame.ts'
 import { sinkEncoder } from './lanes.ts'
@@ -30,7 +31,7 @@ export async function openSinks(
   const runners = new Map<number, SinkRunner>()
   for (const index of [...plan.sinks, plan.deadLetters]) {
     const node = plan.nodes[index]
-    if (node !== undefined) runners.set(index, makeRunner(node, registry, context(node.id), signal, refused, failed))
+    if (node !== undefined) runners.set(index, makeRunner(node, plan, registry, context(node.id), signal, refused, failed))
   }
   const open: SinkRunner[] = []
   try {
@@ -57,6 +58,7 @@ export function factsOf(sinks: ReadonlyMap<number, SinkRunner>): SinkFacts {
 
 function makeRunner(
   node: Node,
+  { config: { stallTimeout } }: Plan,
   registry: Registry,
   context: ComponentContext,
   signal: AbortSignal,
@@ -66,7 +68,8 @@ function makeRunner(
   const config = node.config as SinkConfig // The node of a sink, or of the dead letters.
   const declaration = registry.sink(config.type)
   if (declaration === undefined) throw new SluiceError('PLAN_UNKNOWN_TYPE', `There is no sink of type "${config.type}".`)
-  const sink = declaration.create(prepareConfig(declaration.config, config.config, context), context)
+  const made = declaration.create(prepareConfig(declaration.config, config.config, context), context)
+  const sink = watchSink(made, declaration.foreign === true && stallTimeout !== 0 ? stallTimeout : undefined, context)
   const policy = new Policy({ retry: config.retry, breaker: config.breaker, rateLimit: config.rateLimit }, context)
   return new SinkRunner(node.id, sink, policy, signal, refused, failed)
 }

@@ -3,6 +3,7 @@ import { SluiceError } from '../base/index.ts'
 import type { JsonValue } from '../event/index.ts'
 import type { Committer, ComponentContext } from './component.ts'
 import type { Registry } from './config.ts'
+import { watchSource } from './foreign-ends.ts'
 import type { Plan } from './plan.ts'
 import { prepareConfig } from './prepare.ts'
 import { OpenSource } from './sources.ts'
@@ -24,7 +25,8 @@ export async function openSources(
       const declaration = registry.source(node?.config?.type ?? '')
       if (node?.config === undefined || declaration === undefined) throw new SluiceError('PLAN_UNKNOWN_TYPE', `There is no source of type "${node?.config?.type}".`)
       const of = context(node.id)
-      const source = declaration.create(prepareConfig(declaration.config, node.config.config, of), of)
+      const made = declaration.create(prepareConfig(declaration.config, node.config.config, of), of)
+      const source = watchSource(made, declaration.foreign === true && plan.config.stallTimeout !== 0 ? plan.config.stallTimeout : undefined, of)
       const position = positions[node.id]
       open.push(new OpenSource(node.id, index, source, declaration.acks === true, position, keeping))
       await source.open(position, committer)
