@@ -12,7 +12,7 @@ import { SluiceError } from '../base/index.ts'
 import type { Clock } from '../platform/index.ts'
 import type { JsonValue } from '../event/index.ts'
 import { BufferPool } from './buffers.ts'
-import { Counts } from './counts.ts'
+import type { Counts } from './counts.ts'
 import type { Crew } from './crew.ts'
 import { failureError } from './failure.ts'
 import { Flight } from './flight.ts'
@@ -35,6 +35,14 @@ const FLIGHTS_MAX = 24
 /** Bytes of a piece at most: it must fit the columns, with a long last line. */
 const PIECE_MAX = 768 * 1024
 
+/** What the generations before have counted. */
+export interface Before {
+  readonly counts: Counts
+  readonly bytesIn: number
+  /** Events of sinks that are gone. */
+  readonly eventsOut: number
+}
+
 export interface CoordinatorParts {
   readonly plan: Plan
   readonly links: readonly Link[]
@@ -43,6 +51,7 @@ export interface CoordinatorParts {
   /** By index of the sink's node; the dead letters included. */
   readonly sinks: ReadonlyMap<number, SinkRunner>
   readonly clock: Clock
+  readonly before: Before
   /** A batch has been taken by every sink. */
   landed(flight: Flight): void
   /** A level has passed a batch on: time for a barrier to follow it. */
@@ -51,9 +60,9 @@ export interface CoordinatorParts {
 }
 
 export class Coordinator {
-  readonly counts: Counts = new Counts()
+  readonly counts: Counts
   /** Bytes that sources delivered. */
-  bytesIn = 0
+  bytesIn: number
   /** Bytes that flights hold. */
   inFlightBytes = 0
   readonly #parts: CoordinatorParts
@@ -79,6 +88,8 @@ export class Coordinator {
 
   constructor(parts: CoordinatorParts) {
     this.#parts = parts
+    this.counts = parts.before.counts
+    this.bytesIn = parts.before.bytesIn
     this.#pending = parts.links.map(() => 0)
     this.#inLanes = parts.links.map(() => 0)
     this.#cursors = parts.plan.levels.map(() => 0)
@@ -104,7 +115,7 @@ export class Coordinator {
     if (seq === undefined) for (let level = 0; level < this.#cursors.length; level++) this.#advance(level)
   }
 
-  /** Reads all sources to their ends or until `stop` fires, and waits until every flight has landed. */
+  /** Reads all sources to their ends or until `stop` fires. What was read may still be under way. */
   async read(stop: AbortSignal): Promise<void> {
     const live = this.#parts.sources.filter(source => source.source.live)
     const ending = this.#parts.sources.filter(source => !source.source.live)
@@ -112,7 +123,6 @@ export class Coordinator {
       for (const source of ending) await this.#readSource(source, stop)
     }
     await Promise.all([chain(), ...live.map(source => this.#readSource(source, stop))])
-    await this.drained()
   }
 
   /** Ends the input of every level with memory: what stages hold back comes out. */
@@ -157,7 +167,7 @@ export class Coordinator {
     const busy = sinks.filter(sink => sink.backlog > 0).map(sink => `sink "${sink.id}" (${sink.backlog} writes)`)
     return {
       events_in: this.counts.in,
-      events_out: sinks.reduce((sum, sink) => sum + sink.totals.events, 0) - this.counts.deadLettered,
+      events_out: sinks.reduce((sum, sink) => sum + sink.totals.events, this.#parts.before.eventsOut) - this.counts.deadLettered,
       filtered: this.counts.filtered,
       dead_lettered: this.counts.deadLettered,
       bytes_in: this.bytesIn,

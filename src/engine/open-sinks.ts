@@ -2,7 +2,7 @@
 import { Policy, SluiceError } from '../base/index.ts'
 import type { JsonValue } from '../event/index.ts'
 import { BufferPool } from './buffers.ts'
-import type { Committer, ComponentContext } from './component.ts'
+import type { Committer, ComponentContext, Sink } from './component.ts'
 import type { Registry, SinkConfig } from './config.ts'
 import type { Coordinator } from './coordinator.ts'
 import { deadLetter } from './dead-letter.ts'
@@ -17,25 +17,33 @@ import type { RowEncoder } from './sink-encoder.ts'
 import { SinkRunner } from './sink-runner.ts'
 import type { Refused } from './sink-runner.ts'
 
-/** Opens all sinks, each at its mark. If one fails, those already open are closed again. */
-export async function openSinks(
-  plan: Plan,
-  registry: Registry,
-  context: (id: string) => ComponentContext,
-  marks: Readonly<Record<string, JsonValue>>,
-  signal: AbortSignal,
-  refused: Refused,
-  failed: (error: unknown) => void,
-  committer: Committer | undefined,
-): Promise<Map<number, SinkRunner>> {
+export interface SinkParts {
+  readonly plan: Plan
+  readonly registry: Registry
+  readonly context: (id: string) => ComponentContext
+  readonly marks: Readonly<Record<string, JsonValue>>
+  /** Sinks that are open and go on as they are, by id. */
+  readonly kept: ReadonlyMap<string, SinkRunner>
+  readonly signal: AbortSignal
+  readonly refused: Refused
+  readonly failed: (error: unknown) => void
+  readonly committer: Committer | undefined
+}
+
+/** Opens all sinks that are not kept, each at its mark. If one fails, those opened here are closed again. */
+export async function openSinks({ plan, registry, context, marks, kept, signal, refused, failed, committer }: SinkParts): Promise<Map<number, SinkRunner>> {
   const runners = new Map<number, SinkRunner>()
   for (const index of [...plan.sinks, plan.deadLetters]) {
     const node = plan.nodes[index]
-    if (node !== undefined) runners.set(index, makeRunner(node, plan, registry, context(node.id), signal, refused, failed))
+    if (node !== undefined) runners.set(index, kept.get(node.id) ?? makeRunner(node, plan, registry, context(node.id), signal, refused, failed))
   }
   const open: SinkRunner[] = []
   try {
     for (const runner of runners.values()) {
+      if (kept.has(runner.id)) {
+        runner.rewire(refused, failed)
+        continue
+      }
       open.push(runner)
       await runner.sink.open(marks[runner.id], committer)
     }
@@ -66,12 +74,17 @@ function makeRunner(
   failed: (error: unknown) => void,
 ): SinkRunner {
   const config = node.config as SinkConfig // The node of a sink, or of the dead letters.
-  const declaration = registry.sink(config.type)
-  if (declaration === undefined) throw new SluiceError('PLAN_UNKNOWN_TYPE', `There is no sink of type "${config.type}".`)
-  const made = declaration.create(prepareConfig(declaration.config, config.config, context), context)
-  const sink = watchSink(made, declaration.foreign === true && stallTimeout !== 0 ? stallTimeout : undefined, context)
+  const sink = watchSink(makeSink(node, registry, context), registry.sink(config.type)?.foreign === true && stallTimeout !== 0 ? stallTimeout : undefined, context)
   const policy = new Policy({ retry: config.retry, breaker: config.breaker, rateLimit: config.rateLimit }, context)
   return new SinkRunner(node.id, sink, policy, signal, refused, failed)
+}
+
+/** Makes the sink of a node, without opening it. */
+export function makeSink(node: Node, registry: Registry, context: ComponentContext): Sink {
+  const config = node.config as SinkConfig // The node of a sink, or of the dead letters.
+  const declaration = registry.sink(config.type)
+  if (declaration === undefined) throw new SluiceError('PLAN_UNKNOWN_TYPE', `There is no sink of type "${config.type}".`)
+  return declaration.create(prepareConfig(declaration.config, config.config, context), context)
 }
 
 /** What to do with rows that a sink refused: records for the dead letters, written on behalf of the same batch. */

@@ -1,34 +1,31 @@
 /**
- * Runs a pipeline from start to end: builds its parts, opens them, drives the coordinator, and closes everything in order.
+ * Runs a pipeline from start to end: opens its parts, drives them, and closes everything in order.
  *
- *     build (no I/O) -> open state, sinks, hosts, sources -> read -> finish -> flush -> last cut -> close
+ *     build (no I/O) -> open state, sinks, sources, hosts -> read -> finish -> flush -> last cut -> close
+ *                                                          ^     |
+ *                                                          +-----+ another config: see `reload.ts`
  *
  * A drain (the first signal) ends the reading and lets everything under way land. A stop at once (the second) leaves what is under way to the next start.
  */
-import { availableParallelism } from 'node:os'
 import { SluiceError } from '../base/index.ts'
 import { systemClock, systemRandom } from '../platform/index.ts'
 import type { Clock } from '../platform/index.ts'
-import { Barriers } from './barriers.ts'
+import { MemoryCuts } from './checkpoint/index.ts'
 import type { ComponentContext } from './component.ts'
 import type { PipelineConfig, Registry } from './config.ts'
-import { Coordinator } from './coordinator.ts'
-import { ALONE, crewOf, ownsNothing, runsForeignCode, wantsApart } from './crew.ts'
-import type { Crew } from './crew.ts'
-import { Delivery } from './delivery.ts'
+import { RECORD_MAX, contextFor } from './context.ts'
+import { Counts } from './counts.ts'
+import { Generation } from './generation.ts'
+import type { GenerationParts, Handover, ThreadStart } from './generation.ts'
 import { Host } from './host.ts'
-import { InlineLink, ThreadLink } from './links.ts'
-import type { Link } from './links.ts'
-import type { FromHost, GroupState } from './messages.ts'
-import type { SinkFacts } from './lanes.ts'
-import { factsOf, openSinks, refusedToDeadLetters } from './open-sinks.ts'
-import { openSources } from './open-sources.ts'
+import { makeSink } from './open-sinks.ts'
+import { makeSource } from './open-sources.ts'
 import { makePlan } from './plan.ts'
-import { WatchedLink } from './watched-link.ts'
 import type { Plan } from './plan.ts'
+import { checkChange, differenceOf } from './reload.ts'
+import type { Difference, ReloadOutcome, ReloadRequest, RunControl, Waiting } from './reload.ts'
 import type { Progress, Report } from './report.ts'
-import { joinSources, openState } from './run-state.ts'
-import type { Keeping } from './sources.ts'
+import { groundOf, openState } from './run-state.ts'
 import type { RunState } from './run-state.ts'
 
 export interface RunOptions {
@@ -46,25 +43,8 @@ export interface RunOptions {
   readonly columns?: boolean
   /** How a worker thread starts; without it everything runs on this thread. */
   readonly thread?: ThreadStart
-}
-
-/** The module that a worker thread runs, and what it needs to make the same plan there. */
-export interface ThreadStart {
-  readonly url: URL
-  readonly data: unknown
-}
-
-/** What a worker thread is started with. */
-export interface HostData {
-  readonly lane: number
-  readonly lanes: number
-  readonly restore: readonly GroupState[]
-  readonly facts: SinkFacts
-  /** False for a thread that owns lanes only. */
-  readonly pieces: boolean
-  readonly start: unknown
-  /** Memory to note what it does in, and how often to beat, in milliseconds: where the worker is watched. */
-  readonly notes?: { readonly memory: SharedArrayBuffer; readonly every: number }
+  /** Takes what the run is told while it goes on, such as another config. */
+  readonly control?: RunControl
 }
 
 /** Runs a pipeline. Resolves with the report; throws what made it fail. */
@@ -74,162 +54,243 @@ export async function runPipeline(config: PipelineConfig, registry: Registry, op
   return run.go()
 }
 
-/** Bytes that one record may have. */
-export const RECORD_MAX = 16 * 1024 * 1024
+type Outcome = 'done' | 'stopped' | 'failed'
 
-/** What a component is given, on whatever thread it lives. */
-export function contextFor(
-  config: PipelineConfig,
-  clock: Clock,
-  random: () => number,
-  signal: AbortSignal,
-  warn: (place: string, message: string, key?: string) => void,
-  functions?: Registry['functions'],
-): (id: string) => ComponentContext {
-  return id => ({
-    id,
-    folder: config.folder,
-    now: () => clock.now(),
-    random,
-    sleep: (ms, of) => clock.sleep(ms, of ?? signal),
-    warn: (message, key) => warn(id, message, key),
-    signal,
-    functions,
-  })
+/** What is added up over the generations of a run. */
+interface Gone {
+  events: Map<string, number>
+  bytes: number
+  retries: number
 }
 
 class Run {
-  readonly #plan: Plan
-  readonly #registry: Registry
   readonly #options: RunOptions
   readonly #clock: Clock
   readonly #now = new AbortController()
   readonly #drain = new AbortController()
   readonly #started: number
   readonly #cpu = process.cpuUsage()
-  #links: Link[] = []
-  #crew: Crew = ALONE
-  /** Worker threads; 0 where everything runs on this one. */
-  #threads = 0
-  #closed = 0
-  #gone: (() => void) | undefined
-  #failing: unknown
+  readonly #counts = new Counts()
+  readonly #cuts = new MemoryCuts()
+  /** Of sinks that a reload took away. */
+  readonly #gone: Gone = { events: new Map(), bytes: 0, retries: 0 }
+  #plan: Plan
+  #registry: Registry
+  #thread: ThreadStart | undefined
+  #generation: Generation | undefined
+  /** Counts the configs that have run. */
+  #number = 1
 
   constructor(plan: Plan, registry: Registry, options: RunOptions) {
     this.#plan = plan
     this.#registry = registry
     this.#options = options
+    this.#thread = options.thread
     this.#clock = options.clock ?? systemClock
     this.#started = this.#clock.monotonic()
   }
 
   async go(): Promise<Report> {
     const { config } = this.#plan
-    const context = contextFor(config, this.#clock, this.#options.random ?? systemRandom, this.#now.signal, (place, message) => this.#warn(place, message), this.#registry.functions)
-    const state = await openState(config, this.#registry, context, message => this.#warn('state', message))
+    const state = await openState(config, this.#registry, this.#context(config, this.#registry), message => this.#warn('state', message))
     try {
-      return await this.#withState(state, context)
+      return await this.#withState(state)
     } finally {
+      this.#options.control?.end()
       await state?.log.close()
     }
+  }
+
+  #context(config: PipelineConfig, registry: Registry): (id: string) => ComponentContext {
+    return contextFor(config, this.#clock, this.#options.random ?? systemRandom, this.#now.signal, (place, message) => this.#warn(place, message), registry.functions)
   }
 
   #warn(place: string, message: string): void {
     this.#options.onWarning?.(place, message)
   }
 
-  async #withState(state: RunState | undefined, context: (id: string) => ComponentContext): Promise<Report> {
-    // A sink can fail or refuse rows only once it is written to, which nothing does before the coordinator stands.
-    let coordinator: Coordinator | undefined
-    const fail = (error: unknown): void => (coordinator === undefined ? void (this.#failing ??= error) : coordinator.fail(error))
-    const refuse = refusedToDeadLetters(this.#plan, this.#registry, context, () => coordinator, () => facts)
-    const sinks = await openSinks(this.#plan, this.#registry, context, state?.marks ?? {}, this.#now.signal, refuse, fail, state?.committer)
-    const facts = factsOf(sinks)
-    let outcome: 'done' | 'stopped' | 'failed' = 'failed'
+  async #withState(state: RunState | undefined): Promise<Report> {
+    const { positions = {}, marks = {}, groups = [] } = state ?? {}
+    const first: Handover = { positions, marks, groups, sources: new Map(), sinks: new Map() }
+    const generation = await Generation.open(this.#parts(state, this.#plan, this.#registry, this.#thread, 0), first)
+    this.#generation = generation
+    let outcome: Outcome = 'failed'
     try {
-      const sources = await openSources(this.#plan, this.#registry, context, state?.positions ?? {}, this.#keeping(state), state?.committer)
-      joinSources(state, sources)
-      try {
-        await this.#openHosts(state?.groups ?? [], facts, context, totalSize(sources), message => coordinator?.receive(message.from, message.message))
-        const delivery = new Delivery(sources, sinks, state === undefined, this.#clock, fail)
-        let barriers: Barriers | undefined
-        coordinator = new Coordinator({
-          plan: this.#plan,
-          links: this.#links,
-          crew: this.#crew,
-          sources,
-          sinks,
-          clock: this.#clock,
-          landed: flight => delivery.landed(flight),
-          released: (level, seq) => barriers?.released(level, seq),
-          warn: (place, message) => this.#warn(place, message),
-        })
-        const counts = coordinator.counts
-        if (state !== undefined) {
-          barriers = new Barriers({ plan: this.#plan, log: state.log, links: this.#links, crew: this.#crew, sources, sinks, clock: this.#clock, coordinator, counters: () => ({ ...counts }) })
-        }
-        this.#onSnapshot = message => barriers?.snapshot(message)
-        if (this.#failing !== undefined) throw this.#failing
-        outcome = await this.#drive(coordinator, delivery, barriers)
-        return this.#report(coordinator, sinks, outcome)
-      } finally {
-        for (const source of sources) await source.source.close()
-        await this.#closeHosts(outcome !== 'failed' && !this.#now.signal.aborted)
-      }
+      outcome = await this.#drive(generation, state)
+      return this.#report(outcome)
     } finally {
-      for (const sink of sinks.values()) await sink.sink.close(this.#now.signal.aborted ? 'stopped' : outcome)
+      await this.#generation?.close(this.#now.signal.aborted ? 'stopped' : outcome, outcome !== 'failed' && !this.#now.signal.aborted)
     }
   }
 
-  #keeping(state: RunState | undefined): Keeping {
-    if (state !== undefined) return 'cut'
-    return this.#plan.config.sources.some(({ type }) => this.#registry.source(type)?.acks === true) ? 'ack' : 'end'
+  #parts(state: RunState | undefined, plan: Plan, registry: Registry, thread: ThreadStart | undefined, bytesIn: number): GenerationParts {
+    const eventsOut = [...this.#gone.events.values()].reduce((sum, count) => sum + count, 0)
+    return {
+      plan, registry, thread, state,
+      clock: this.#clock,
+      context: this.#context(plan.config, registry),
+      now: this.#now.signal,
+      cuts: this.#cuts,
+      before: { counts: this.#counts, bytesIn, eventsOut },
+      columns: this.#options.columns !== false,
+      warn: (place, message) => this.#warn(place, message),
+    }
   }
 
-  #onSnapshot: ((message: Extract<FromHost, { kind: 'snapshot' }>) => void) | undefined
-
-  async #drive(coordinator: Coordinator, delivery: Delivery, barriers: Barriers | undefined): Promise<'done' | 'stopped'> {
-    const stopProgress = this.#showProgress(coordinator)
-    const undo = this.#listen(coordinator)
+  async #drive(first: Generation, state: RunState | undefined): Promise<'done' | 'stopped'> {
+    const stopProgress = this.#showProgress()
+    const undo = this.#listen()
+    let generation = first
     try {
-      await barriers?.begin()
-      barriers?.every(this.#plan.config.checkpointInterval)
-      await coordinator.read(this.#drain.signal)
+      await generation.begin()
+      for (let waiting = await this.#read(generation); waiting !== undefined; waiting = await this.#read(generation)) generation = await this.#change(generation, state, waiting)
+      this.#options.control?.end()
+      await generation.coordinator.drained()
       const stopped = this.#drain.signal.aborted
       // What stages hold back stays in the checkpoint when the run is to go on; it comes out when the input ended, or when nothing would keep it.
-      if (!stopped || barriers === undefined) await coordinator.finish()
-      barriers?.stop()
-      coordinator.stop()
-      if (barriers === undefined) await delivery.flush()
-      else await barriers.cut()
-      coordinator.check()
+      if (!stopped || state === undefined) await generation.coordinator.finish()
+      await generation.lastCut()
       return stopped ? 'stopped' : 'done'
     } catch (error) {
       if (!this.#now.signal.aborted) throw error
       return 'stopped'
     } finally {
-      barriers?.stop()
-      coordinator.stop()
-      delivery.stop()
+      this.#generation?.stop()
       undo()
       stopProgress()
     }
   }
 
+  /** Reads until the input ends, the pipeline is to stop, or somebody asks for another config, which is answered. */
+  async #read({ coordinator }: Generation): Promise<Waiting | undefined> {
+    const { control } = this.#options
+    const pause = new AbortController()
+    control?.listen(() => {
+      pause.abort()
+      coordinator.look()
+    })
+    await coordinator.read(control === undefined ? this.#drain.signal : AbortSignal.any([this.#drain.signal, pause.signal]))
+    return this.#drain.signal.aborted ? undefined : control?.take()
+  }
+
+  /** Puts another config in place of the one that runs; answers the generation that goes on. */
+  async #change(old: Generation, state: RunState | undefined, { request, resolve, reject }: Waiting): Promise<Generation> {
+    const before = this.#plan.config
+    let difference: Difference = { kept: [], restarted: [], added: [], removed: [] }
+    const answer = (outcome: ReloadOutcome['outcome'], error?: SluiceError): void => resolve({ outcome, generation: this.#number, difference, error })
+    try {
+      let plan: Plan
+      try {
+        plan = this.#check(request)
+        const shares = state?.committer !== undefined || before.folder !== plan.config.folder || JSON.stringify(before.plugins) !== JSON.stringify(plan.config.plugins)
+        difference = differenceOf(before, plan.config, shares)
+      } catch (error) {
+        answer('refused', asError(error))
+        return old
+      }
+      if (!(await this.#landed(old))) {
+        answer('late', new SluiceError('RELOAD_LATE', `Not everything had landed after ${before.stopTimeout} ms; the config that ran goes on.`))
+        return old
+      }
+      const failure = await this.#switch(old, state, plan, request, difference)
+      answer(failure === undefined ? 'switched' : 'rolled_back', failure)
+      return this.#generation ?? old
+    } catch (error) {
+      reject(asError(error))
+      throw error
+    }
+  }
+
+  /** Plans the new config and makes all of its components, which does no I/O. Throws what is wrong with it. */
+  #check({ config, registry }: ReloadRequest): Plan {
+    checkChange(this.#plan.config, config)
+    const plan = makePlan(config, registry)
+    const context = this.#context(config, registry)
+    const [now, then] = [groundOf(this.#plan.config, this.#registry, context), groundOf(config, registry, context)]
+    if (now?.ground.name !== then?.ground.name || now?.consumed !== then?.consumed) {
+      throw new SluiceError('RELOAD_NEEDS_RESTART', 'Output and consumed offsets would be committed in another place: stop the pipeline and start it again for that.')
+    }
+    for (const index of plan.sources) makeSource(plan, index, registry, context)
+    for (const index of [...plan.sinks, plan.deadLetters]) {
+      const node = plan.nodes[index]
+      if (node !== undefined) makeSink(node, registry, context(node.id))
+    }
+    // Makes the stages of all levels.
+    void new Host({ plan, registry, context, lane: 0, lanes: 1, restore: [], facts: {}, recordMax: RECORD_MAX, send: () => undefined })
+    return plan
+  }
+
+  /** False where not everything landed within the time that a stop may take. */
+  async #landed({ coordinator, plan }: Generation): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>()
+    const cancel = this.#clock.timer(plan.config.stopTimeout, () => resolve(false))
+    try {
+      return await Promise.race([coordinator.drained().then(() => true), promise])
+    } finally {
+      cancel()
+    }
+  }
+
+  /** Answers why the old config had to be taken up again, if it had to. Throws where that failed too. */
+  async #switch(old: Generation, state: RunState | undefined, plan: Plan, { registry, thread }: ReloadRequest, difference: Difference): Promise<SluiceError | undefined> {
+    const cut = await old.cutForNext()
+    const kept = new Set(difference.kept)
+    const sources = old.sources.filter(({ id }) => kept.has(id))
+    const sinks = [...old.sinks.values()].filter(({ id }) => kept.has(id))
+    const { positions = {}, marks = {}, groups = [] } = cut ?? {}
+    const handover: Handover = { positions, marks, groups, sources: new Map(sources.map(({ id, source }) => [id, source])), sinks: new Map(sinks.map(sink => [sink.id, sink])) }
+    await old.closeHosts(true)
+    for (const { id, source } of old.sources) if (!kept.has(id)) await source.close()
+    const closed = [...old.sinks.values()].filter(({ id }) => !kept.has(id))
+    for (const { sink } of closed) await sink.close('stopped')
+    for (const { id, totals } of closed) {
+      this.#gone.events.set(id, (this.#gone.events.get(id) ?? 0) + totals.events)
+      this.#gone.bytes += totals.bytes
+      this.#gone.retries += totals.retries
+    }
+    const { bytesIn } = old.coordinator
+    // Until the next one stands, only what goes over open is there to be closed.
+    this.#generation = undefined
+    try {
+      this.#generation = await Generation.open(this.#parts(state, plan, registry, thread ?? this.#thread, bytesIn), handover)
+      this.#plan = plan
+      this.#registry = registry
+      this.#thread = thread ?? this.#thread
+      this.#number++
+      await this.#generation.begin()
+      return undefined
+    } catch (error) {
+      if (this.#generation !== undefined) throw error
+      return await this.#rollBack(state, bytesIn, handover, error)
+    }
+  }
+
+  async #rollBack(state: RunState | undefined, bytesIn: number, handover: Handover, why: unknown): Promise<SluiceError> {
+    try {
+      this.#generation = await Generation.open(this.#parts(state, this.#plan, this.#registry, this.#thread, bytesIn), handover)
+    } catch (error) {
+      for (const source of handover.sources.values()) await source.close()
+      for (const { sink } of handover.sinks.values()) await sink.close('failed')
+      throw new SluiceError('RELOAD_FAILED', `The new config could not be opened (${asError(why).message}), nor the old one again: ${asError(error).message}`, { cause: error })
+    }
+    await this.#generation.begin()
+    return asError(why)
+  }
+
   /** Wires the signals: the drain's deadline, and the stop at once. */
-  #listen(coordinator: Coordinator): () => void {
+  #listen(): () => void {
     const { signal, stopNow } = this.#options
     let cancel: (() => void) | undefined
     const now = (why: SluiceError): void => {
       this.#now.abort(why)
       this.#drain.abort(why)
-      coordinator.fail(why)
+      this.#generation?.coordinator.fail(why)
     }
     const drain = (): void => {
       this.#drain.abort(signal?.reason)
       const { stopTimeout } = this.#plan.config
       cancel = this.#clock.timer(stopTimeout, () => now(new SluiceError('STOP_TIMEOUT', `Not everything had landed ${stopTimeout} ms after the stop.`)))
-      coordinator.look()
+      this.#generation?.coordinator.look()
     }
     const atOnce = (): void => now(new SluiceError('ABORTED', 'Stopped at once.'))
     if (signal?.aborted === true) drain()
@@ -243,126 +304,54 @@ class Run {
     }
   }
 
-  #showProgress(coordinator: Coordinator): () => void {
+  #showProgress(): () => void {
     const { onProgress, progressInterval = 500 } = this.#options
     if (onProgress === undefined) return () => undefined
     let cancel: () => void
     const show = (): void => {
-      onProgress(coordinator.progress(this.#clock.monotonic() - this.#started, this.#drain.signal.aborted))
+      const coordinator = this.#generation?.coordinator
+      if (coordinator !== undefined) onProgress(coordinator.progress(this.#clock.monotonic() - this.#started, this.#drain.signal.aborted))
       cancel = this.#clock.timer(progressInterval, show)
     }
     cancel = this.#clock.timer(progressInterval, show)
     return () => cancel()
   }
 
-  async #openHosts(
-    restore: readonly GroupState[],
-    facts: SinkFacts,
-    context: (id: string) => ComponentContext,
-    size: number | undefined,
-    receive: (message: { from: number; message: FromHost }) => void,
-  ): Promise<void> {
-    const { workers } = this.#plan.config
-    const { stallTimeout = 0 } = this.#plan.config
-    const watched = stallTimeout > 0 && runsForeignCode(this.#plan.config, this.#registry)
-    const threads = workers === 'auto' ? Math.max(autoWorkers(size), watched && this.#plan.config.plugins !== undefined ? 1 : 0) : workers
-    const listen = (lane: number) => (message: FromHost) => this.#receive(lane, message, receive)
-    if (threads === 0 || this.#options.thread === undefined) {
-      const link = new InlineLink()
-      const host = new Host({ plan: this.#plan, registry: this.#registry, lane: 0, lanes: 1, context, restore, facts, recordMax: RECORD_MAX, send: listen(0), columns: this.#options.columns !== false })
-      this.#links = [link]
-      await host.open()
-      link.connect(message => host.handle(message), buffer => host.pool.give(buffer))
-      return
-    }
-    const { url, data } = this.#options.thread
-    this.#threads = threads
-    const crew = crewOf(this.#plan, threads, watched && wantsApart(this.#plan, this.#registry))
-    this.#crew = crew
-    const ready = Array.from({ length: crew.total }, () => Promise.withResolvers<void>())
-    this.#links = ready.map(({ resolve, reject }, lane) => {
-      const start: HostData = { lane, lanes: crew.lanes, pieces: lane >= crew.first, restore, facts, start: data }
-      const listener = (message: FromHost): void => {
-        if (message.kind === 'ready') resolve()
-        else if (message.kind === 'failed') reject(this.#failure(message))
-        listen(lane)(message)
-      }
-      if (!watched) return new ThreadLink(url, start, listener)
-      return new WatchedLink({
-        url, listener, clock: this.#clock, limit: stallTimeout, start: notes => ({ ...start, notes }), nameOf: node => this.#plan.nodes[node]?.id ?? '',
-        restarts: ownsNothing(this.#plan, crew, lane),
-      })
-    })
-    await Promise.all(ready.map(({ promise }) => promise))
-  }
-
-  #failure(message: Extract<FromHost, { kind: 'failed' }>): Error {
-    return Object.assign(new Error(message.error.message), { code: message.error.code })
-  }
-
-  #receive(from: number, message: FromHost, receive: (message: { from: number; message: FromHost }) => void): void {
-    if (message.kind === 'snapshot') return this.#onSnapshot?.(message)
-    if (message.kind === 'closed') {
-      this.#closed++
-      if (this.#closed === this.#links.length) this.#gone?.()
-      return
-    }
-    receive({ from, message })
-  }
-
-  async #closeHosts(gently: boolean): Promise<void> {
-    if (gently) {
-      const { promise, resolve } = Promise.withResolvers<void>()
-      this.#gone = resolve
-      for (const link of this.#links) link.send({ kind: 'close' })
-      await promise
-    }
-    for (const link of this.#links) await link.terminate()
-  }
-
-  #report(coordinator: Coordinator, sinks: ReadonlyMap<number, { id: string; totals: { events: number; bytes: number; retries: number } }>, outcome: 'done' | 'stopped' | 'failed'): Report {
+  #report(outcome: Outcome): Report {
     const seconds = (this.#clock.monotonic() - this.#started) / 1000
     const cpu = process.cpuUsage(this.#cpu)
+    const { sinks, coordinator, threads } = this.#generation as Generation // It was driven to its end.
     const out = this.#plan.sinks.map(index => sinks.get(index)).filter(sink => sink !== undefined)
-    const { in: read, filtered, created, deadLettered } = coordinator.counts
+    const events = new Map(this.#gone.events)
+    events.delete('dead_letters')
+    for (const { id, totals } of out) events.set(id, (events.get(id) ?? 0) + totals.events)
+    const sum = (of: 'bytes' | 'retries'): number => out.reduce((total, sink) => total + sink.totals[of], this.#gone[of])
+    const { in: read, filtered, created, deadLettered } = this.#counts
     return {
       pipeline: this.#plan.config.name,
       events_in: read,
-      events_out: Object.fromEntries(out.map(sink => [sink.id, sink.totals.events])),
+      events_out: Object.fromEntries(events),
       filtered,
       dead_lettered: deadLettered,
       created,
-      in_flight: read + created - filtered - deadLettered - out.reduce((sum, sink) => sum + sink.totals.events, 0),
+      in_flight: [...events.values()].reduce((left, count) => left - count, read + created - filtered - deadLettered),
       bytes_in: coordinator.bytesIn,
-      bytes_out: out.reduce((sum, sink) => sum + sink.totals.bytes, 0),
-      retries: out.reduce((sum, sink) => sum + sink.totals.retries, 0),
+      bytes_out: sum('bytes'),
+      retries: sum('retries'),
       seconds,
       events_per_second: seconds > 0 ? Math.round(read / seconds) : 0,
       cpu_seconds: (cpu.user + cpu.system) / 1e6,
       peak_rss_bytes: process.resourceUsage().maxRSS * 1024,
-      workers: this.#threads,
+      workers: threads,
       stopped_by: outcome === 'done' ? 'end of input' : outcome === 'stopped' ? 'signal' : 'failure',
       dead_letters: deadLettered > 0 ? deadLettersPath(this.#plan) : undefined,
     }
   }
 }
 
-/** Below this, starting a thread costs more than it gives. */
-const SMALL_INPUT = 4 * 1024 * 1024
-
-/** Workers for `auto`: one per core, none for an input that is known to be small. */
-function autoWorkers(size: number | undefined): number {
-  return size !== undefined && size < SMALL_INPUT ? 0 : availableParallelism()
-}
-
-/** Bytes in all sources, where each knows its size. */
-function totalSize(sources: readonly { readonly source: { readonly size?: number | undefined } }[]): number | undefined {
-  let total = 0
-  for (const { source } of sources) {
-    if (source.size === undefined) return undefined
-    total += source.size
-  }
-  return total
+function asError(error: unknown): SluiceError {
+  if (error instanceof SluiceError) return error
+  return new SluiceError('RELOAD_FAILED', error instanceof Error ? error.message : String(error), { cause: error })
 }
 
 function deadLettersPath(plan: Plan): string | undefined {

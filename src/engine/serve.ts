@@ -2,13 +2,13 @@
 import type { MessagePort } from 'node:worker_threads'
 import { systemClock, systemRandom } from '../platform/index.ts'
 import type { PipelineConfig, Registry } from './config.ts'
+import { RECORD_MAX, contextFor } from './context.ts'
 import { failureRecord } from './failure.ts'
+import type { HostData } from './generation.ts'
 import { Host } from './host.ts'
 import { sendFrom } from './links.ts'
 import type { ToHost } from './messages.ts'
 import { makePlan } from './plan.ts'
-import { RECORD_MAX, contextFor } from './run.ts'
-import type { HostData } from './run.ts'
 import { WorkNotes } from './work-notes.ts'
 
 /** Serves until it is told to close. `load` answers the config and the registry from what the thread was started with. */

@@ -30,8 +30,8 @@ export class SinkRunner {
   readonly #sink: Sink
   readonly #policy: Policy
   readonly #signal: AbortSignal
-  readonly #refused: Refused
-  readonly #failed: (error: unknown) => void
+  #refused: Refused
+  #failed: (error: unknown) => void
   readonly #queue: Item[] = []
   #holdBehind: number | undefined
   #held: { readonly rows: SinkRows; readonly flight: Flight }[] = []
@@ -48,6 +48,12 @@ export class SinkRunner {
     this.#sink = sink
     this.#policy = policy
     this.#signal = signal
+    this.#refused = refused
+    this.#failed = failed
+  }
+
+  /** Goes on under another plan. Nothing may be under way. */
+  rewire(refused: Refused, failed: (error: unknown) => void): void {
     this.#refused = refused
     this.#failed = failed
   }

@@ -36,10 +36,9 @@ export class OpenSource {
 
   track(flight: Flight): void {
     if (flight.position === undefined) return
-    if (this.#keeping === 'end') {
-      this.#last = flight.position
-      return
-    }
+    // Where nothing is kept by cuts, the last one is what another generation goes on from: by then everything has landed.
+    if (this.#keeping !== 'cut') this.#last = flight.position
+    if (this.#keeping === 'end') return
     this.#entries.set(flight.seq, this.tracker.track(flight.position, 1))
     if (this.#keeping === 'cut') this.#positions.push({ seq: flight.seq, position: flight.position })
   }

@@ -6,7 +6,7 @@ import type { Output, StageDeclaration } from './component.ts'
 import type { Event } from '../event/index.ts'
 import type { PipelineConfig } from './config.ts'
 import * as field from './fields.ts'
-import type { HostData } from './run.ts'
+import type { HostData } from './generation.ts'
 import { serveHost } from './serve.ts'
 import { Kept, memorySink, memorySource, objectOf, testRegistry } from './testing.ts'
 

@@ -1,4 +1,5 @@
 export { CommittedCuts } from './committed.ts'
 export type { CutLog } from './cut-log.ts'
 export { CheckpointLog } from './log.ts'
+export { MemoryCuts } from './memory-cuts.ts'
 export type { Cut } from './record.ts'
