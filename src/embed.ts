@@ -18,6 +18,6 @@ export async function run<T>(pipeline: Pipeline<T>, options: EmbedOptions = {}):
   const { folder, ...rest } = options
   const known = await withPluginsOf(pipeline, registry, folder)
   const made = buildPipeline(pipeline, known.registry, { plugins: known.plugins, ...(folder === undefined ? {} : { folder }) })
-  const config = configOrThrow({ config: made.config, registry: made.registry, diagnostics: made.diagnostics.list(), tests: made.draft.tests, draft: made.draft, module: undefined })
+  const config = configOrThrow({ config: made.config, registry: made.registry, diagnostics: made.diagnostics.list(), tests: made.draft.tests, draft: made.draft, module: undefined, files: [] })
   return runPipeline(config, made.registry, rest)
 }

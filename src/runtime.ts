@@ -1,8 +1,9 @@
 /** Runs a pipeline from its file: loads it, picks the way its workers make it again, and hands it to the engine. */
 import { extname, resolve } from 'node:path'
 import { fromDeadLetters } from './dead-letter-input.ts'
-import { runPipeline } from './engine/index.ts'
-import type { PipelineConfig, Progress, Registry, Report } from './engine/index.ts'
+import { SluiceError } from './base/index.ts'
+import { RunControl, runPipeline } from './engine/index.ts'
+import type { PipelineConfig, Progress, Registry, ReloadOutcome, Report, ThreadStart } from './engine/index.ts'
 import { configOrThrow, loadPipeline } from './pipeline/index.ts'
 import { answerToOwnName } from './own-name.ts'
 import { registry } from './registry.ts'
@@ -22,28 +23,55 @@ export interface RunFileOptions {
   readonly stopNow?: AbortSignal
   /** The pipeline was read and is about to run. */
   readonly onLoaded?: (config: PipelineConfig) => void
+  /** Takes what changes the pipeline while it runs. */
+  readonly onRunning?: (running: RunningFile) => void
   readonly onProgress?: (progress: Progress) => void
   /** Milliseconds. */
   readonly progressInterval?: number
   readonly onWarning?: (place: string, message: string) => void
 }
 
+export interface RunningFile {
+  /** Files that the pipeline was read from: itself, what it includes, tables that its config holds. Absolute. */
+  readonly files: readonly string[]
+  /** Reads the file again and puts it in place of what runs. Throws CONFIG_... with all problems, RELOAD_NEEDS_RESTART, or RELOAD_OVER. */
+  reload(): Promise<ReloadOutcome>
+}
+
 /** Runs the pipeline of a YAML file or a TypeScript module. Throws CONFIG_... with all problems, or what made the run fail. */
 export async function runFile(file: string, options: RunFileOptions = {}): Promise<Report> {
-  const { folder = process.cwd(), overrides = {}, workers, inputDeadLetters, onLoaded, ...rest } = options
+  const { folder = process.cwd(), overrides = {}, workers, inputDeadLetters, onLoaded, onRunning, ...rest } = options
   const all = workers === undefined ? overrides : { ...overrides, workers: String(workers) }
   const loaded = await load(file, folder, all)
   const config = inputDeadLetters === undefined ? loaded.config : fromDeadLetters(loaded.config, resolve(folder, inputDeadLetters))
   onLoaded?.(config)
-  // The module beside this one, in the form that this one has: source or built.
-  const module = new URL(`./worker${extname(import.meta.url)}`, import.meta.url).href
-  const start: PipelineStart = loaded.module === undefined ? { kind: 'config', config, module } : { kind: 'module', file: loaded.module, config, module }
-  const url = new URL('../bin/worker.js', import.meta.url)
-  return runPipeline(config, loaded.registry, { ...rest, thread: { url, data: start } })
+  const control = new RunControl()
+  let { files } = loaded
+  onRunning?.({
+    get files() {
+      return files
+    },
+    async reload() {
+      if (loaded.module !== undefined || inputDeadLetters !== undefined) {
+        throw new SluiceError('RELOAD_NEEDS_RESTART', loaded.module === undefined ? 'Dead letters are read in: that run has an end, and its config stays.' : 'A pipeline in TypeScript is code, which is loaded once: stop it and start it again.')
+      }
+      const next = await load(file, folder, all)
+      files = next.files
+      return control.reload({ config: next.config, registry: next.registry, thread: threadOf(next.config, undefined) })
+    },
+  })
+  return runPipeline(config, loaded.registry, { ...rest, control, thread: threadOf(config, loaded.module) })
 }
 
-async function load(file: string, folder: string, overrides: Readonly<Record<string, string>>): Promise<{ config: PipelineConfig; registry: Registry; module: string | undefined }> {
+function threadOf(config: PipelineConfig, file: string | undefined): ThreadStart {
+  // The module beside this one, in the form that this one has: source or built.
+  const module = new URL(`./worker${extname(import.meta.url)}`, import.meta.url).href
+  const data: PipelineStart = file === undefined ? { kind: 'config', config, module } : { kind: 'module', file, config, module }
+  return { url: new URL('../bin/worker.js', import.meta.url), data }
+}
+
+async function load(file: string, folder: string, overrides: Readonly<Record<string, string>>): Promise<{ config: PipelineConfig; registry: Registry; module: string | undefined; files: readonly string[] }> {
   answerToOwnName()
   const result = await loadPipeline(file, registry, { workingFolder: folder, overrides })
-  return { config: configOrThrow(result), registry: result.registry, module: result.module }
+  return { config: configOrThrow(result), registry: result.registry, module: result.module, files: result.files }
 }

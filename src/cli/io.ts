@@ -21,6 +21,8 @@ export interface Io {
   readonly folder: string
   /** Calls back at SIGINT and SIGTERM until the returned function is called. */
   onSignal(callback: (signal: 'SIGINT' | 'SIGTERM') => void): () => void
+  /** Calls back at SIGHUP until the returned function is called; never where a terminal is there, whose end the signal then means. */
+  onHangup(callback: () => void): () => void
   /** Ends the process here and now. */
   exit(code: number): void
 }
@@ -39,6 +41,7 @@ export function systemIo(): Io {
     env: process.env,
     folder: process.cwd(),
     onSignal,
+    onHangup,
     exit: code => process.exit(code),
   }
 }
@@ -60,6 +63,12 @@ export function wantsColors(env: Readonly<Record<string, string | undefined>>, i
   if ((env.NO_COLOR ?? '') !== '') return false
   if (env.FORCE_COLOR !== undefined) return env.FORCE_COLOR !== '0' && env.FORCE_COLOR !== 'false'
   return isTerminal
+}
+
+function onHangup(callback: () => void): () => void {
+  if (process.stderr.isTTY === true) return () => undefined
+  process.on('SIGHUP', callback)
+  return () => void process.off('SIGHUP', callback)
 }
 
 function onSignal(callback: (signal: 'SIGINT' | 'SIGTERM') => void): () => void {

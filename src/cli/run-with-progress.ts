@@ -6,6 +6,7 @@ import { ProgressDisplay, hasUnicode } from './progress-display.ts'
 import { paint } from './paint.ts'
 import { messageText } from './session.ts'
 import type { Session } from './session.ts'
+import { Reloading } from './reloading.ts'
 import { Stopping } from './stopping.ts'
 
 const BAR_INTERVAL_MS = 100
@@ -27,6 +28,7 @@ export async function runWithProgress(file: string, options: RunCommandOptions, 
   const colors = paint(io.stderr.colors)
   const messages = new Messages((level, text) => display.print(messageText(level, text, colors)))
   const stopping = new Stopping(io, text => messages.info(text))
+  const reloading = new Reloading(io, messages, options.watch === true)
   try {
     const report = await runFile(file, {
       folder: io.folder,
@@ -35,6 +37,7 @@ export async function runWithProgress(file: string, options: RunCommandOptions, 
       ...(options.inputDeadLetters === undefined ? {} : { inputDeadLetters: options.inputDeadLetters }),
       signal: stopping.drain,
       stopNow: stopping.now,
+      onRunning: running => reloading.begin(running),
       onLoaded: config => display.about(config.name, kind === 'bar' && writesToTerminal(config, session)),
       ...(kind === 'none' ? {} : { onProgress: progress => display.show(progress) }),
       progressInterval: kind === 'bar' ? BAR_INTERVAL_MS : LINES_INTERVAL_MS,
@@ -43,6 +46,7 @@ export async function runWithProgress(file: string, options: RunCommandOptions, 
     return { report, cut: stopping.now.aborted || (stopping.drain.aborted && report.in_flight > 0) }
   } finally {
     display.clear()
+    reloading.close()
     stopping.close()
   }
 }

@@ -24,10 +24,12 @@ export interface StubIo extends Io {
   /** Exit codes that were asked for. */
   readonly exits: number[]
   send(signal: 'SIGINT' | 'SIGTERM'): void
+  hangUp(): void
 }
 
 export function stubIo(options: { readonly folder?: string; readonly stdin?: string; readonly env?: Record<string, string>; readonly isTerminal?: boolean } = {}): StubIo {
   const listeners = new Set<(signal: 'SIGINT' | 'SIGTERM') => void>()
+  const hangups = new Set<() => void>()
   const exits: number[] = []
   return {
     stdout: new StubStream({}),
@@ -39,9 +41,14 @@ export function stubIo(options: { readonly folder?: string; readonly stdin?: str
       listeners.add(callback)
       return () => void listeners.delete(callback)
     },
+    onHangup(callback) {
+      hangups.add(callback)
+      return () => void hangups.delete(callback)
+    },
     exit: code => void exits.push(code),
     exits,
     send: signal => listeners.forEach(listener => listener(signal)),
+    hangUp: () => hangups.forEach(listener => listener()),
   }
 }
 

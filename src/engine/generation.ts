@@ -218,7 +218,7 @@ class Hosts {
     const { plan, registry, context, columns, thread, clock } = this.#parts
     const { workers, stallTimeout = 0 } = plan.config
     const watched = stallTimeout > 0 && runsForeignCode(plan.config, registry)
-    const threads = workers === 'auto' ? Math.max(autoWorkers(size), watched ? 1 : 0) : workers
+    const threads = workers === 'auto' ? Math.max(autoWorkers(size), watched && plan.config.plugins !== undefined ? 1 : 0) : workers
     const listen = (lane: number) => (message: FromHost) => this.#take(lane, message)
     if (threads === 0 || thread === undefined) {
       const link = new InlineLink()

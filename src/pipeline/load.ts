@@ -41,6 +41,8 @@ export interface LoadResult {
   readonly tests: readonly PlacedTest[]
   /** The module that the pipeline comes from, where it is one: workers import it again. */
   readonly module: string | undefined
+  /** Files that were read: what to watch for changes. Absolute. */
+  readonly files: readonly string[]
   /** For `echoPipeline`; undefined where nothing could be read. */
   readonly draft: PipelineDraft | undefined
 }
@@ -48,7 +50,12 @@ export interface LoadResult {
 /** Reads a pipeline's file (`.yaml`, or `.ts`, `.js` and their kin for a module) with all that belongs to it. Never throws for what a user wrote: all problems are in `diagnostics`. */
 export async function loadPipeline(file: string, registry: Registry, options: LoadOptions = {}): Promise<LoadResult> {
   const diagnostics = new Diagnostics()
-  const { workingFolder = process.cwd(), env = process.env, readText = readTextNow, overrides = {} } = options
+  const { workingFolder = process.cwd(), env = process.env, overrides = {} } = options
+  const files = new Set<string>()
+  const readText: ReadText = path => {
+    files.add(path)
+    return (options.readText ?? readTextNow)(path)
+  }
   const { path, withTests } = ofTests(resolve(workingFolder, file), options.withTests === true, readText)
   const yaml = await import('yaml')
   if (isModule(path)) return loadModule(path, registry, workingFolder, diagnostics, tree => applyOverrides(tree, overrides, yaml, diagnostics))
@@ -56,13 +63,13 @@ export async function loadPipeline(file: string, registry: Registry, options: Lo
   const documents = new Documents({ yaml, diagnostics, readText, workingFolder, substitute: tree => substituteVariables(tree, variables) })
   const own = documents.read(path)
   const whole = own === undefined || !withTests ? own : documents.withTests(own, path)
-  if (whole === undefined) return { ...NOTHING, registry, diagnostics: diagnostics.list() }
+  if (whole === undefined) return { ...NOTHING, registry, files: [...files], diagnostics: diagnostics.list() }
   const tree = applyOverrides(whole, overrides, yaml, diagnostics)
   const fallbackName = basename(path, extname(path))
   const folder = dirname(path)
   const known = await readPlugins(tree, registry, folder, diagnostics)
   const draft = readPipeline(tree, { ...known, diagnostics, readText, folder, workingFolder, fallbackName })
-  return { config: draft.config, registry: known.registry, diagnostics: diagnostics.list(), tests: draft.tests, draft, module: undefined }
+  return { config: draft.config, registry: known.registry, diagnostics: diagnostics.list(), tests: draft.tests, draft, module: undefined, files: [...files] }
 }
 
 /** A file of tests stands for the pipeline beside it, with those tests. */
@@ -76,7 +83,7 @@ function ofTests(path: string, withTests: boolean, readText: ReadText): { readon
   return { path, withTests }
 }
 
-const NOTHING = { config: undefined, tests: [], draft: undefined, module: undefined } as const
+const NOTHING = { config: undefined, tests: [], draft: undefined, module: undefined, files: [] } as const
 
 /** A module runs its own code when it is loaded: what it throws is a problem of the pipeline like any other. */
 async function loadModule(path: string, base: Registry, workingFolder: string, diagnostics: Diagnostics, change: (tree: Mapping) => Mapping): Promise<LoadResult> {
@@ -85,7 +92,7 @@ async function loadModule(path: string, base: Registry, workingFolder: string, d
     const pipeline = await importPipeline(path)
     const { registry, plugins } = await withPluginsOf(pipeline, base, dirname(path))
     const made = buildPipeline(pipeline, registry, { folder: dirname(path), name: moduleName(path, workingFolder), workingFolder, diagnostics, change, plugins })
-    return { config: made.config, registry: made.registry, diagnostics: diagnostics.list(), tests: made.draft.tests, draft: made.draft, module: path }
+    return { config: made.config, registry: made.registry, diagnostics: diagnostics.list(), tests: made.draft.tests, draft: made.draft, module: path, files: [path] }
   } catch (error) {
     if (!(error instanceof SluiceError)) throw error
     diagnostics.error(error.code, { file: new SourceFile(name, path, ''), start: 0, end: 1 }, error.message)

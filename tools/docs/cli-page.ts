@@ -6,7 +6,7 @@ import { newSession } from '../../src/cli/session.ts'
 import { cell, fence } from './component-page.ts'
 
 const silent = { write: (): void => {}, isTerminal: false, columns: 100, colors: false }
-const io: Io = { stdout: silent, stderr: silent, readStdin: () => '', env: {}, folder: '.', onSignal: () => () => {}, exit: () => {} }
+const io: Io = { stdout: silent, stderr: silent, readStdin: () => '', env: {}, folder: '.', onSignal: () => () => {}, onHangup: () => () => {}, exit: () => {} }
 
 export async function cliPage(): Promise<string> {
   const program = await buildProgram(newSession(io, '0.0.0'), () => true)

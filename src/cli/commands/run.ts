@@ -28,6 +28,7 @@ export interface RunCommandOptions {
   readonly inputDeadLetters?: string
   readonly progress: 'auto' | 'bar' | 'lines' | 'none'
   readonly quiet?: boolean
+  readonly watch?: boolean
 }
 
 export function define(command: Command, session: Session): void {
@@ -40,8 +41,9 @@ export function define(command: Command, session: Session): void {
     .option('--fail-on-dead-letters', 'exit with 3 if any event went to the dead letters')
     .option('--input-dead-letters <file>', 'read the events of this dead letter file instead of the sources')
     .addOption(new Option('--progress <kind>', 'how progress is shown').choices(['auto', 'bar', 'lines', 'none']).default('auto'))
+    .option('--watch', 'take the pipeline\'s file up again whenever it changes')
     .option('-q, --quiet', 'no progress and no summary; warnings and errors only')
-    .addHelpText('after', '\nThe first Ctrl-C finishes what is under way, a second one stops at once.\n\nExamples:\n  sluice run pipeline.yaml\n  sluice run pipeline.yaml --workers 2 --set state=.state --report json\n')
+    .addHelpText('after', '\nThe first Ctrl-C finishes what is under way, a second one stops at once. SIGHUP reads the file again, as --watch does.\n\nExamples:\n  sluice run pipeline.yaml\n  sluice run pipeline.yaml --workers 2 --set state=.state --report json\n')
     .action(async (file: string, options: RunCommandOptions) => {
       session.exitCode = await runCommand(file, options, session)
     })
