@@ -44,6 +44,27 @@ export const PLUGIN_GUARDS: readonly Guard[] = [
     why: 'ending a worker takes the memory of stages with it',
   },
   {
+    file: 'src/engine/watched-link.ts',
+    find: '      else this.#replay(this.#options.journal?.replay ?? [])',
+    replace: '      else this.#replay([])',
+    tests: watched('a stage with memory that loops has its memory again on the next worker (one owner, without checkpoints)'),
+    why: 'a new worker forgets what its stages were told since the last checkpoint',
+  },
+  {
+    file: 'src/engine/lane-journal.ts',
+    find: '      entry.care = care',
+    replace: '      entry.care = undefined',
+    tests: watched('a stage with memory that loops has its memory again on the next worker (one owner, without checkpoints)'),
+    why: 'a new worker hangs on an event that was left out before',
+  },
+  {
+    file: 'src/engine/lane-journal.ts',
+    find: '    if (this.#gaps.get(message.level) === key) this.#gaps.delete(message.level)',
+    replace: '    this.#gaps.delete(message.level)',
+    tests: [{ file: 'src/engine/lane-journal.test.ts', name: 'a journal that grew too long has a gap until a snapshot that was asked for behind it' }],
+    why: 'memory is made again from half of what led to it',
+  },
+  {
     file: 'src/pipeline/plugins/declarations.ts',
     find: '    if (owner !== undefined) {',
     replace: '    if (owner === name) {',

@@ -40,7 +40,7 @@ export const ERRORS = {
   SINK_RETRY: entry('A sink asks for another attempt.', 'The other side could not take the rows now.', 'Nothing, unless it lasts: then look at the other side.', true),
   SINK_REJECTED: entry('A sink refused a row for good.', 'The other side does not accept it.', 'See the reason; the event is in the dead letters.'),
   WORKER_CRASHED: entry('A worker thread ended by itself.', 'An error outside of any stage, or too little memory.', 'See the message; report it if no stage of yours is named.'),
-  WORKER_STUCK: entry('A worker hangs or ended, and can\'t be started anew.', 'A stage of a plug-in or a function loops, waits without end, or ends its thread.', 'Mend the stage that is named; nothing is lost: with `state` or on a log the next run goes on from the last checkpoint.'),
+  WORKER_STUCK: entry('A worker hangs or ended, and can\'t be started anew.', 'A stage of a plug-in or a function loops, waits without end, or ends its thread, and not at one event alone.', 'Mend the stage that is named; nothing is lost: with `state` or on a log the next run goes on from the last checkpoint.'),
   WORKER_KILLED: entry('A stage hung or ended its worker at this event.', 'The stage loops or uses up all memory on it.', 'Mend the stage, then feed the dead letters in again; raise `stall_timeout` if it is merely slow.'),
   RELOAD_NEEDS_RESTART: entry('A change of the config can\'t be made while the pipeline runs.', 'It changes the name, the state or where output is committed.', 'Stop the pipeline and start it again.'),
   RELOAD_LATE: entry('A reload was given up: not everything had landed in time.', 'A sink is slow or gone.', 'The old config goes on. Look at the sink, or raise `stop_timeout`; then reload again.', true),

@@ -36,6 +36,11 @@ export function wantsApart(plan: Plan, registry: Registry): boolean {
   return plan.nodes.some(({ kind, level, config }) => kind === 'stage' && level === 0 && config !== undefined && registry.stage(config.type)?.foreign === true)
 }
 
+/** True where stages of users work on lanes. */
+export function hasForeignLanes(plan: Plan, registry: Registry): boolean {
+  return plan.nodes.some(({ kind, level, config }) => kind === 'stage' && level > 0 && config !== undefined && registry.stage(config.type)?.foreign === true)
+}
+
 /** True where a thread can be ended without the memory of stages being lost with it. */
 export function ownsNothing(plan: Plan, { lanes }: Crew, thread: number): boolean {
   return plan.levels.every(level => !ownsLane(level, lanes, thread))

@@ -278,11 +278,14 @@ export class Host {
         return this.#options.send({ kind: 'snapshot', id: message.id, level: message.level, lane: this.#options.lane, groups })
       }
       case 'finish':
+        this.#options.notes?.begin(undefined)
         return this.#send(message.seq, message.level, await level.segment.finish(), level, 0)
       case 'tick':
+        this.#options.notes?.begin(undefined)
         return this.#send(message.seq, message.level, await level.segment.tick(message.now), level, 0)
       case 'frames': {
-        this.#giveFrames(message.frames, level)
+        this.#options.notes?.begin(message.care)
+        this.#giveFrames(message.frames, message.care === undefined ? level : { ...level, chunked: false })
         return this.#send(message.seq, message.level, await level.segment.run(), level, 0)
       }
     }

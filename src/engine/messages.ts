@@ -34,7 +34,7 @@ export type ToHost =
       /** Set where the batch may have ended a worker. */
       readonly care?: Care
     }
-  | { readonly kind: 'frames'; readonly seq: number; readonly level: number; readonly frames: readonly Uint8Array[] }
+  | { readonly kind: 'frames'; readonly seq: number; readonly level: number; readonly frames: readonly Uint8Array[]; readonly care?: Care }
   | { readonly kind: 'finish'; readonly seq: number; readonly level: number }
   | { readonly kind: 'tick'; readonly seq: number; readonly level: number; readonly now: number }
   | { readonly kind: 'snapshot'; readonly id: number; readonly level: number }

@@ -9,25 +9,30 @@
  * batches that were out are given to the new worker one by one, and their stages get one event at a time (`WorkNotes`). An event that ends this worker too is known by
  * its stage and number; it is left out, and goes where the stage's `on_error` says.
  *
- * Memory: a copy of the bytes of each batch that is out, three at most.
+ * Where stages of users have memory, a journal keeps what their lanes were told since the last checkpoint: the new worker is given it again before anything else.
+ *
+ * Memory: a copy of the bytes of each batch that is out, three at most, and the journal.
  */
 import type { Clock } from '../platform/index.ts'
 import { BufferPool } from './buffers.ts'
+import { copyOf, laneKey } from './lane-journal.ts'
+import type { LaneJournal, LaneMessage } from './lane-journal.ts'
 import { ThreadLink } from './links.ts'
 import type { Link, Listener } from './links.ts'
-import type { FromHost, ToHost } from './messages.ts'
+import type { FromHost, GroupState, ToHost } from './messages.ts'
 import { WorkNotes } from './work-notes.ts'
 import type { Care, Skip } from './work-notes.ts'
 
 export interface WatchedOptions {
   readonly url: URL
-  /** What a thread is started with. It beats every `every` milliseconds. */
-  start(notes: { readonly memory: SharedArrayBuffer; readonly every: number }): unknown
+  /** What a thread is started with: it beats every `every` milliseconds, and its stages remember `groups`. */
+  start(notes: { readonly memory: SharedArrayBuffer; readonly every: number }, groups: readonly GroupState[] | undefined): unknown
   readonly clock: Clock
   /** Milliseconds without a step after which the worker is taken to hang. */
   readonly limit: number
-  /** False where stages with memory live on the worker: what they remember would be lost. */
+  /** False where stages with memory live on the worker, and there is no journal: what they remember would be lost. */
   readonly restarts: boolean
+  readonly journal?: LaneJournal | undefined
   /** Id of a node. */
   nameOf(node: number): string
   readonly listener: Listener
@@ -35,9 +40,10 @@ export interface WatchedOptions {
 
 type Piece = Extract<ToHost, { kind: 'piece' }>
 
-/** A batch that has not been answered. */
+/** A message that has not been answered. */
 interface Out {
-  readonly piece: Piece
+  /** What is sent: a piece, or a copy of what goes to a lane. */
+  readonly message: Piece | LaneMessage
   readonly copy: Uint8Array<ArrayBuffer> | undefined
   readonly skips: Skip[]
   /** Workers that it ended where no stage was to blame. */
@@ -54,15 +60,16 @@ const ENDS_MAX = 2 * SKIPS_MAX
 export class WatchedLink implements Link {
   readonly #options: WatchedOptions
   readonly #pool = new BufferPool()
-  readonly #out = new Map<number, Out>()
+  readonly #out = new Map<string, Out>()
+  /** Messages that a new worker is given again for the sake of its memory, one by one: their answers are thrown away. The first is under way. */
+  #replaying: readonly LaneMessage[] = []
+  #replayEnds = 0
   /** Batches that wait for the worker, or for those before them that need care. */
   #queue: Out[] = []
   /** Batches to be worked on with care; the first may be under way. */
   #suspects: Out[] = []
   #careful: Out | undefined
   #state: 'starting' | 'running' | 'closing' | 'ended' = 'starting'
-  /** Messages to lanes that are not answered yet. */
-  #owed = 0
   #known = false
   #ends = 0
   #generation = 0
@@ -78,12 +85,12 @@ export class WatchedLink implements Link {
   }
 
   #startThread(): ThreadLink {
-    const { url, start, limit } = this.#options
+    const { url, start, limit, journal } = this.#options
     const generation = ++this.#generation
     this.#state = 'starting'
     this.#notes = new WorkNotes()
     this.#seen = { beat: 0, work: 0, ...this.#fromNow() }
-    return new ThreadLink(url, start({ memory: this.#notes.memory, every: Math.max(5, limit / 8) }), message => {
+    return new ThreadLink(url, start({ memory: this.#notes.memory, every: Math.max(5, limit / 8) }, this.#known ? journal?.groups : undefined), message => {
       if (generation === this.#generation && this.#state !== 'ended') this.#receive(message)
     })
   }
@@ -98,13 +105,13 @@ export class WatchedLink implements Link {
       this.#state = 'closing'
       return this.#thread.send(message)
     }
-    if (message.kind !== 'piece') {
-      this.#owed++
-      return this.#thread.send(message)
+    const isPiece = message.kind === 'piece'
+    if (!isPiece) this.#options.journal?.note(message)
+    const out: Out = {
+      message: isPiece || !this.#options.restarts ? message : copyOf(message), copy: isPiece && this.#options.restarts ? this.#copy(message.data) : undefined, skips: [], blind: 0,
     }
-    const out: Out = { piece: message, copy: this.#options.restarts ? this.#copy(message.data) : undefined, skips: [], blind: 0 }
-    this.#out.set(message.seq, out)
-    if (this.#state === 'running' && this.#suspects.length === 0) this.#thread.send(message)
+    this.#out.set(isPiece ? String(message.seq) : laneKey(message), out)
+    if (this.#state === 'running' && this.#suspects.length === 0 && this.#replaying.length === 0) this.#thread.send(message)
     else this.#queue.push(out)
   }
 
@@ -134,18 +141,34 @@ export class WatchedLink implements Link {
       const first = !this.#known
       this.#known = true
       if (first) listener(message)
+      else this.#replay(this.#options.journal?.replay ?? [])
       return this.#next()
     }
-    if (message.kind === 'done' && message.level === 0) this.#answered(message.seq)
-    else if (message.kind === 'done' || message.kind === 'snapshot') this.#owed--
-    listener(message)
-    if (message.kind === 'done') this.#next()
+    if (message.kind !== 'done' && message.kind !== 'snapshot') return listener(message)
+    const isPiece = message.kind === 'done' && message.level === 0
+    const key = isPiece ? String(message.seq) : laneKey(message)
+    const [again] = this.#replaying
+    if (!isPiece && again !== undefined && key === laneKey(again)) {
+      this.#replay(this.#replaying.slice(1))
+    } else {
+      const skips = this.#careful?.skips ?? []
+      if (!isPiece) this.#options.journal?.answered(message, skips.length === 0 ? undefined : { skips })
+      this.#answered(key)
+      listener(message)
+    }
+    this.#next()
   }
 
-  #answered(seq: number): void {
-    const out = this.#out.get(seq)
-    this.#out.delete(seq)
-    this.#ends = 0
+  /** Gives a new worker the memory that the one before had. */
+  #replay(messages: readonly LaneMessage[]): void {
+    this.#replaying = messages
+    if (messages[0] !== undefined) this.#thread.send(messages[0])
+  }
+
+  #answered(key: string): void {
+    const out = this.#out.get(key)
+    this.#out.delete(key)
+    this.#ends = this.#replayEnds = 0
     if (out?.copy !== undefined) this.#pool.give(out.copy.buffer)
     if (out === undefined || out !== this.#careful) return
     this.#careful = undefined
@@ -154,7 +177,7 @@ export class WatchedLink implements Link {
 
   /** Sends what can go: a batch that needs care by itself, else all that wait. */
   #next(): void {
-    if (this.#state !== 'running' || this.#careful !== undefined) return
+    if (this.#state !== 'running' || this.#careful !== undefined || this.#replaying.length > 0) return
     const [suspect] = this.#suspects
     if (suspect !== undefined) {
       this.#careful = suspect
@@ -162,7 +185,7 @@ export class WatchedLink implements Link {
     }
     const queue = this.#queue
     this.#queue = []
-    for (const { piece } of queue) this.#thread.send(piece)
+    for (const out of queue) this.#thread.send(out.message.kind === 'piece' ? out.message : copyOf(out.message))
   }
 
   /** Looks whether the worker still does something. */
@@ -172,7 +195,7 @@ export class WatchedLink implements Link {
       if (this.#state === 'ended') return
       const { beat, work, waiting } = this.#notes.read()
       const now = clock.monotonic()
-      const idle = waiting > 0 || (this.#state === 'running' && this.#owed === 0 && this.#out.size === this.#queue.length)
+      const idle = waiting > 0 || (this.#state === 'running' && this.#replaying.length === 0 && this.#out.size === this.#queue.length)
       const { beat: beatBefore, work: workBefore, beatAt, workAt } = this.#seen
       this.#seen = { beat, work, beatAt: beat === beatBefore ? beatAt : now, workAt: work === workBefore && !idle ? workAt : now }
       const most = this.#state === 'starting' ? Math.max(limit, START_MS) : limit
@@ -207,15 +230,20 @@ export class WatchedLink implements Link {
     const stage = place === undefined ? undefined : this.#options.nameOf(place.stage)
     const careful = this.#careful
     this.#careful = undefined
-    if (!this.#options.restarts) return this.#fail(`${told(stage, why)} The worker holds the memory of stages, so the run ends; with \`state\` or on a log, the next one goes on from the last checkpoint.`)
+    const { restarts, journal } = this.#options
+    const isReplaying = this.#replaying.length > 0
+    this.#replaying = []
+    if (!restarts) return this.#fail(`${told(stage, why)} The worker holds the memory of stages, so the run ends; with \`state\` or on a log, the next one goes on from the last checkpoint.`)
     if (this.#state === 'starting') return this.#fail(`${told(stage, why)} That was while it made and opened its components.`)
+    if (journal?.isWhole === false) return this.#fail(`${told(stage, why)} Its stages were told too much since the last checkpoint to make their memory again; with \`state\` or on a log, the next run goes on from there.`)
+    if (isReplaying && ++this.#replayEnds > 2) return this.#fail(`${told(stage, why)} That was while its memory was made again, ${this.#replayEnds} times.`)
     if (this.#state === 'closing') return this.#fail(`${told(stage, why)} That was while it closed its stages.`)
     if (++this.#ends > ENDS_MAX) return this.#fail(`${told(stage, why)} It has ended ${this.#ends} times in a row without finishing a batch.`)
     if (careful === undefined) {
       const waiting = new Set(this.#queue)
       this.#suspects = [...this.#out.values()].filter(out => !waiting.has(out))
-    } else if (place === undefined) {
-      if (++careful.blind > 1) return this.#fail(`${told(undefined, why)} That was while batch ${careful.piece.seq} was read, decoded or encoded, at ${JSON.stringify(careful.piece.from)}, twice.`)
+    } else if (place === undefined || (careful.message.kind !== 'piece' && careful.message.kind !== 'frames')) {
+      if (++careful.blind > 1) return this.#fail(`${told(stage, why)} That was while ${workOf(careful.message)}, twice.`)
     } else {
       careful.skips.push({ ...place, rest: careful.skips.length + 1 >= SKIPS_MAX, reason: `${told(stage, why)} This event had ended the worker, and was left out.` })
     }
@@ -230,9 +258,25 @@ export class WatchedLink implements Link {
   }
 }
 
-/** The batch once more, in bytes of its own. */
-function again({ piece, copy }: Out, care: Care): Piece {
-  return { ...piece, data: copy?.slice(), care }
+/** The message once more, in bytes of its own. */
+function again({ message, copy }: Out, care: Care): Piece | LaneMessage {
+  if (message.kind === 'piece') return { ...message, data: copy?.slice(), care }
+  return message.kind === 'frames' ? { ...copyOf(message), care } : message
+}
+
+function workOf(message: Piece | LaneMessage): string {
+  switch (message.kind) {
+    case 'piece':
+      return `batch ${message.seq} was read, decoded or encoded, at ${JSON.stringify(message.from)}`
+    case 'frames':
+      return `batch ${message.seq} was encoded`
+    case 'finish':
+      return 'stages handed out what they held at the end of the input'
+    case 'tick':
+      return 'stages handed out what was due'
+    case 'snapshot':
+      return 'the memory of stages was handed over'
+  }
 }
 
 /** `why` is either what the worker failed to do, or what it said when it ended. */

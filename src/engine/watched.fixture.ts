@@ -3,7 +3,8 @@ import { isMainThread, parentPort, workerData } from 'node:worker_threads'
 import { SluiceError } from '../base/index.ts'
 import { defineStage } from './component.ts'
 import type { Output, StageDeclaration } from './component.ts'
-import type { Event } from '../event/index.ts'
+import { Event } from '../event/index.ts'
+import type { JsonValue } from '../event/index.ts'
 import type { PipelineConfig } from './config.ts'
 import * as field from './fields.ts'
 import type { HostData } from './generation.ts'
@@ -15,7 +16,7 @@ const numberOf = (event: Event): number => Number(objectOf(event)['n'])
 type Misdeed = (event: Event) => void | Promise<void>
 
 /** Passes events on, but for those whose number is among `on`. */
-function bad(type: string, misdeed: Misdeed, more: { readonly waits?: boolean; readonly memory?: 'keyed' } = {}): StageDeclaration {
+function bad(type: string, misdeed: Misdeed, more: { readonly waits?: boolean } = {}): StageDeclaration {
   return defineStage({
     type,
     summary: 'Misbehaves on some events',
@@ -42,14 +43,18 @@ function bad(type: string, misdeed: Misdeed, more: { readonly waits?: boolean; r
   })
 }
 
+function blank(value: JsonValue): Event {
+  return new Event({ source: 'counts', bytes: new Uint8Array(0), locate: () => null }, 0, 0, undefined, value)
+}
+
 function forEver(): never {
   for (let turns = 0; ; turns++) if (turns < 0) throw new SluiceError('INTERNAL', 'numbers have an end')
 }
 
-/** How many events of its device came before. Not a user's. */
-const counts = defineStage({
-  type: 'counts', summary: 'Counts by key', config: field.object({}), memory: 'keyed',
-  create: (_config, { state }) => {
+/** How many events of their rest by seven came before. A user's loops on some of them. */
+const counts = (type: string, foreign: boolean): StageDeclaration => defineStage({
+  type, summary: 'Counts by key', config: field.object({ on: field.list(field.integer(), { default: [] }) }), memory: 'keyed', foreign,
+  create: ({ on }, { state }) => {
     const table = state.table<number>('counts', { keysMax: 1000 })
     return {
       process: (events, out) => {
@@ -57,16 +62,22 @@ const counts = defineStage({
           const key = String(numberOf(event) % 7)
           const count = (table.get(key) ?? 0) + 1
           table.set(key, count)
+          // After the memory was changed: what is left of that goes with the worker.
+          if (on.includes(numberOf(event))) forEver()
           event.replace({ ...objectOf(event), count })
           out.emit(event)
         }
       },
+      finish: out => {
+        for (const [key, count] of [...table.entries()].sort(([a], [b]) => (a < b ? -1 : 1))) out.produce(blank({ total: key, count }))
+      },
     }
   },
-})
+}) as StageDeclaration // A stage of one config is a stage.
 
 export const stages: readonly StageDeclaration[] = [
-  counts,
+  counts('counts', false),
+  counts('counts_badly', true),
   bad('loops', forEver),
   bad('exits', () => process.exit(7)),
   bad('exits_well', () => process.exit(0)),
@@ -78,7 +89,6 @@ export const stages: readonly StageDeclaration[] = [
   }),
   bad('never_answers', () => new Promise(() => undefined)),
   bad('never_answers_a_call', () => new Promise(() => undefined), { waits: true }),
-  bad('remembers', forEver, { memory: 'keyed' }),
   defineStage({
     type: 'hangs_at_the_end', summary: 'Never closes', config: field.object({}), foreign: true,
     create: () => ({ process: (events, out) => events.forEach(event => out.emit(event)), close: forEver }),
