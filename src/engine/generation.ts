@@ -15,11 +15,12 @@ import type { Registry } from './config.ts'
 import { RECORD_MAX } from './context.ts'
 import { Coordinator } from './coordinator.ts'
 import type { Before } from './coordinator.ts'
-import { ALONE, crewOf, ownsNothing, runsForeignCode, wantsApart } from './crew.ts'
+import { ALONE, crewOf, hasForeignLanes, ownsNothing, runsForeignCode, wantsApart } from './crew.ts'
 import type { Crew } from './crew.ts'
 import { Delivery } from './delivery.ts'
 import { Host } from './host.ts'
 import type { SinkFacts } from './lanes.ts'
+import { LaneJournal } from './lane-journal.ts'
 import { InlineLink, ThreadLink } from './links.ts'
 import type { Link } from './links.ts'
 import type { FromHost, GroupState } from './messages.ts'
@@ -240,9 +241,10 @@ class Hosts {
         listen(lane)(message)
       }
       if (!watched) return new ThreadLink(thread.url, start, listener)
+      const journal = !ownsNothing(plan, crew, lane) && hasForeignLanes(plan, registry) ? new LaneJournal(restore) : undefined
       return new WatchedLink({
-        url: thread.url, listener, clock, limit: stallTimeout, start: notes => ({ ...start, notes }), nameOf: node => plan.nodes[node]?.id ?? '',
-        restarts: ownsNothing(plan, crew, lane),
+        url: thread.url, listener, journal, clock, limit: stallTimeout, start: (notes, groups = restore) => ({ ...start, restore: groups, notes }), nameOf: node => plan.nodes[node]?.id ?? '',
+        restarts: journal !== undefined || ownsNothing(plan, crew, lane),
       })
     })
     await Promise.all(ready.map(({ promise }) => promise))
