@@ -39,6 +39,8 @@ export interface PluginConfig {
   readonly name: string
   /** Folder that it is looked for from: absolute. */
   readonly folder: string
+  /** Hash of its text when it was loaded: other text is another plug-in. */
+  readonly text?: string
 }
 export interface BatchConfig {
   /** Bytes to aim at; a batch is never larger than this and one record. */

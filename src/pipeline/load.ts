@@ -67,7 +67,8 @@ export async function loadPipeline(file: string, registry: Registry, options: Lo
   const tree = applyOverrides(whole, overrides, yaml, diagnostics)
   const fallbackName = basename(path, extname(path))
   const folder = dirname(path)
-  const known = await readPlugins(tree, registry, folder, diagnostics)
+  const { paths, ...known } = await readPlugins(tree, registry, folder, diagnostics)
+  for (const one of paths) files.add(one)
   const draft = readPipeline(tree, { ...known, diagnostics, readText, folder, workingFolder, fallbackName })
   return { config: draft.config, registry: known.registry, diagnostics: diagnostics.list(), tests: draft.tests, draft, module: undefined, files: [...files] }
 }

@@ -21,6 +21,8 @@ const first = new Map<string, string>()
 export interface PluginModule {
   /** Absolute path of the file that was loaded. */
   readonly path: string
+  /** Hash of its text. */
+  readonly text: string
   readonly exported: Readonly<Record<string, unknown>>
 }
 
@@ -35,13 +37,14 @@ export async function importPlugin(plugin: PluginConfig): Promise<PluginModule> 
   if (!isFileName(name)) await checkVersion(name, folder)
   const url = pathToFileURL(path)
   const hash = createHash('sha256').update(readTextNow(path) ?? '').digest('hex').slice(0, 16)
+  if (plugin.text !== undefined && plugin.text !== hash) throw new SluiceError('PLUGIN_LOAD', `${name} has changed since the pipeline was loaded: ${path}. Reload the pipeline, or start it again.`)
   if (!first.has(path)) first.set(path, hash)
   if (first.get(path) !== hash) url.searchParams.set('text', hash)
   const late = Promise.withResolvers<never>()
   const cancel = systemClock.timer(LOAD_MS, () => late.reject(new Error(`it had not ended after ${LOAD_MS / 1000} s: something at its top level waits without end`)))
   try {
     const exported = await Promise.race([import(url.href), late.promise]) as Readonly<Record<string, unknown>> // A module's exports by name.
-    return { path, exported }
+    return { path, text: hash, exported }
   } catch (error) {
     throw new SluiceError('PLUGIN_LOAD', `${name} can't be loaded: ${reasonOf(error)}${placeIn(path, error)}`, { cause: error })
   } finally {

@@ -102,8 +102,13 @@ test('what is no name of a plug-in is told with what is wanted', async t => {
 
 test('a file that has changed is loaded anew in the same process', async t => {
   const folder = folderWith(t, { 'p.yaml': `plugins: [./x.ts]\n${REST}`, 'x.ts': `export const a = ${STAGE}` })
-  const summary = async (): Promise<string | undefined> => (await loadPipeline('p.yaml', registry, { workingFolder: folder })).registry.stage('mine')?.summary
-  assert.equal(await summary(), 'Mine')
+  const again = (): Promise<LoadResult> => loadPipeline('p.yaml', registry, { workingFolder: folder })
+  const before = await again()
+  assert.equal(before.registry.stage('mine')?.summary, 'Mine')
   writeFileSync(join(folder, 'x.ts'), `export const a = ${STAGE.replace("'Mine'", "'New'")}`)
-  assert.equal(await summary(), 'New')
+  const after = await again()
+  assert.equal(after.registry.stage('mine')?.summary, 'New')
+  assert.notDeepEqual(after.config?.plugins, before.config?.plugins)
+  // A worker must not run another text than the others.
+  await assert.rejects(withPlugins(registry, before.config?.plugins), { code: 'PLUGIN_LOAD', message: /has changed since the pipeline was loaded/ })
 })

@@ -15,6 +15,8 @@ export interface LoadedPlugins {
   readonly registry: Registry
   /** Those that were loaded, each once. */
   readonly plugins: readonly PluginConfig[]
+  /** Their files. */
+  readonly paths: readonly string[]
   readonly failures: readonly { readonly plugin: PluginConfig; readonly error: SluiceError }[]
 }
 
@@ -27,19 +29,19 @@ export async function loadPlugins(wanted: readonly PluginConfig[], base: Registr
   const failures: { plugin: PluginConfig; error: SluiceError }[] = []
   for (const plugin of wanted) {
     try {
-      const { path, exported } = await importPlugin(plugin)
+      const { path, text, exported } = await importPlugin(plugin)
       if (paths.has(path)) continue
       const found = declarationsOf(plugin.name, exported)
       checkNames(plugin.name, found, base, owners)
       paths.add(path)
-      plugins.push(plugin)
+      plugins.push({ ...plugin, text })
       declarations.push(...found.map(one => ({ ...one, foreign: true })))
     } catch (error) {
       if (!(error instanceof SluiceError)) throw error
       failures.push({ plugin, error })
     }
   }
-  return { registry: declarations.length === 0 ? base : withDeclarations(base, declarations), plugins, failures }
+  return { registry: declarations.length === 0 ? base : withDeclarations(base, declarations), plugins, paths: [...paths], failures }
 }
 
 /** The registry with the plug-ins of a pipeline that was checked before. Throws what is wrong with the first that fails. */

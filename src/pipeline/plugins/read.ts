@@ -10,6 +10,7 @@ import { loadPlugins } from './plugins.ts'
 export interface ReadPlugins {
   readonly registry: Registry
   readonly plugins: readonly PluginConfig[]
+  readonly paths: readonly string[]
 }
 
 /** Most plug-ins of a pipeline. */
@@ -17,16 +18,16 @@ const PLUGINS_MAX = 64
 
 export async function readPlugins(tree: Mapping, base: Registry, folder: string, diagnostics: Diagnostics): Promise<ReadPlugins> {
   const value = entryOf(tree, 'plugins')?.value
-  if (value === undefined || isEmpty(value) || isBroken(value)) return { registry: base, plugins: [] }
+  if (value === undefined || isEmpty(value) || isBroken(value)) return { registry: base, plugins: [], paths: [] }
   const places = new Map<PluginConfig, Place>()
   for (const item of value.kind === 'list' ? value.items : [value]) {
     const plugin = pluginOf(item, folder, diagnostics)
     if (plugin !== undefined) places.set(plugin, item.place)
   }
   if (places.size > PLUGINS_MAX) diagnostics.error('CONFIG_LIMIT', value.place, `A pipeline can't have more than ${PLUGINS_MAX} plug-ins.`)
-  const { registry, plugins, failures } = await loadPlugins([...places.keys()].slice(0, PLUGINS_MAX), base)
+  const { registry, plugins, paths, failures } = await loadPlugins([...places.keys()].slice(0, PLUGINS_MAX), base)
   for (const { plugin, error } of failures) diagnostics.error(error.code, places.get(plugin) ?? value.place, error.message)
-  return { registry, plugins }
+  return { registry, plugins, paths }
 }
 
 /** A path in an included file is seen from there. */
