@@ -75,7 +75,7 @@ const CASES: readonly { readonly args: readonly string[]; readonly says: string;
   { args: ['run', 'good.yaml', '--set', 'memroy=1GiB'], says: 'error  The pipeline has an error:\n\n--set:1:1  CONFIG_UNKNOWN_FIELD\n   1 | memroy=1GiB\n     | ~~~~~~\n  A pipeline has no section "memroy". Did you mean "memory"?\n' },
   { args: ['run', 'good.yaml', '--report', 'xml'], says: `error CLI_USAGE  Option '--report <format>' argument 'xml' is invalid. Allowed choices are json.\n  hint   See sluice run --help.\n  cure   ${HELP}\n` },
   { args: ['run', 'good.yaml', '--input-dead-letters', 'none.ndjson'], says: "error CLI_FILE_MISSING  none.ndjson can't be read: it is not there.\n  cure   Check the path; it is resolved against the current folder.\n" },
-  { args: ['list', 'stagse'], says: `error CLI_USAGE  There is no kind "stagse": it is sources, stages, sinks or formats.\n  hint   Did you mean "stage"?\n  cure   ${HELP}\n` },
+  { args: ['list', 'stagse'], says: `error CLI_USAGE  There is no kind "stagse": it is sources, stages, sinks, formats or functions.\n  hint   Did you mean "stage"?\n  cure   ${HELP}\n` },
   { args: ['list', 'stage', 'fliter'], says: 'error CLI_UNKNOWN_COMPONENT  There is no stage "fliter".\n  hint   Did you mean "filter"?\n  cure   See `sluice list`.\n' },
   { args: ['create', 'file/fliter/file'], says: 'error CLI_UNKNOWN_COMPONENT  There is no stage "fliter".\n  hint   Did you mean "filter"?\n  cure   See `sluice list`.\n' },
   { args: ['create', 'file//file', '-o', 'good.yaml'], says: 'error CLI_FILE_EXISTS  good.yaml is there already.\n  cure   Choose another name or folder, or give --force where the command has it.\n' },
