@@ -73,7 +73,7 @@ export const ERRORS = {
   // log
   LOG_LOCKED: entry('The folder of the log is in use by another process.', 'Two processes would write the same files.', 'Stop the other one, or use another folder.'),
   LOG_FORMAT: entry('A file of the log is of a version that this program does not know, or is not a file of a log.', 'It was written by a newer version, or put there by hand.', 'Use the newer version; nothing was changed.'),
-  LOG_UNKNOWN_TOPIC: entry('There is no such topic or partition.', 'A slip in the name, or it was deleted.', 'See the topics with `sluice log topics`, or create it.'),
+  LOG_UNKNOWN_TOPIC: entry('There is no such topic or partition.', 'A slip in the name, or it was deleted.', 'See the topics with `sluice topic list`, or create it.'),
   LOG_TOPIC_EXISTS: entry('A topic of that name is there already.', 'It was created before.', 'Use it, or choose another name.'),
   LOG_TOPIC_NAME: entry('That is not a name for a topic.', 'It is empty, too long, or has other characters than letters, digits, dot, dash and underscore.', 'Choose another name.'),
   LOG_SETTING: entry('A setting of a topic is not possible.', 'A value out of range, or one that this log does not have.', 'See the message.'),

@@ -17,6 +17,10 @@ export interface Io {
   readonly stderr: TextStream
   /** All of standard input, as text. */
   readStdin(): string
+  /** Bytes of the standard input, as they come. */
+  readonly stdin: AsyncIterable<Uint8Array>
+  /** Writes data to the standard output and waits until it is taken; false where nobody reads it any more. */
+  output(bytes: Uint8Array): Promise<boolean>
   readonly env: Readonly<Record<string, string | undefined>>
   readonly folder: string
   /** Calls back at SIGINT and SIGTERM until the returned function is called. */
@@ -38,6 +42,11 @@ export function systemIo(): Io {
     stdout: stream(process.stdout, process.env),
     stderr: stream(process.stderr, process.env),
     readStdin: () => readFileSync(0, 'utf8'),
+    // Only looked at when it is asked for: a stream that is read keeps the process alive.
+    get stdin() {
+      return process.stdin
+    },
+    output,
     env: process.env,
     folder: process.cwd(),
     onSignal,
@@ -63,6 +72,17 @@ export function wantsColors(env: Readonly<Record<string, string | undefined>>, i
   if ((env.NO_COLOR ?? '') !== '') return false
   if (env.FORCE_COLOR !== undefined) return env.FORCE_COLOR !== '0' && env.FORCE_COLOR !== 'false'
   return isTerminal
+}
+
+function output(bytes: Uint8Array): Promise<boolean> {
+  if (bytes.length === 0) return Promise.resolve(process.stdout.writable)
+  return new Promise((resolve, reject) => {
+    process.stdout.write(bytes, (error: NodeJS.ErrnoException | null | undefined) => {
+      if (error == null) resolve(true)
+      else if (error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED') resolve(false)
+      else reject(error)
+    })
+  })
 }
 
 function onHangup(callback: () => void): () => void {

@@ -33,6 +33,10 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'create', summary: 'write a commented pipeline: create file/filter,map/file, or a plug-in: create plugin NAME', load: () => import('./commands/create.ts') },
   { name: 'init', summary: 'make a small project that runs', load: () => import('./commands/init.ts') },
   { name: 'try', summary: 'evaluate an expression', load: () => import('./commands/try.ts') },
+  { name: 'topic', summary: 'create, list, describe, alter and delete topics of a log', load: () => import('./commands/topic.ts') },
+  { name: 'produce', summary: 'write lines to a topic of a log', load: () => import('./commands/produce.ts') },
+  { name: 'consume', summary: 'print records of a topic of a log', load: () => import('./commands/consume.ts') },
+  { name: 'group', summary: 'list, describe and reset the groups that read a log', load: () => import('./commands/group.ts') },
   { name: 'explain', summary: 'tell what an error code means and what to do', load: () => import('./commands/explain.ts') },
   { name: 'completion', summary: 'print a completion script for bash, zsh or fish', load: () => import('./commands/completion.ts') },
 ]

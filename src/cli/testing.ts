@@ -37,6 +37,11 @@ export function stubIo(options: { readonly folder?: string; readonly stdin?: str
     env: options.env ?? {},
     folder: options.folder ?? process.cwd(),
     readStdin: () => options.stdin ?? '',
+    stdin: piecesOf(options.stdin ?? ''),
+    output(bytes) {
+      this.stdout.write(Buffer.from(bytes).toString('utf8'))
+      return Promise.resolve(true)
+    },
     onSignal(callback) {
       listeners.add(callback)
       return () => void listeners.delete(callback)
@@ -50,6 +55,10 @@ export function stubIo(options: { readonly folder?: string; readonly stdin?: str
     send: signal => listeners.forEach(listener => listener(signal)),
     hangUp: () => hangups.forEach(listener => listener()),
   }
+}
+
+async function* piecesOf(text: string): AsyncGenerator<Uint8Array, void> {
+  yield Buffer.from(text)
 }
 
 /** The lines that a terminal shows after this output. Knows the movements that Sluice uses: up some lines, and erase below. */
