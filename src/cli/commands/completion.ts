@@ -40,6 +40,7 @@ function completed(command: Command): Completed {
 
 const WORDS: Readonly<Record<string, readonly string[]>> = {
   list: KINDS.map(kind => (kind === 'codec' ? 'formats' : `${kind}s`)),
+  create: ['plugin'],
   explain: Object.keys(ERRORS),
   completion: SHELLS,
 }
