@@ -37,6 +37,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'produce', summary: 'write lines to a topic of a log', load: () => import('./commands/produce.ts') },
   { name: 'consume', summary: 'print records of a topic of a log', load: () => import('./commands/consume.ts') },
   { name: 'group', summary: 'list, describe and reset the groups that read a log', load: () => import('./commands/group.ts') },
+  { name: 'log', summary: 'verify and dump the files of a log', load: () => import('./commands/log.ts') },
   { name: 'explain', summary: 'tell what an error code means and what to do', load: () => import('./commands/explain.ts') },
   { name: 'completion', summary: 'print a completion script for bash, zsh or fish', load: () => import('./commands/completion.ts') },
 ]

@@ -82,6 +82,32 @@ export const systemFiles: Files = {
   },
 }
 
+function refused(path: string): Promise<never> {
+  return Promise.reject(new Error(`${path}: these files are for reading alone`))
+}
+
+/** Files that nothing can change: for whoever only looks. */
+export const readOnlyFiles: Files = {
+  async open(path) {
+    const handle = await open(path, 'r')
+    return {
+      read: async (bytes, offset, length, position) => (await handle.read(bytes, offset, length, position)).bytesRead,
+      write: () => refused(path),
+      truncate: () => refused(path),
+      sync: () => refused(path),
+      size: async () => (await handle.stat()).size,
+      close: () => handle.close(),
+    }
+  },
+  readFile: path => systemFiles.readFile(path),
+  list: path => systemFiles.list(path),
+  rename: refused,
+  remove: refused,
+  removeFolder: refused,
+  makeFolder: refused,
+  syncFolder: refused,
+}
+
 /** The text of a small file at once, for configs and what they name; undefined where there is none. Throws what else the system says. */
 export function readTextNow(path: string): string | undefined {
   try {

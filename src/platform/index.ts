@@ -3,7 +3,7 @@
  */
 export { SimulatedClock, systemClock } from './clock.ts'
 export type { Clock } from './clock.ts'
-export { readTextNow, stampOf, systemFiles } from './files.ts'
+export { readOnlyFiles, readTextNow, stampOf, systemFiles } from './files.ts'
 export type { Files, OpenFile } from './files.ts'
 export { lockFolder } from './folder-lock.ts'
 export type { FolderLock } from './folder-lock.ts'

@@ -1,7 +1,7 @@
 /** The commands of the log, as a user calls them: on a folder, with wrong input, and killed in the middle. */
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -112,6 +112,23 @@ test('what is wrong is told in words, and nothing is touched', t => {
     assert.match(err, says)
   }
   assert.equal(shell.ok(['consume', 'lines']), '0\n')
+})
+
+test('the files of a log are checked and shown, and what is damaged is told with its place', t => {
+  const shell = new Shell(t)
+  shell.ok(['produce', 'lines', '--create', '1', '--key', 'k'], 'one\ntwo\n')
+  assert.match(shell.ok(['log', 'verify', 'sluice-data']), /^ok: \d+ files, .*, 1 batches, 2 records\n$/)
+  assert.match(shell.ok(['log', 'dump', 'sluice-data', '--topic', 'lines', '--records']), /at 0 {2}\d+ bytes {2}offsets 0 to 1 {2}2 records .*\n {4}0 {2}k {2}one {2}\n {4}1 {2}k {2}two {2}\n$/)
+  const segment = join(shell.folder, 'sluice-data/lines-0/00000000000000000000.log')
+  const bytes = readFileSync(segment)
+  bytes[70] = (bytes[70] ?? 0) ^ 1
+  writeFileSync(segment, bytes)
+  const { code, out } = shell.run(['log', 'verify', 'sluice-data'])
+  assert.equal(code, 1)
+  assert.match(out, /^damage .*lines-0\/0+\.log, byte 0 to \d+, from offset 0 on: the checksum is .*\n1 place is damaged: /)
+  assert.match(shell.ok(['log', 'dump', segment, '--format', 'json']), /"damage":"the checksum is/)
+  assert.match(shell.run(['log', 'verify', '.']).err, /There is no log in /)
+  assert.match(shell.run(['log', 'dump', 'nowhere']).err, /CLI_FILE_MISSING/)
 })
 
 test('a log that another process has open is refused, and says who has it', async t => {
