@@ -8,15 +8,20 @@ import { visibleIn } from './visible.ts'
 
 const AT = { topic: 't', partition: 0 }
 
+/** With the offset of its marker: a broker names only those that end behind the place that is asked for. */
+interface Aborted extends AbortedFrom {
+  readonly last: bigint
+}
+
 interface Step {
   readonly producer: number
   readonly what: 'plain' | 'write' | 'commit' | 'abort'
 }
 
 /** A partition as a broker would hold it, with its list of aborted transactions, and what a committed reader must see of it. */
-function partitionOf(steps: readonly Step[]): { readonly batches: Uint8Array[]; readonly aborted: AbortedFrom[]; readonly seen: string[]; readonly stable: bigint } {
+function partitionOf(steps: readonly Step[]): { readonly batches: Uint8Array[]; readonly aborted: Aborted[]; readonly seen: string[]; readonly stable: bigint } {
   const batches: Uint8Array[] = []
-  const aborted: AbortedFrom[] = []
+  const aborted: Aborted[] = []
   const open = new Map<number, { readonly first: bigint; readonly values: string[] }>()
   const seen = new Map<bigint, string>()
   let next = 0n
@@ -46,8 +51,8 @@ function partitionOf(steps: readonly Step[]): { readonly batches: Uint8Array[]; 
     const transaction = open.get(producer)
     if (transaction === undefined) continue
     open.delete(producer)
-    push(encodeMarker({ commit: what === 'commit', producerId: BigInt(producer), epoch: 0, timestamp: 1 }), 1)
-    if (what === 'abort') aborted.push({ producerId: BigInt(producer), first: transaction.first })
+    const marker = push(encodeMarker({ commit: what === 'commit', producerId: BigInt(producer), epoch: 0, timestamp: 1 }), 1)
+    if (what === 'abort') aborted.push({ producerId: BigInt(producer), first: transaction.first, last: marker })
     else for (const entry of transaction.values) seen.set(BigInt(entry.split(' ')[0] ?? ''), entry.split(' ')[1] ?? '')
   }
   const stable = [...open.values()].reduce((least, { first }) => (first < least ? first : least), next)
@@ -69,7 +74,8 @@ test('a committed reader sees what was committed, wherever the answers of the br
       const all = Buffer.concat(stableBatches)
       const answer = all.subarray(0, Math.max(cut, stableBatches[0]?.length ?? 0))
       // A broker names the transactions that reach into what it answers.
-      const visible = visibleIn(answer, from, aborted, AT)
+      const start = from
+      const visible = visibleIn(answer, from, aborted.filter(({ last }) => last >= start), AT)
       assert.ok(visible.next > from)
       found.push(...valuesIn(visible.bytes))
       from = visible.next
