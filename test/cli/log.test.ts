@@ -173,7 +173,9 @@ test('every line that was acknowledged is there after kill -9', async t => {
       })
     })
     const feed = (): void => {
-      while (producer.exitCode === null && !producer.killed && producer.stdin.writable) if (!producer.stdin.write(`line ${sent++}\n`)) return void producer.stdin.once('drain', feed)
+      if (producer.exitCode !== null || producer.killed || !producer.stdin.writable) return
+      for (let burst = 0; burst < 50; burst++) producer.stdin.write(`line ${sent++}\n`)
+      setImmediate(feed)
     }
     feed()
     await enough
