@@ -7,7 +7,7 @@ export type { BatchDump } from './embedded/dump.ts'
 export type { Finding, Verified } from './embedded/verify.ts'
 export { partitionerOf } from './partitioners/index.ts'
 export { openLog } from './open.ts'
-export type { OpenOptions } from './open.ts'
+export type { KafkaAccess, OpenOptions } from './open.ts'
 export type {
   Appended, Call, Compression, Consumer, ConsumerOptions, Durability, Fetched, GroupConsumer, GroupOptions, GroupReference, Isolation, Log, LogFeatures,
   OffsetToCommit, Partitioner, Producer, ProducerOptions, ProducerRecord, RecordHeader, Start, TopicPartition,

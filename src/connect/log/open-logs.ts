@@ -1,9 +1,12 @@
 /**
  * The logs that are open in this process. A folder can be opened once, so all sources and sinks that name it share one; the last one to let go closes it.
  */
+import { createHash } from 'node:crypto'
 import { isAbsolute, resolve } from 'node:path'
 import { openLog } from '../../log/index.ts'
-import type { Log } from '../../log/index.ts'
+import type { KafkaAccess, Log } from '../../log/index.ts'
+import { accessOf } from './fields.ts'
+import type { LogFields } from './fields.ts'
 
 interface Entry {
   readonly log: Promise<Log>
@@ -11,6 +14,8 @@ interface Entry {
 }
 
 const open = new Map<string, Entry>()
+/** How to get into what a place names. */
+const accesses = new Map<string, KafkaAccess>()
 
 /** A log in use; `release` lets go of it. */
 export interface LogUse {
@@ -18,15 +23,20 @@ export interface LogUse {
   release(): Promise<void>
 }
 
-/** What a `log` field means: an address of Apache Kafka, or a folder. */
-export function placeOf(log: string, folder: string): string {
-  return log.startsWith('kafka://') || isAbsolute(log) ? log : resolve(folder, log)
+/** What the fields of a source or sink mean: an address of Apache Kafka, or a folder. Those who get in by the same login share a place. Throws CONFIG_VALUE. */
+export function placeOf(fields: LogFields, folder: string): string {
+  const { log } = fields
+  const access = accessOf(fields)
+  if (access === undefined) return log.startsWith('kafka://') || isAbsolute(log) ? log : resolve(folder, log)
+  const place = `${log}#${createHash('sha256').update(JSON.stringify(access)).digest('hex').slice(0, 12)}`
+  accesses.set(place, access)
+  return place
 }
 
 /** Opens the log at `place`, or joins those who have it open. Throws LOG_... where that can't be. */
 export async function useLog(place: string, warn: (message: string) => void): Promise<LogUse> {
   let entry = open.get(place)
-  if (entry === undefined) open.set(place, (entry = { log: openLog(place, { warn }), users: 0 }))
+  if (entry === undefined) open.set(place, (entry = { log: openLog(accesses.has(place) ? place.slice(0, place.lastIndexOf('#')) : place, { warn, kafka: accesses.get(place) }), users: 0 }))
   entry.users++
   const mine = entry
   const release = async (): Promise<void> => {

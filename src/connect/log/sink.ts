@@ -62,7 +62,7 @@ class LogSink implements Sink {
   constructor(config: Config, context: ComponentContext) {
     this.#config = config
     this.#context = context
-    this.#place = placeOf(config.log, context.folder)
+    this.#place = placeOf(config, context.folder)
   }
 
   async open(_mark: JsonValue | undefined, committer?: Committer): Promise<void> {
@@ -140,7 +140,7 @@ export const log = defineSink({
     { title: 'A topic on Apache Kafka', config: { log: 'kafka://localhost:9092', topic: 'orders', key: 'event.customer', compression: 'lz4' } },
   ],
   encoding,
-  ground: (config, context) => placeOf(config.log, context.folder),
+  ground: (config, context) => placeOf(config, context.folder),
   committer: (ground, pipeline, context) => new LogCommitter(ground, pipeline, message => context.warn(message)),
   create: (config, context) => new LogSink(config, context),
 })

@@ -43,6 +43,7 @@ class LogSource implements Source {
   readonly format: { readonly format: string; readonly options: JsonValue }
   readonly #config: Config
   readonly #context: ComponentContext
+  readonly #place: string
   readonly #start: Start
   readonly #topics: readonly string[]
   #use: LogUse | undefined
@@ -58,6 +59,7 @@ class LogSource implements Source {
 
   constructor(config: Config, context: ComponentContext) {
     this.#config = config
+    this.#place = placeOf(config, context.folder)
     this.#context = context
     this.#start = startOf(config.start)
     this.#topics = typeof config.topic === 'string' ? [config.topic] : config.topic
@@ -66,7 +68,7 @@ class LogSource implements Source {
   }
 
   async open(position: JsonValue | undefined, committer?: Committer): Promise<void> {
-    this.#use = await useLog(placeOf(this.#config.log, this.#context.folder), message => this.#context.warn(message))
+    this.#use = await useLog(this.#place, message => this.#context.warn(message))
     const { group } = this.#config
     // One run of a pipeline with transactions shuts out the others, so it has all partitions to itself.
     if (group !== undefined && position === undefined && committer === undefined) await this.#join(group)
@@ -222,7 +224,7 @@ export const log = defineSource({
   config: CONFIG,
   acks: true,
   replays: true,
-  ground: ({ log: place, group }, context) => (group === undefined ? undefined : placeOf(place, context.folder)),
+  ground: (config, context) => (config.group === undefined ? undefined : placeOf(config, context.folder)),
   examples: [
     { title: 'A topic in a folder, from its start', config: { log: './data', topic: 'orders' } },
     { title: 'As a member of a group, on Apache Kafka', config: { log: 'kafka://localhost:9092', topic: ['orders', 'returns'], group: 'billing' } },

@@ -120,21 +120,27 @@ export interface Said {
   readonly message: string
   /** A broker's own words. */
   readonly detail: string
+  /** Of a certificate that does not fit: what it is for. */
+  readonly names: string
 }
 
 /** Everything that an error of the client says, with its causes, outermost first. */
 export function saidBy(error: unknown, depth = 0): Said[] {
   if (!(error instanceof Error) || depth > 8) return []
-  const fields = error as Error & { readonly code?: unknown; readonly apiId?: unknown; readonly serverErrorMessage?: unknown; readonly errors?: unknown } // Read with care below.
+  const fields = error as Error & { readonly code?: unknown; readonly apiId?: unknown; readonly serverErrorMessage?: unknown; readonly errors?: unknown; readonly cert?: { readonly subjectaltname?: unknown } } // Read with care below.
   const code = [fields.code, fields.apiId].filter(part => typeof part === 'string').join(' ')
   const detail = typeof fields.serverErrorMessage === 'string' ? fields.serverErrorMessage : ''
   const inner = Array.isArray(fields.errors) ? fields.errors : []
-  return [{ code, message: error.message, detail }, ...inner.flatMap((each: unknown) => saidBy(each, depth + 1)), ...saidBy(error.cause, depth + 1)]
+  const altnames = fields.cert?.subjectaltname
+  const names = typeof altnames === 'string' ? altnames.replaceAll(/\b(?:DNS|IP Address):/g, '') : ''
+  return [{ code, message: error.message, detail, names }, ...inner.flatMap((each: unknown) => saidBy(each, depth + 1)), ...saidBy(error.cause, depth + 1)]
 }
 
 export interface Way {
   readonly endpoint: Endpoint
   readonly encrypted: boolean
+  /** True where this client shows a certificate. */
+  readonly hasCertificate: boolean
   readonly serverName: string
   readonly mechanism: string | undefined
   readonly user: string | undefined
@@ -151,7 +157,7 @@ export function connectError(error: unknown, way: Way): SluiceError {
   const text = said.map(({ code, message }) => `${code} ${message}`).join('\n')
   const place = nameOfEndpoint(way.endpoint)
   const make = (code: ErrorCode, message: string): SluiceError => new SluiceError(code, message, { cause: error, place })
-  return loginError(said, text, place, way, make) ?? tlsError(said, text, place, way, make) ?? make('LOG_CONNECT', `${place}: ${reasonOf(said, text)}.`)
+  return loginError(said, text, place, way, make) ?? tlsError(said, text, place, way, make) ?? make('LOG_CONNECT', `${place}: ${reasonOf(said, text, way)}.`)
 }
 
 type Make = (code: ErrorCode, message: string) => SluiceError
@@ -170,8 +176,8 @@ function tlsError(said: readonly Said[], text: string, place: string, { serverNa
   if (/Broker requires TLS/.test(text)) return make('LOG_TLS', `${place} speaks TLS, and the connection was begun without: switch \`tls\` on, or use its plain port.`)
   if (!encrypted) return undefined
   if (/ERR_TLS_CERT_ALTNAME_INVALID/.test(text)) {
-    const names = /altnames: (?<names>.*?)\.?$/m.exec(said.find(({ code }) => code.includes('ALTNAME'))?.message ?? '')?.groups?.['names']
-    return make('LOG_TLS', `The certificate of ${place} is for ${names ?? 'other names'}, not for "${serverName}": connect by one of its names, or give it as \`serverName\`.`)
+    const names = said.find(({ names: own }) => own !== '')?.names
+    return make('LOG_TLS', `The certificate of ${place} is for ${names ?? 'other names'}, not for "${serverName}": connect by one of its names, or give one of them as the server name of \`tls\`.`)
   }
   if (UNTRUSTED.test(text)) return make('LOG_TLS', `The certificate of ${place} is not signed by an authority that is trusted here: give the certificate of the one that signed it as \`ca\`.`)
   if (/CERT_HAS_EXPIRED|CERT_NOT_YET_VALID/.test(text)) return make('LOG_TLS', `The certificate of ${place} is out of its time: renew it, or set the clock.`)
@@ -181,11 +187,11 @@ function tlsError(said: readonly Said[], text: string, place: string, { serverNa
   return undefined
 }
 
-function reasonOf(said: readonly Said[], text: string): string {
+function reasonOf(said: readonly Said[], text: string, { encrypted, hasCertificate }: Way): string {
   if (/ECONNREFUSED/.test(text)) return 'nothing listens there'
   if (/ENOTFOUND|EAI_AGAIN/.test(text)) return 'there is no host of that name'
   if (/EHOSTUNREACH|ENETUNREACH/.test(text)) return 'there is no way to that host'
   if (/ETIMEDOUT|timed out/i.test(text)) return 'there was no answer in time'
-  if (/ECONNRESET|EPIPE|Connection closed/.test(text)) return 'the connection was closed by the other side'
+  if (/ECONNRESET|EPIPE|Connection closed/.test(text)) return encrypted && !hasCertificate ? 'the connection was closed by the other side, as brokers do that ask for the certificate of a client: if this is one, give `cert` and `key`' : 'the connection was closed by the other side'
   return said.at(-1)?.message.replace(/\.$/, '') ?? 'the connection failed'
 }

@@ -32,7 +32,7 @@ export function linkOptions(options: KafkaOptions, { host }: Endpoint, { inFligh
     ...(login === undefined ? {} : { sasl: saslOf(login) }),
   }
   const user = login !== undefined && 'username' in login ? login.username : undefined
-  return { clientId, client, clock, way: { encrypted: isEncrypted, serverName: serverName ?? host, mechanism: login?.mechanism, user } }
+  return { clientId, client, clock, way: { encrypted: isEncrypted, hasCertificate: cert !== undefined, serverName: serverName ?? host, mechanism: login?.mechanism, user } }
 }
 
 function saslOf(login: NonNullable<KafkaOptions['login']>): NonNullable<ConnectionOptions['sasl']> {
