@@ -3,6 +3,8 @@
  */
 export { SimulatedClock, systemClock } from './clock.ts'
 export type { Clock } from './clock.ts'
+export { failpoint } from './failpoints.ts'
+export type { Failpoint } from './failpoints.ts'
 export { readOnlyFiles, readTextNow, stampOf, systemFiles } from './files.ts'
 export type { Files, OpenFile } from './files.ts'
 export { lockFolder } from './folder-lock.ts'

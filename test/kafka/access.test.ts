@@ -13,6 +13,7 @@ import { openPartition } from '../../src/log/embedded/storage/index.ts'
 import type { StorageSettings } from '../../src/log/embedded/storage/partition-port.ts'
 import { systemClock, systemFiles } from '../../src/platform/index.ts'
 import { runFile } from '../../src/runtime.ts'
+import { COMMIT, killAtEach } from '../crash/failpoints.ts'
 import { startBroker } from './broker.ts'
 
 const run = promisify(execFile)
@@ -105,6 +106,20 @@ else {
     assert.equal((await valuesOf(plainLog, 'warm', 2)).length, 500)
     writeFileSync(join(folder, 'wrong.yaml'), `pipeline: wrong\nsources:\n  in:\n    generate: { shape: sensor, count: 5 }\nsinks:\n  out:\n    log: { log: ./folder, sasl: { mechanism: PLAIN, username: a, password: b }, topic: raw }\n`)
     await assert.rejects(runFile(join(folder, 'wrong.yaml'), { folder }), { code: 'CONFIG_VALUE', message: /"sasl" and "tls" are for Apache Kafka/ })
+  })
+
+  test('a pipeline from topic to topic that is killed at every step of a commit moves each record once', async t => {
+    const folder = folderFor(t)
+    const count = 3000
+    await plainLog.admin.createTopics([{ name: 'numbers', partitions: 3 }, { name: 'moved', partitions: 2 }])
+    const producer = plainLog.producer({ linger: 10 })
+    await Promise.all(Array.from({ length: count }, (_, n) => producer.send({ topic: 'numbers', key: Buffer.from(`k${n % 20}`), value: Buffer.from(JSON.stringify({ n, k: `k${n % 20}` })) })))
+    await producer.close()
+    const at = `log: 'kafka://${plain}'`
+    writeFileSync(join(folder, 'move.yaml'), `pipeline: move-numbers\nsources:\n  in:\n    log: { ${at}, topic: numbers, group: move, until: end }\nstages:\n  - partition_by: event.k\n  - score: { field: event.n, key: event.k, as: score }\nsinks:\n  out:\n    log: { ${at}, topic: moved }\ncheckpoint_interval: 1ms\nbatch: { bytes: 2KiB }\nmemory: 16KiB\n`)
+    assert.ok((await killAtEach(folder, 'move.yaml', COMMIT)) >= COMMIT.length)
+    const found = (await valuesOf(plainLog, 'moved', 2)).map(value => (JSON.parse(value) as { n: number }).n)
+    assert.deepEqual(found.toSorted((one, other) => one - other), Array.from({ length: count }, (_, n) => n))
   })
 
   test('kcat reads what we wrote and we read what it wrote, in every codec, with keys, headers and times', { skip: kcat() }, async () => {

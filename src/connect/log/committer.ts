@@ -12,6 +12,7 @@ import type { Committer } from '../../engine/index.ts'
 import type { JsonValue } from '../../event/index.ts'
 import { recordsOf } from '../../log/index.ts'
 import type { Log, OffsetToCommit, Producer } from '../../log/index.ts'
+import { failpoint } from '../../platform/index.ts'
 import { useLog } from './open-logs.ts'
 import type { LogUse } from './open-logs.ts'
 
@@ -111,6 +112,7 @@ export class LogCommitter implements Committer {
 
   async commit(cut: Uint8Array, full: boolean, consumed: readonly JsonValue[]): Promise<void> {
     const producer = await this.transaction()
+    failpoint('commit.begin')
     this.#number++
     const count = Math.max(1, Math.ceil(cut.length / PART_BYTES))
     const sent = Array.from({ length: count }, (_, part) => producer.send({
@@ -120,11 +122,14 @@ export class LogCommitter implements Committer {
       value: cut.subarray(part * PART_BYTES, (part + 1) * PART_BYTES),
     }))
     const [first] = await Promise.all(sent)
+    failpoint('commit.cut-sent')
     for (const one of consumed as unknown as readonly ConsumedOffsets[]) { // Told by our own source.
       const offsets: OffsetToCommit[] = one.offsets.map(({ topic, partition, offset }) => ({ topic, partition, offset: BigInt(offset) }))
       if (offsets.length > 0) await producer.sendOffsets({ group: one.group }, offsets)
     }
+    failpoint('commit.offsets-sent')
     await producer.commit()
+    failpoint('commit.done')
     this.#begun = undefined
     if (full && first !== undefined) await this.#giveUpBefore(first.offset)
   }

@@ -10,7 +10,7 @@
  */
 import { join } from 'node:path'
 import { SluiceError } from '../../base/index.ts'
-import { lockFolder } from '../../platform/index.ts'
+import { failpoint, lockFolder } from '../../platform/index.ts'
 import type { Files, FolderLock, OpenFile } from '../../platform/index.ts'
 import type { GroupState } from '../messages.ts'
 import { MAGIC, VERSION, decodeCut, encodeCut } from './record.ts'
@@ -90,8 +90,11 @@ export class CheckpointLog implements CutLog {
     if (this.#failed !== undefined) throw this.#failed
     const record = encodeCut(this.#pipeline, this.#id, cut)
     try {
+      failpoint('checkpoint.begin')
       await this.#file.write(record, this.#end)
+      failpoint('checkpoint.written')
       await this.#file.sync()
+      failpoint('checkpoint.synced')
     } catch (error) {
       this.#failed = new SluiceError('STATE_FAILED', `The checkpoint could not be written to ${join(this.#folder, FILE)}: ${messageOf(error)}`, { cause: error })
       throw this.#failed
