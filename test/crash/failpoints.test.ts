@@ -41,6 +41,6 @@ test('from log to log, killed at every step of a commit', async t => {
   const consumer = log.consumer()
   await consumer.assign([{ topic: 'moved', partition: 0, start: 'earliest' }])
   const found: number[] = []
-  for (let got = await consumer.fetch(); got.length > 0; got = await consumer.fetch()) for (const { bytes } of got) for (const { value } of recordsOf(bytes)) found.push(Number((JSON.parse(Buffer.from(value ?? []).toString()) as { n: number }).n))
+  for (let got = await consumer.fetch(); got.length > 0; got = await consumer.fetch()) for (const { bytes } of got) for (const { value } of recordsOf(bytes)) found.push((JSON.parse(Buffer.from(value ?? []).toString()) as { n: number }).n)
   assert.deepEqual(found.toSorted((a, b) => a - b), Array.from({ length: COUNT }, (_, n) => n))
 })
