@@ -1,7 +1,9 @@
 /** A pipeline that reads its dead letters again, instead of its sources. */
 import { resolve } from 'node:path'
 import { SluiceError } from './base/index.ts'
-import type { PipelineConfig, SinkConfig, SourceConfig } from './engine/index.ts'
+import { contextFor, prepareConfig } from './engine/index.ts'
+import type { PipelineConfig, Registry, SinkConfig, SourceConfig } from './engine/index.ts'
+import { systemClock, systemRandom } from './platform/index.ts'
 
 /**
  * The pipeline with its sources replaced by one that reads dead letters: they go where the first source's events went.
@@ -9,13 +11,13 @@ import type { PipelineConfig, SinkConfig, SourceConfig } from './engine/index.ts
  * What the outputs hold already is what the first run made of the good events. So files are added to here, never written anew, and a run that would write its
  * own dead letters to the file that it reads is refused.
  */
-export function fromDeadLetters(config: PipelineConfig, path: string): PipelineConfig {
+export function fromDeadLetters(config: PipelineConfig, registry: Registry, path: string): PipelineConfig {
   const own = pathOf(config.deadLetters)
   if (own !== undefined && resolve(config.folder, own) === path) {
     throw new SluiceError('CONFIG_VALUE', `The dead letters of this run would go to ${path}, the file that it reads. Move that file first, and name it by its new path.`)
   }
   const replaced = new Set(config.sources.map(source => source.id))
-  const source: SourceConfig = { id: 'input_dead_letters', type: 'file', config: { path, format: 'dead_letters' } }
+  const source: SourceConfig = { id: 'input_dead_letters', type: 'file', config: { path, format: 'dead_letters', options: { formats: formatsOf(config, registry) } } }
   const redirect = (from: readonly string[]): readonly string[] => [...new Set(from.map(id => (replaced.has(id) ? source.id : id)))]
   return {
     ...config,
@@ -26,6 +28,18 @@ export function fromDeadLetters(config: PipelineConfig, path: string): PipelineC
     sinks: config.sinks.map(sink => adding({ ...sink, from: redirect(sink.from) })),
     deadLetters: config.deadLetters === undefined ? undefined : adding(config.deadLetters),
   }
+}
+
+/** How the sources of a pipeline read, by their ids. What a source makes up by itself is JSON. */
+function formatsOf(config: PipelineConfig, registry: Registry): Readonly<Record<string, { readonly format: string; readonly options: unknown }>> {
+  const context = contextFor(config, systemClock, systemRandom, new AbortController().signal, () => undefined, registry.functions)
+  return Object.fromEntries(config.sources.flatMap(({ id, type, config: own }) => {
+    const declaration = registry.source(type)
+    if (declaration === undefined) return []
+    const { format, options } = declaration.create(prepareConfig(declaration.config, own, context(id)), context(id)).format
+    const codec = registry.codec(format)
+    return codec === undefined ? [] : [[id, { format, options: prepareConfig(codec.config, options, context(id)) }]]
+  }))
 }
 
 function pathOf(sink: SinkConfig | undefined): string | undefined {

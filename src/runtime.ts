@@ -43,7 +43,7 @@ export async function runFile(file: string, options: RunFileOptions = {}): Promi
   const { folder = process.cwd(), overrides = {}, workers, inputDeadLetters, onLoaded, onRunning, ...rest } = options
   const all = workers === undefined ? overrides : { ...overrides, workers: String(workers) }
   const loaded = await load(file, folder, all)
-  const config = inputDeadLetters === undefined ? loaded.config : fromDeadLetters(loaded.config, resolve(folder, inputDeadLetters))
+  const config = inputDeadLetters === undefined ? loaded.config : fromDeadLetters(loaded.config, loaded.registry, resolve(folder, inputDeadLetters))
   onLoaded?.(config)
   const control = new RunControl()
   let { files } = loaded

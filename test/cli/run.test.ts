@@ -61,6 +61,18 @@ test('dead letters are fed back once the input was mended', async t => {
   assert.deepEqual({ code, out }, { code: 0, out: '{"id":1}\n' })
 })
 
+test('dead letters of other formats are fed back by the format of their source, header and all', async t => {
+  const files = { 'a.csv': 'id,n\n1,x\n2,5\n', 'b.txt': 'plain words\n', 'c.ndjson': '{"n":"no"}\n' }
+  const pipeline = (check: string): string =>
+    `pipeline: p\nsources:\n  a: { file: { path: a.csv, options: { types: { id: integer } } } }\n  b: { file: { path: b.txt, format: lines } }\n  c: { file: { path: c.ndjson } }\nstages:\n  - validate: { rules: [{ check: '${check}', message: no number }] }\nsinks: { out: { stdout: {} } }\ndead_letters: { file: { path: failed.ndjson } }\n`
+  const folder = folderWith(t, { ...files, 'p.yaml': pipeline('has(event.n) && event.n != "x" && event.n != "no"') })
+  assert.equal((await sluice(['run', '-q', 'p.yaml', '--workers', '0'], { folder })).out, '{"id":2,"n":"5"}\n')
+  renameSync(join(folder, 'failed.ndjson'), join(folder, 'again.ndjson'))
+  writeFileSync(join(folder, 'p.yaml'), pipeline('true'))
+  const { code, out } = await sluice(['run', '-q', 'p.yaml', '--input-dead-letters', 'again.ndjson', '--fail-on-dead-letters'], { folder })
+  assert.deepEqual({ code, out }, { code: 0, out: '{"id":1,"n":"x"}\n{"line":"plain words"}\n{"n":"no"}\n' })
+})
+
 test('dead letters that the run itself would overwrite are not read', async t => {
   const folder = folderWith(t, FILES)
   await sluice(['run', '-q', 'p.yaml'], { folder })

@@ -1,8 +1,9 @@
 /** The formats that sources and sinks know. */
-import { Event, JsonArrayCutter, LineFramer, decodeCsv, decodeJsonLines, decodePlainLines, encodeCsv, parseRecord } from '../../event/index.ts'
+import { JsonArrayCutter, LineFramer, decodeCsv, decodeJsonLines, decodePlainLines, encodeCsv, parseRecord } from '../../event/index.ts'
 import type { ColumnType, CsvOptions, FramedSlab, JsonValue } from '../../event/index.ts'
 import { SluiceError } from '../../base/index.ts'
 import { logRecords } from '../log/records-codec.ts'
+import { deadLetters } from './dead-letters.ts'
 import { defineCodec, field } from '../../engine/index.ts'
 import type { CodecDeclaration, Decoder, Frame, Framer } from '../../engine/index.ts'
 
@@ -170,37 +171,6 @@ function csvCodec(type: string, summary: string, delimiter: string): CodecDeclar
   }) as CodecDeclaration // A codec of one config is a codec.
 }
 
-/** Dead letters: the events in their original form. */
-const deadLetters = defineCodec({
-  type: 'dead_letters',
-  summary: 'Records that a pipeline gave up, read back as the events they were',
-  config: field.object({ record_max: RECORD_MAX }),
-  framer: config => new WithoutMark(new LineFramer(config.record_max)),
-  decoder: () => ({
-    decode: (slab, from, to, _meta, out) => {
-      decodeJsonLines(slab, from, to, {
-        event: letter => {
-          const { value } = letter
-          const record = typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Readonly<Record<string, JsonValue>>) : {} // An object that is no array.
-          const original = record['original'] ?? (typeof record['original_base64'] === 'string' ? Buffer.from(record['original_base64'], 'base64').toString('utf8') : undefined)
-          if (typeof original !== 'string') return out.reject(letter.start, letter.end, new SluiceError('JSON_SYNTAX', 'The record has no "original".'))
-          try {
-            JSON.parse(original)
-          } catch (error) {
-            return out.reject(letter.start, letter.end, new SluiceError('JSON_SYNTAX', `The original is still not JSON: ${error instanceof Error ? error.message : ''}`))
-          }
-          out.event(new Event(slab, letter.start, letter.end, original))
-        },
-        reject: (start, end, error) => out.reject(start, end, error),
-      })
-    },
-  }),
-})
+const plain: readonly CodecDeclaration[] = [ndjson, lines, json, csvCodec('csv', 'Comma-separated values', ','), csvCodec('tsv', 'Tab-separated values', '\t')]
 
-export const codecs: readonly CodecDeclaration[] = [
-  ndjson,
-  lines,
-  json,
-  csvCodec('csv', 'Comma-separated values', ','),
-  csvCodec('tsv', 'Tab-separated values', '\t'),
-  deadLetters, logRecords]
+export const codecs: readonly CodecDeclaration[] = [...plain, deadLetters(plain, recordMax => new WithoutMark(new LineFramer(recordMax))), logRecords]
