@@ -376,6 +376,8 @@ export interface RowAnswer {
   readonly row: number
   readonly answer: 'retry' | 'reject'
   readonly reason: string
+  /** With `retry`: milliseconds that the other side asks to be left alone for, at least. */
+  readonly after?: number | undefined
 }
 
 // ----------------------------------------------------------------------------------------------------------------- codecs

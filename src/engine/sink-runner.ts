@@ -150,7 +150,8 @@ export class SinkRunner {
         const retry = sort(answers ?? [], open, refused, attempts)
         if (retry.length === 0) return
         open = retry.map(one => one.row)
-        throw new SluiceError('SINK_RETRY', `Sink "${this.id}" asks for another attempt: ${retry[0]?.reason ?? ''}`, { retry: true })
+        const error = new SluiceError('SINK_RETRY', `Sink "${this.id}" asks for another attempt: ${retry[0]?.reason ?? ''}`, { retry: true })
+        throw Object.assign(error, { retryAfter: Math.max(...retry.map(({ after }) => after)) })
       }, this.#signal)
     } catch (error) {
       if (this.#signal.aborted || rows.origins.length === 0) throw error
@@ -187,11 +188,11 @@ function sort(
   open: readonly number[] | undefined,
   refused: { row: number; error: unknown; attempts: number }[],
   attempts: number,
-): { row: number; reason: string }[] {
-  const retry: { row: number; reason: string }[] = []
+): { row: number; reason: string; after: number }[] {
+  const retry: { row: number; reason: string; after: number }[] = []
   for (const answer of answers) {
     const row = open === undefined ? answer.row : (open[answer.row] ?? answer.row)
-    if (answer.answer === 'retry') retry.push({ row, reason: answer.reason })
+    if (answer.answer === 'retry') retry.push({ row, reason: answer.reason, after: answer.after ?? 0 })
     else refused.push({ row, error: new SluiceError('SINK_REJECTED', answer.reason), attempts })
   }
   return retry

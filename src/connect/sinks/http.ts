@@ -60,7 +60,7 @@ class HttpSink implements Sink {
         if (from === 0 && to === chunk.rows && isRetriable(error)) throw error
         const answer = isRetriable(error) ? 'retry' : 'reject'
         const until = answer === 'retry' ? chunk.rows : to
-        for (let row = from; row < until; row++) answers.push({ row, answer, reason: error instanceof Error ? error.message : String(error) })
+        for (let row = from; row < until; row++) answers.push({ row, answer, reason: error instanceof Error ? error.message : String(error), after: afterOf(error) })
         if (answer === 'retry') break
       }
     }
@@ -93,6 +93,11 @@ class HttpSink implements Sink {
   close(): Promise<void> {
     return Promise.resolve()
   }
+}
+
+/** How long the server asks to be left alone for. */
+function afterOf(error: unknown): number | undefined {
+  return error instanceof Error && 'retryAfter' in error && typeof error.retryAfter === 'number' ? error.retryAfter : undefined
 }
 
 function isRetriable(error: unknown): boolean {
