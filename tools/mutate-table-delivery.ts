@@ -204,7 +204,7 @@ export const DELIVERY_GUARDS: readonly Guard[] = [
   },
   {
     file: 'src/engine/sink-runner.ts',
-    find: '    if (refused.length > 0) this.#refused(rows, refused.sort((a, b) => a.row - b.row), flight)\n',
+    find: '    if (refused.length > 0) this.#tell(writes, refused.sort((a, b) => a.row - b.row))\n',
     replace: '',
     tests: [CUT],
     why: 'rows that a sink refused vanish',

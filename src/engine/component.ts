@@ -350,6 +350,8 @@ export interface PieceMarks {
 export interface Sink {
   /** How many `write` calls may be under way at once; 1 by default. */
   readonly concurrency?: number
+  /** True where few large writes are better than many small ones: chunks for one target are put together, up to the pipeline's `batch`. */
+  readonly gathers?: boolean
   /** True where a chunk's bytes are not looked at once its `write` has resolved: they are then used again for other chunks. */
   readonly borrows?: boolean
   /** Opens anew, or goes back to `mark`, the last one that `flush` returned and a checkpoint kept. */

@@ -45,7 +45,7 @@ export interface PluginConfig {
 export interface BatchConfig {
   /** Bytes to aim at; a batch is never larger than this and one record. */
   readonly bytes: number
-  /** Most events in a batch. */
+  /** Most events in one write of a sink that sends requests. */
   readonly events: number
   /** Milliseconds that a started batch of a live source may wait for more. */
   readonly age: number

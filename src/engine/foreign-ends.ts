@@ -31,6 +31,9 @@ export function watchSink(sink: Sink, slowAfter: SlowAfter, context: ComponentCo
     get concurrency() {
       return sink.concurrency ?? 1
     },
+    get gathers() {
+      return sink.gathers ?? false
+    },
     get borrows() {
       return sink.borrows ?? false
     },

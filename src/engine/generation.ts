@@ -118,7 +118,7 @@ export class Generation {
     let failing: { readonly error: unknown } | undefined
     const fail = (error: unknown): void => (generation === undefined ? void (failing ??= { error }) : generation.coordinator.fail(error))
     const refused = refusedToDeadLetters(plan, registry, context, () => generation?.coordinator, () => facts)
-    const sinks = await openSinks({ plan, registry, context, marks: from.marks, kept: from.sinks, signal: parts.now, refused, failed: fail, committer: state?.committer })
+    const sinks = await openSinks({ plan, clock: parts.clock, registry, context, marks: from.marks, kept: from.sinks, signal: parts.now, refused, failed: fail, committer: state?.committer })
     const facts = factsOf(sinks)
     const close: (() => Promise<void>)[] = [...sinks.values()].filter(({ id }) => !from.sinks.has(id)).map(({ sink }) => () => sink.close('failed'))
     try {

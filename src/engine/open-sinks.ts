@@ -1,6 +1,7 @@
 /** Builds and opens the sinks of a plan, and sends what they refuse to the dead letters. */
 import { Policy, SluiceError } from '../base/index.ts'
 import type { JsonValue } from '../event/index.ts'
+import type { Clock } from '../platform/index.ts'
 import { BufferPool } from './buffers.ts'
 import type { Committer, ComponentContext, Sink } from './component.ts'
 import type { Registry, SinkConfig } from './config.ts'
@@ -19,6 +20,7 @@ import type { Refused } from './sink-runner.ts'
 
 export interface SinkParts {
   readonly plan: Plan
+  readonly clock: Clock
   readonly registry: Registry
   readonly context: (id: string) => ComponentContext
   readonly marks: Readonly<Record<string, JsonValue>>
@@ -31,11 +33,11 @@ export interface SinkParts {
 }
 
 /** Opens all sinks that are not kept, each at its mark. If one fails, those opened here are closed again. */
-export async function openSinks({ plan, registry, context, marks, kept, signal, refused, failed, committer }: SinkParts): Promise<Map<number, SinkRunner>> {
+export async function openSinks({ plan, clock, registry, context, marks, kept, signal, refused, failed, committer }: SinkParts): Promise<Map<number, SinkRunner>> {
   const runners = new Map<number, SinkRunner>()
   for (const index of [...plan.sinks, plan.deadLetters]) {
     const node = plan.nodes[index]
-    if (node !== undefined) runners.set(index, kept.get(node.id) ?? makeRunner(node, plan, registry, context(node.id), signal, refused, failed))
+    if (node !== undefined) runners.set(index, kept.get(node.id) ?? makeRunner(node, plan, clock, registry, context(node.id), signal, refused, failed))
   }
   const open: SinkRunner[] = []
   try {
@@ -66,7 +68,8 @@ export function factsOf(sinks: ReadonlyMap<number, SinkRunner>): SinkFacts {
 
 function makeRunner(
   node: Node,
-  { config: { stallTimeout } }: Plan,
+  { config: { stallTimeout, batch } }: Plan,
+  clock: Clock,
   registry: Registry,
   context: ComponentContext,
   signal: AbortSignal,
@@ -76,7 +79,7 @@ function makeRunner(
   const config = node.config as SinkConfig // The node of a sink, or of the dead letters.
   const sink = watchSink(makeSink(node, registry, context), registry.sink(config.type)?.foreign === true && stallTimeout !== 0 ? stallTimeout : undefined, context)
   const policy = new Policy({ retry: config.retry, breaker: config.breaker, rateLimit: config.rateLimit }, context)
-  return new SinkRunner(node.id, sink, policy, signal, refused, failed)
+  return new SinkRunner(node.id, sink, policy, signal, refused, failed, { batch, clock })
 }
 
 /** Makes the sink of a node, without opening it. */

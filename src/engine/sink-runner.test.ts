@@ -47,6 +47,70 @@ function waitingSink(concurrency?: number) {
   return { runner, began, finish, fail, failures }
 }
 
+/** A runner over a sink that gathers; `writes` is what it was asked for, `refuses` the rows that it does not take. */
+function gatheringSink({ refuses = [] }: { readonly refuses?: readonly string[] } = {}) {
+  const writes: string[] = []
+  const told: string[] = []
+  const clock = new SimulatedClock()
+  const sink = {
+    gathers: true,
+    open: () => Promise.resolve(),
+    write: (chunk: SinkChunk) => {
+      const lines = Buffer.from(chunk.bytes).toString().split('\n').slice(0, -1)
+      writes.push(lines.join(' '))
+      return Promise.resolve(lines.flatMap((line, row) => (refuses.includes(line) ? [{ row, answer: 'reject' as const, reason: 'no' }] : [])))
+    },
+    flush: () => Promise.resolve(undefined),
+    close: () => Promise.resolve(),
+  }
+  const policy = new Policy({ retry: undefined, breaker: undefined, rateLimit: undefined }, { now: () => clock.now(), random: () => 0, sleep: (ms, signal) => clock.sleep(ms, signal) })
+  const runner = new SinkRunner('out', sink, policy, new AbortController().signal, (of, refused, flight) => told.push(`${flight.seq}: ${refused.map(({ row }) => Buffer.from(of.bytes).toString().split('\n')[row])}`), () => undefined, { batch: { bytes: 1000, events: 4, age: 10 }, clock })
+  const give = (seq: number, ...lines: readonly string[]): ReturnType<typeof batch> => {
+    const made = batch(seq)
+    const bytes = new Uint8Array(Buffer.from(lines.map(line => `${line}\n`).join('')))
+    let at = 0
+    runner.write({ sink: 0, target: lines[0]?.startsWith('t') === true ? 't' : '', bytes, rows: lines.length, ends: Uint32Array.from(lines, line => (at += line.length + 1)), tickets: undefined, origins: [] }, made.flight)
+    return made
+  }
+  return { runner, clock, writes, told, give }
+}
+
+test('a sink that gathers gets what came within the age of a batch in one write', async () => {
+  const { clock, writes, give } = gatheringSink()
+  const made = [give(0, 'a'), give(1, 'b')]
+  await turn()
+  assert.deepEqual([writes, made.map(({ landed }) => landed())], [[], [false, false]])
+  await clock.advance(10)
+  await turn()
+  assert.deepEqual([writes, made.map(({ landed }) => landed())], [['a b'], [true, true]])
+})
+
+test('a full batch, another target and a flush do not wait', async () => {
+  const { runner, writes, give } = gatheringSink()
+  give(0, 'a', 'b', 'c')
+  give(1, 'd')
+  await turn()
+  assert.deepEqual(writes, ['a b c d'])
+  give(2, 'e', 'f', 'g')
+  give(3, 'h', 'i')
+  await turn()
+  assert.deepEqual(writes, ['a b c d', 'e f g'])
+  give(4, 't1')
+  await turn()
+  assert.deepEqual(writes.slice(2), ['h i'])
+  await runner.flush()
+  assert.deepEqual(writes.slice(2), ['h i', 't1'])
+})
+
+test('rows that are refused are told of by the batch that each came in', async () => {
+  const { runner, told, give } = gatheringSink({ refuses: ['a', 'd'] })
+  give(5, 'a', 'b')
+  give(6, 'c')
+  give(7, 'd')
+  await runner.flush()
+  assert.deepEqual(told, ['5: a', '7: d'])
+})
+
 const rows = (text: string): SinkRows => ({ sink: 0, target: '', bytes: new Uint8Array(Buffer.from(text)), rows: 1, ends: undefined, tickets: undefined, origins: [] })
 
 /** What the sink was asked for, once all that can happen has happened. */

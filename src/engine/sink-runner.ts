@@ -1,13 +1,17 @@
 /**
  * Feeds one sink: chunks in the pipeline's order, one write at a time (or as many as the sink allows), each under the sink's policy.
  *
+ * Where the sink gathers, chunks that follow each other become one write: as many as fit into a batch, or came within its age. A flush, or another target, ends the wait.
+ *
  * A chunk is answered when all its rows are: taken by the sink, or handed to `reject`, which puts them into the dead letters. A sink that does
  * not answer per row and fails for good stops the pipeline: its rows can't be told apart, and nothing may be skipped in silence.
  */
 import { SluiceError } from '../base/index.ts'
 import type { Policy } from '../base/index.ts'
 import type { JsonValue } from '../event/index.ts'
+import type { Clock } from '../platform/index.ts'
 import type { RowAnswer, Sink, SinkChunk } from './component.ts'
+import type { BatchConfig } from './config.ts'
 import type { Flight } from './flight.ts'
 import type { SinkRows } from './sink-encoder.ts'
 
@@ -21,8 +25,19 @@ export interface SinkTotals {
 export type Refused = (rows: SinkRows, refused: readonly { row: number; error: unknown; attempts: number }[], flight: Flight) => void
 
 type Item =
-  | { readonly kind: 'write'; readonly rows: SinkRows; readonly flight: Flight }
+  | { readonly kind: 'write'; readonly rows: SinkRows; readonly flight: Flight; readonly since: number }
   | { readonly kind: 'flush'; readonly resolve: (mark: JsonValue | undefined) => void; readonly reject: (error: unknown) => void }
+
+type Write = Extract<Item, { kind: 'write' }>
+
+/** What chunks are put together by. */
+export interface Gathering {
+  readonly batch: BatchConfig
+  readonly clock: Clock
+}
+
+/** Chunks in one write at most: fewer than the batches that a pipeline may have under way, so that it never waits for itself. */
+const CHUNKS_MAX = 16
 
 export class SinkRunner {
   readonly id: string
@@ -32,6 +47,9 @@ export class SinkRunner {
   readonly #signal: AbortSignal
   #refused: Refused
   #failed: (error: unknown) => void
+  readonly #gathering: Gathering | undefined
+  /** Ends the wait for more chunks. */
+  #cancel: (() => void) | undefined
   readonly #queue: Item[] = []
   #holdBehind: number | undefined
   #held: { readonly rows: SinkRows; readonly flight: Flight }[] = []
@@ -43,13 +61,14 @@ export class SinkRunner {
   #broken = false
   #why: unknown
 
-  constructor(id: string, sink: Sink, policy: Policy, signal: AbortSignal, refused: Refused, failed: (error: unknown) => void) {
+  constructor(id: string, sink: Sink, policy: Policy, signal: AbortSignal, refused: Refused, failed: (error: unknown) => void, gathering?: Gathering) {
     this.id = id
     this.#sink = sink
     this.#policy = policy
     this.#signal = signal
     this.#refused = refused
     this.#failed = failed
+    this.#gathering = sink.gathers === true ? gathering : undefined
   }
 
   /** Goes on under another plan. Nothing may be under way. */
@@ -81,7 +100,7 @@ export class SinkRunner {
       this.#held.push({ rows, flight })
       return
     }
-    this.#queue.push({ kind: 'write', rows, flight })
+    this.#queue.push({ kind: 'write', rows, flight, since: this.#gathering?.clock.monotonic() ?? 0 })
     this.#next()
   }
 
@@ -112,10 +131,35 @@ export class SinkRunner {
         return
       }
       if (this.#writing >= (this.#sink.concurrency ?? 1)) return
-      this.#queue.shift()
+      const writes = this.#ready(item)
+      if (writes.length === 0) return
+      this.#queue.splice(0, writes.length)
       this.#writing++
-      this.#deliver(this.#number++, item.rows, item.flight).then(() => this.#written(item), (error: unknown) => this.#break(error))
+      this.#deliver(this.#number++, writes).then(() => this.#written(writes), (error: unknown) => this.#break(error))
     }
+  }
+
+  /** The chunks that go now, in one write; none where more may come in time. */
+  #ready(first: Write): readonly Write[] {
+    this.#cancel?.()
+    this.#cancel = undefined
+    if (this.#gathering === undefined) return [first]
+    const { batch, clock } = this.#gathering
+    const writes: Write[] = []
+    let [events, bytes] = [0, 0]
+    for (const item of this.#queue) {
+      const fits = item.kind === 'write' && item.rows.target === first.rows.target && events + item.rows.rows <= batch.events && bytes + item.rows.bytes.length <= batch.bytes
+      if (!fits && writes.length > 0) return writes
+      if (item.kind === 'flush') break
+      writes.push(item)
+      events += item.rows.rows
+      bytes += item.rows.bytes.length
+      if (writes.length === CHUNKS_MAX || events >= batch.events || bytes >= batch.bytes) return writes
+    }
+    const left = first.since + batch.age - clock.monotonic()
+    if (left <= 0) return writes
+    this.#cancel = clock.timer(left, () => this.#next())
+    return []
   }
 
   #flushed(resolve: (mark: JsonValue | undefined) => void, mark: JsonValue | undefined): void {
@@ -124,20 +168,22 @@ export class SinkRunner {
     this.#next()
   }
 
-  #written(item: Extract<Item, { kind: 'write' }>): void {
+  #written(writes: readonly Write[]): void {
     this.#writing--
-    item.flight.close()
+    for (const { flight } of writes) flight.close()
     this.#next()
   }
 
   #break(error: unknown): void {
     this.#broken = true
+    this.#cancel?.()
     this.#why ??= error
     for (const item of this.#queue) if (item.kind === 'flush') item.reject(this.#why)
     this.#failed(error)
   }
 
-  async #deliver(number: number, rows: SinkRows, flight: Flight): Promise<void> {
+  async #deliver(number: number, writes: readonly Write[]): Promise<void> {
+    const rows = joined(writes)
     const refused: { row: number; error: unknown; attempts: number }[] = []
     // Rows still to be taken, as indices into the chunk. A retry sends only these.
     let open: readonly number[] | undefined
@@ -154,22 +200,51 @@ export class SinkRunner {
         throw Object.assign(error, { retryAfter: Math.max(...retry.map(({ after }) => after)) })
       }, this.#signal)
     } catch (error) {
-      if (this.#signal.aborted || rows.origins.length === 0) throw error
+      if (this.#signal.aborted || writes.some(write => write.rows.origins.length === 0)) throw error
       const left = open ?? Array.from({ length: rows.rows }, (_, row) => row)
       for (const row of left) refused.push({ row, error, attempts })
     }
-    if (refused.length > 0) this.#refused(rows, refused.sort((a, b) => a.row - b.row), flight)
+    if (refused.length > 0) this.#tell(writes, refused.sort((a, b) => a.row - b.row))
     this.totals.events += rows.rows - refused.length
     this.totals.bytes += rows.bytes.length
   }
+
+  /** Tells of refused rows by the chunk and the batch that each came in. */
+  #tell(writes: readonly Write[], refused: readonly { row: number; error: unknown; attempts: number }[]): void {
+    let start = 0
+    for (const { rows, flight } of writes) {
+      const end = start + rows.rows
+      const own = refused.filter(({ row }) => row >= start && row < end).map(one => ({ ...one, row: one.row - start }))
+      if (own.length > 0) this.#refused(rows, own, flight)
+      start = end
+    }
+  }
 }
 
-function whole(number: number, rows: SinkRows): SinkChunk {
+/** Chunks as one. */
+function joined(writes: readonly Write[]): Pick<SinkRows, 'target' | 'bytes' | 'rows' | 'ends'> {
+  const [first, ...more] = writes.map(({ rows }) => rows)
+  if (first === undefined) throw new SluiceError('INTERNAL', 'a write of nothing')
+  if (more.length === 0) return first
+  const all = [first, ...more]
+  const bytes = new Uint8Array(all.reduce((sum, rows) => sum + rows.bytes.length, 0))
+  const count = all.reduce((sum, rows) => sum + rows.rows, 0)
+  const ends = all.every(rows => rows.ends !== undefined) ? new Uint32Array(count) : undefined
+  let [at, row] = [0, 0]
+  for (const rows of all) {
+    bytes.set(rows.bytes, at)
+    for (const end of rows.ends ?? []) if (ends !== undefined) ends[row++] = at + end
+    at += rows.bytes.length
+  }
+  return { target: first.target, bytes, rows: count, ends }
+}
+
+function whole(number: number, rows: Pick<SinkRows, 'target' | 'bytes' | 'rows' | 'ends'>): SinkChunk {
   return { number, target: rows.target, bytes: rows.bytes, rows: rows.rows, ends: rows.ends }
 }
 
 /** A chunk of some of the rows. */
-function part(number: number, rows: SinkRows, wanted: readonly number[]): SinkChunk {
+function part(number: number, rows: Pick<SinkRows, 'target' | 'bytes' | 'rows' | 'ends'>, wanted: readonly number[]): SinkChunk {
   const spans = wanted.map(row => rows.bytes.subarray(row === 0 ? 0 : (rows.ends?.[row - 1] ?? 0), rows.ends?.[row] ?? rows.bytes.length))
   const bytes = new Uint8Array(spans.reduce((sum, span) => sum + span.length, 0))
   const ends = new Uint32Array(spans.length)

@@ -78,8 +78,8 @@ export const SETTINGS = field.object({
   batch: field.object(
     {
       bytes: field.size({ default: '256KiB', description: 'Bytes to aim at; 768KiB at most' }),
-      events: field.integer({ minimum: 1, maximum: 10_000_000, default: 100_000, description: 'Most events in a batch' }),
-      age: field.duration({ default: '10ms', description: 'How long a started batch of a live source may wait for more' }),
+      events: field.integer({ minimum: 1, maximum: 10_000_000, default: 100_000, description: 'Most events in one write of a sink that sends requests' }),
+      age: field.duration({ default: '10ms', description: 'How long such a sink may wait for more before it writes' }),
     },
     { description: 'How much is worked on at a time' },
   ),

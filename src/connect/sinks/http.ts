@@ -35,6 +35,7 @@ function rowsOf(chunk: SinkChunk, from: number, to: number): Uint8Array {
 
 class HttpSink implements Sink {
   readonly concurrency: number
+  readonly gathers = true
   readonly #config: Config
   readonly #context: ComponentContext
 
