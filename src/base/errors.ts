@@ -63,6 +63,7 @@ export const ERRORS = {
   CONFIG_ID_TWICE: entry('Two sources or stages have one id.', 'An id was given twice.', 'Give one of them another id.'),
   CONFIG_CYCLE: entry('Parts of the config lead in a circle.', 'A `from`, an `include` or a template points back.', 'Take one of the steps away.'),
   CONFIG_LIMIT: entry('The config is larger than is allowed.', 'It was generated, or aliases, includes or templates multiply it.', 'Make it smaller; one pipeline has room for thousands of stages.'),
+  CONFIG_REPLACES: entry('A sink replaces at each start what was written for senders that were told it is safe.', 'The sink\'s mode is overwrite, and the pipeline has no state.', 'Let the sink append, or give the pipeline a `state`.'),
   CONFIG_AT_LEAST_ONCE: entry('A sink may get events twice after a crash.', 'It can neither go back to a checkpoint nor join a transaction.', 'Let the receiver drop repeats by an id, or write to a file.'),
   PLUGIN_LOAD: entry('A plug-in can\'t be loaded.', 'It is not there, or its code fails when it is loaded.', 'Check the path, install the package, or mend the module; the message names the place.'),
   PLUGIN_EXPORTS: entry('A plug-in does not export what a plug-in should.', 'It exports nothing that a define call made, or a declaration lacks a part.', 'Export what defineSource, defineStage, defineSink, defineCodec or defineFunction returns.'),

@@ -292,6 +292,8 @@ export interface SinkDeclaration<F extends Field<unknown> = Field<unknown>> exte
   readonly durable: 'write' | 'flush'
   /** True where `open(mark)` takes back all that came after the mark: the sink is then exactly once. */
   readonly marks?: boolean
+  /** True for a config with which a run that begins anew replaces what the last one wrote. */
+  readonly replaces?: (config: Readonly<Record<string, unknown>>) => boolean
   /**
    * What the worker makes of events: a format, and for path templates the name of the target of each event. `facts` is what the opened sink told; undefined
    * while a config is only checked.

@@ -55,14 +55,19 @@ export async function openState(config: PipelineConfig, registry: Registry, cont
   return { log, committer, positions, marks, groups }
 }
 
+/** Why the delivery that is asked for can't be had; undefined where it can. */
+export function deliveryProblem(config: PipelineConfig, registry: Registry, context: (id: string) => ComponentContext): string | undefined {
+  if (config.delivery !== 'exactly_once' || config.state !== undefined || groundOf(config, registry, context) !== undefined) return undefined
+  return '"delivery: exactly_once" needs sinks that write to one log, or "state" and sinks that can go back to a checkpoint.'
+}
+
 function committerOf(config: PipelineConfig, registry: Registry, context: (id: string) => ComponentContext): Committer | undefined {
   const { delivery, state } = config
   if (delivery === 'at_least_once' || (delivery === undefined && state !== undefined)) return undefined
+  const problem = deliveryProblem(config, registry, context)
+  if (problem !== undefined) throw new SluiceError('CONFIG_VALUE', problem)
   const shared = groundOf(config, registry, context)
   if (delivery === 'exactly_once') {
-    if (shared === undefined && state === undefined) {
-      throw new SluiceError('CONFIG_VALUE', '"delivery: exactly_once" needs sinks that write to one log, or "state" and sinks that can go back to a checkpoint.')
-    }
     if (shared === undefined || state !== undefined) return undefined
   } else if (shared?.consumed !== true) return undefined
   const { name, declaration, sink } = shared.ground

@@ -103,6 +103,11 @@ test('with a state, a sink that can not go back to a checkpoint is told', async 
   assert.deepEqual(diagnostics.map(one => [one.severity, one.code, one.line]), [['warning', 'CONFIG_AT_LEAST_ONCE', 3]])
 })
 
+test('exactly once that can not be had is told where it is asked for', async () => {
+  const { diagnostics } = await load(`delivery: exactly_once\n${SOURCES}sinks: { out: { file: { path: o.ndjson } } }\n`)
+  assert.deepEqual(diagnostics.map(one => [one.severity, one.code, one.line]), [['error', 'CONFIG_VALUE', 1]])
+})
+
 test('a variable takes the kind that is wanted where it stands alone, and is text within a text', async () => {
   const env = { WORKERS: '2', ORDERED: 'false', DIR: 'data', PRICE: '$5' }
   const config = await configOf(`workers: \${WORKERS}\nordered: \${ORDERED}\nmemory: \${MEMORY:1MiB}\nsources: { in: { file: { path: "\${DIR}/$\${x}-\${PRICE}" } } }\n${SINKS}`, { env })

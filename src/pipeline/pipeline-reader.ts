@@ -1,8 +1,9 @@
 /** Reads the merged tree of a pipeline into the config that the engine takes, telling everything that is wrong on the way. */
 import { dirname, join } from 'node:path'
 import { parseSize, suggest } from '../base/index.ts'
-import { prepareConfig } from '../engine/index.ts'
+import { contextFor, deliveryProblem, prepareConfig } from '../engine/index.ts'
 import type { Field, PipelineConfig, PluginConfig, Registry, SinkConfig } from '../engine/index.ts'
+import { systemClock, systemRandom } from '../platform/index.ts'
 import { checkValue } from './check-value.ts'
 import { readTests } from './config-tests/read.ts'
 import type { PlacedTest } from './config-tests/read.ts'
@@ -19,7 +20,7 @@ import { entryOf, isEmpty, shown } from './tree.ts'
 import type { Mapping } from './tree.ts'
 import { tryCreate } from './try-create.ts'
 import { ValueContext } from './value-context.ts'
-import { checkOutputs, warnOfRepeats, warnOfUnused, wire } from './wiring.ts'
+import { checkOutputs, warnOfRepeats, warnOfReplacing, warnOfUnused, wire } from './wiring.ts'
 import type { Wired, Wiring } from './wiring.ts'
 
 export interface PipelineReading {
@@ -61,13 +62,24 @@ export function readPipeline(tree: Mapping, reading: PipelineReading): PipelineD
   // Behind an error, what seems to be unused may not be.
   if (diagnostics.errors === 0) warnOfUnused(nodes, wiring, node => outputsOf(node, configs.get(node)), diagnostics)
   if (diagnostics.errors === 0 && settings.state !== undefined) warnOfRepeats(nodes, diagnostics)
+  if (diagnostics.errors === 0 && settings.state === undefined) warnOfReplacing(nodes, node => configs.get(node) ?? {}, diagnostics)
   const sources = nodes.sources.map(node => ({ id: node.id, type: node.type, config: configs.get(node) ?? {} }))
   const stages = nodes.stages.map(node => stageOf(node, configs.get(node), references(node, wiring), context))
   const sinks = nodes.sinks.map(node => sinkOf(node, configs.get(node), references(node, wiring), context))
   const deadLetters = readDeadLetters(tree, name, settings.state, context, reading)
   const tests = readTests(tree, nodes, context)
-  const config = diagnostics.errors > 0 ? undefined : { name, folder: reading.folder, sources, stages, sinks, deadLetters, ...settings, ...(reading.plugins === undefined || reading.plugins.length === 0 ? {} : { plugins: reading.plugins }) }
+  const made = { name, folder: reading.folder, sources, stages, sinks, deadLetters, ...settings, ...(reading.plugins === undefined || reading.plugins.length === 0 ? {} : { plugins: reading.plugins }) }
+  if (diagnostics.errors === 0) checkDelivery(made, tree, reading)
+  const config = diagnostics.errors > 0 ? undefined : made
   return { name, tree, nodes, wiring, deadLetters, config, tests }
+}
+
+/** The same judgement as at the start of a run, but with its place. */
+function checkDelivery(config: PipelineConfig, tree: Mapping, { registry, diagnostics }: PipelineReading): void {
+  if (config.delivery !== 'exactly_once') return
+  const context = contextFor(config, systemClock, systemRandom, new AbortController().signal, () => undefined, registry.functions)
+  const problem = deliveryProblem(config, registry, context)
+  if (problem !== undefined) diagnostics.error('CONFIG_VALUE', entryOf(tree, 'delivery')?.value.place ?? tree.place, problem)
 }
 
 // --------------------------------------------------------------------------------------------------------------- sections

@@ -163,6 +163,17 @@ export function warnOfRepeats({ sinks }: Wired, diagnostics: Diagnostics): void 
   }
 }
 
+/** Tells of sinks that begin anew at each start behind a source whose senders were told that their events are safe. */
+export function warnOfReplacing({ sources, sinks }: Wired, configOf: (node: DraftNode) => Readonly<Record<string, unknown>>, diagnostics: Diagnostics): void {
+  const sender = sources.find(({ declaration }) => declaration?.kind === 'source' && declaration.acks === true && declaration.replays !== true)
+  if (sender === undefined) return
+  for (const sink of sinks) {
+    const { declaration, place, id } = sink
+    if (declaration?.kind !== 'sink' || declaration.replaces?.(configOf(sink)) !== true) continue
+    diagnostics.warning('CONFIG_REPLACES', place, `The sink "${id}" begins anew at each start: what "${sender.id}" took in before is then gone.`, { hint: 'Write mode: append, or give the pipeline a `state`.' })
+  }
+}
+
 /** Where the config of the stage names the output, if it does so by a key. */
 function outputPlace({ config, place }: DraftNode, output: string): Place {
   const inside = (tree: Tree): Place | undefined => {

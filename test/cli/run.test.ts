@@ -83,6 +83,14 @@ test('dead letters that the run itself would overwrite are not read', async t =>
   assert.equal(readFileSync(join(folder, 'failed.ndjson'), 'utf8'), before)
 })
 
+test('a file that is begun anew behind a server is told, and one that is added to is not', async t => {
+  const pipeline = (rest: string): string => `pipeline: p\nsources: { in: { http_server: { port: 0 } } }\n${rest}`
+  const files = { 'a.yaml': pipeline('sinks: { out: { file: { path: o.ndjson } } }\n'), 'b.yaml': pipeline('sinks: { out: { file: { path: o.ndjson, mode: append } } }\n'), 'c.yaml': pipeline('state: s\nsinks: { out: { file: { path: o.ndjson } } }\n') }
+  const folder = folderWith(t, files)
+  const found = await Promise.all(Object.keys(files).map(async name => (await sluice(['check', name], { folder })).out.includes('CONFIG_REPLACES')))
+  assert.deepEqual(found, [true, false, false])
+})
+
 test('--workers and --set go before what the pipeline says', async t => {
   const folder = folderWith(t, FILES)
   const { code, out } = await sluice(['run', '-q', 'p.yaml', '--workers', '2', '--set', 'sinks={ nothing: { discard: {} } }', '--report', 'json'], { folder })

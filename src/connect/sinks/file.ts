@@ -261,6 +261,7 @@ export const file = defineSink({
   config: CONFIG,
   durable: 'flush',
   marks: true,
+  replaces: config => config['mode'] === 'overwrite' && config['rotate'] === undefined,
   examples: [
     { title: 'JSON lines', config: { path: 'out/events.ndjson' } },
     { title: 'A compressed file for each city', config: { path: 'out/{event.city}.ndjson.gz' } },
