@@ -8,7 +8,7 @@
  *
  * Memory: the sum of the charges of all flights stays below the pipeline's `memory`, plus one piece per source.
  */
-import { SluiceError } from '../base/index.ts'
+import { SluiceError, untilAborted } from '../base/index.ts'
 import type { Clock } from '../platform/index.ts'
 import type { JsonValue } from '../event/index.ts'
 import { BufferPool } from './buffers.ts'
@@ -115,14 +115,14 @@ export class Coordinator {
     if (seq === undefined) for (let level = 0; level < this.#cursors.length; level++) this.#advance(level)
   }
 
-  /** Reads all sources to their ends or until `stop` fires. What was read may still be under way. */
-  async read(stop: AbortSignal): Promise<void> {
+  /** Reads all sources to their ends, until `drain` ends their waits, or until `pause` fires: then they may be read on. What was read may still be under way. */
+  async read(drain: AbortSignal, pause?: AbortSignal): Promise<void> {
     const live = this.#parts.sources.filter(source => source.source.live)
     const ending = this.#parts.sources.filter(source => !source.source.live)
     const chain = async (): Promise<void> => {
-      for (const source of ending) await this.#readSource(source, stop)
+      for (const source of ending) await this.#readSource(source, drain, pause)
     }
-    await Promise.all([chain(), ...live.map(source => this.#readSource(source, stop))])
+    await Promise.all([chain(), ...live.map(source => this.#readSource(source, drain, pause))])
   }
 
   /** Ends the input of every level with memory: what stages hold back comes out. */
@@ -185,13 +185,19 @@ export class Coordinator {
     this.#wakes.clear()
   }
 
-  async #readSource(open: OpenSource, stop: AbortSignal): Promise<void> {
+  async #readSource(open: OpenSource, drain: AbortSignal, pause: AbortSignal | undefined): Promise<void> {
+    const isOver = (): boolean => drain.aborted || pause?.aborted === true
     const bytes = Math.min(this.#parts.plan.config.batch.bytes, PIECE_MAX)
-    while (!stop.aborted) {
-      await this.#gate.until(() => this.#failure !== undefined || stop.aborted || this.#hasRoom())
+    while (!isOver()) {
+      await this.#gate.until(() => this.#failure !== undefined || isOver() || this.#hasRoom())
       this.check()
-      if (stop.aborted) return
-      const piece = await open.source.next(bytes, stop)
+      if (isOver()) return
+      const asked = open.asking.ask(bytes, drain)
+      const answer = pause === undefined ? await asked : await untilAborted(asked, pause)
+      // Paused: what the source brings is taken by the next reading.
+      if (answer === undefined) return
+      open.asking.taken()
+      const { piece } = answer
       if (piece === undefined) return
       const flight = this.#launch(0, open.node, piece.position, piece.bytes)
       open.track(flight)

@@ -10,7 +10,7 @@ import type { JsonValue } from '../event/index.ts'
 import type { Clock } from '../platform/index.ts'
 import { Barriers } from './barriers.ts'
 import type { Cut, MemoryCuts } from './checkpoint/index.ts'
-import type { ComponentContext, Source } from './component.ts'
+import type { ComponentContext } from './component.ts'
 import type { Registry } from './config.ts'
 import { RECORD_MAX } from './context.ts'
 import { Coordinator } from './coordinator.ts'
@@ -58,7 +58,7 @@ export interface Handover {
   readonly marks: Readonly<Record<string, JsonValue>>
   readonly groups: readonly GroupState[]
   /** Components that are open and go on as they are, by id. */
-  readonly sources: ReadonlyMap<string, Source>
+  readonly sources: ReadonlyMap<string, OpenSource>
   readonly sinks: ReadonlyMap<string, SinkRunner>
 }
 
@@ -186,7 +186,10 @@ export class Generation {
   /** Closes all; `gently`: stages get the time to close too. */
   async close(outcome: 'done' | 'stopped' | 'failed', gently: boolean): Promise<void> {
     try {
-      for (const { source } of this.sources) await source.close()
+      for (const { source, asking } of this.sources) {
+        await asking.end()
+        await source.close()
+      }
       await this.#hosts.close(gently)
     } finally {
       for (const { sink } of this.sinks.values()) await sink.close(outcome)

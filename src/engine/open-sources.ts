@@ -15,7 +15,7 @@ export interface SourceParts {
   readonly context: (id: string) => ComponentContext
   readonly positions: Readonly<Record<string, JsonValue>>
   /** Sources that are open and go on as they are, by id. */
-  readonly kept: ReadonlyMap<string, Source>
+  readonly kept: ReadonlyMap<string, OpenSource>
   readonly keeping: Keeping
   readonly committer: Committer | undefined
 }
@@ -29,8 +29,9 @@ export async function openSources({ plan, registry, context, positions, kept, ke
       const node = plan.nodes[index]
       if (node === undefined) continue
       const position = positions[node.id]
-      const source = kept.get(node.id) ?? makeSource(plan, index, registry, context)
-      all.push(new OpenSource(node.id, index, source, registry.source(node.config?.type ?? '')?.acks === true, position, keeping))
+      const before = kept.get(node.id)
+      const source = before?.source ?? makeSource(plan, index, registry, context)
+      all.push(new OpenSource(node.id, index, source, registry.source(node.config?.type ?? '')?.acks === true, position, keeping, before))
       if (kept.has(node.id)) continue
       open.push(source)
       await source.open(position, committer)

@@ -169,7 +169,7 @@ class Run {
       pause.abort()
       coordinator.look()
     })
-    await coordinator.read(control === undefined ? this.#drain.signal : AbortSignal.any([this.#drain.signal, pause.signal]))
+    await coordinator.read(this.#drain.signal, control === undefined ? undefined : pause.signal)
     return this.#drain.signal.aborted ? undefined : control?.take()
   }
 
@@ -238,9 +238,14 @@ class Run {
     const sources = old.sources.filter(({ id }) => kept.has(id))
     const sinks = [...old.sinks.values()].filter(({ id }) => kept.has(id))
     const { positions = {}, marks = {}, groups = [] } = cut ?? {}
-    const handover: Handover = { positions, marks, groups, sources: new Map(sources.map(({ id, source }) => [id, source])), sinks: new Map(sinks.map(sink => [sink.id, sink])) }
+    const handover: Handover = { positions, marks, groups, sources: new Map(sources.map(source => [source.id, source])), sinks: new Map(sinks.map(sink => [sink.id, sink])) }
     await old.closeHosts(true)
-    for (const { id, source } of old.sources) if (!kept.has(id)) await source.close()
+    for (const { id, source, asking } of old.sources) {
+      if (kept.has(id)) continue
+      // What it may bring now lies behind the cut: the next one reads it again.
+      await asking.end()
+      await source.close()
+    }
     const closed = [...old.sinks.values()].filter(({ id }) => !kept.has(id))
     for (const { sink } of closed) await sink.close('stopped')
     for (const { id, totals } of closed) {
@@ -269,7 +274,10 @@ class Run {
     try {
       this.#generation = await Generation.open(this.#parts(state, this.#plan, this.#registry, this.#thread, bytesIn), handover)
     } catch (error) {
-      for (const source of handover.sources.values()) await source.close()
+      for (const { source, asking } of handover.sources.values()) {
+        await asking.end()
+        await source.close()
+      }
       for (const { sink } of handover.sinks.values()) await sink.close('failed')
       throw new SluiceError('RELOAD_FAILED', `The new config could not be opened (${asError(why).message}), nor the old one again: ${asError(error).message}`, { cause: error })
     }

@@ -2,7 +2,7 @@
 import type { JsonValue } from '../event/index.ts'
 import { AckTracker } from './ack-tracker.ts'
 import type { AckEntry } from './ack-tracker.ts'
-import type { Source } from './component.ts'
+import type { Piece, Source } from './component.ts'
 import type { Flight } from './flight.ts'
 
 /**
@@ -10,6 +10,45 @@ import type { Flight } from './flight.ts'
  * the last position alone (`end`).
  */
 export type Keeping = 'cut' | 'ack' | 'end'
+
+/** What a source has answered: a piece, or its end. */
+export interface Answer {
+  readonly piece: Piece | undefined
+}
+
+/** A source's question that may outlive who asked it: a reading that is paused leaves it, and the next one takes it up. What it brings is never lost. */
+class Asking {
+  readonly #source: Source
+  readonly #closing = new AbortController()
+  #pending: Promise<Answer> | undefined
+  #signal: AbortSignal | undefined
+
+  constructor(source: Source) {
+    this.#source = source
+  }
+
+  /** The answer to the last question, or to a new one. `drain` ends the source's wait. */
+  ask(bytes: number, drain: AbortSignal): Promise<Answer> {
+    if (this.#pending === undefined) {
+      this.#signal ??= AbortSignal.any([drain, this.#closing.signal])
+      this.#pending = this.#source.next(bytes, this.#signal).then(piece => ({ piece }))
+      // Who waits for it hears of a failure; nobody may be waiting now.
+      this.#pending.catch(() => undefined)
+    }
+    return this.#pending
+  }
+
+  /** The answer was taken. */
+  taken(): void {
+    this.#pending = undefined
+  }
+
+  /** Ends the wait of a source that is about to be closed. */
+  async end(): Promise<void> {
+    this.#closing.abort()
+    await this.#pending?.catch(() => undefined)
+  }
+}
 
 export class OpenSource {
   readonly id: string
@@ -19,13 +58,16 @@ export class OpenSource {
   /** True where somebody waits for the answer to what was read. */
   readonly acks: boolean
   readonly tracker: AckTracker<JsonValue> = new AckTracker()
+  readonly asking: Asking
   readonly #entries = new Map<number, AckEntry>()
   /** Positions of the flights read so far that are not yet committed, by number: what a barrier looks up. */
   readonly #positions: { readonly seq: number; readonly position: JsonValue }[] = []
   #last: JsonValue | undefined
   readonly #keeping: Keeping
 
-  constructor(id: string, node: number, source: Source, acks: boolean, position: JsonValue | undefined, keeping: Keeping) {
+  /** `before`: the same source under the plan before. */
+  constructor(id: string, node: number, source: Source, acks: boolean, position: JsonValue | undefined, keeping: Keeping, before?: OpenSource) {
+    this.asking = before?.asking ?? new Asking(source)
     this.id = id
     this.node = node
     this.source = source
