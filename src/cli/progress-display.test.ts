@@ -5,7 +5,7 @@ import { ProgressDisplay, hasUnicode } from './progress-display.ts'
 import { StubStream, screenOf } from './testing.ts'
 
 const at = (seconds: number, events: number): Progress => ({
-  events_in: events, events_out: events, filtered: 0, dead_lettered: 0, bytes_in: events * 10, bytes_total: 1000, in_flight_bytes: 0, seconds, waiting_for: undefined,
+  events_in: events, events_out: events, filtered: 0, dead_lettered: 0, bytes_in: events * 10, bytes_total: 1000, in_flight_bytes: 0, lag: undefined, seconds, waiting_for: undefined,
 })
 
 test('on a terminal the lines are drawn over, and messages stay above them', () => {

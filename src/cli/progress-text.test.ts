@@ -9,7 +9,7 @@ import type { ProgressView } from './progress-text.ts'
 const MIB = 1024 * 1024
 const progress: Progress = {
   events_in: 1_864_210, events_out: 412_004, filtered: 1_452_100, dead_lettered: 106,
-  bytes_in: 8.1 * MIB, bytes_total: 13 * MIB, in_flight_bytes: 2.1 * MIB, seconds: 7.2, waiting_for: undefined,
+  bytes_in: 8.1 * MIB, bytes_total: 13 * MIB, in_flight_bytes: 2.1 * MIB, lag: undefined, seconds: 7.2, waiting_for: undefined,
 }
 const view = (changes: Partial<Progress> = {}, columns = 100): ProgressView => ({
   pipeline: 'flights', progress: { ...progress, ...changes }, eventRate: 265_300, byteRate: 1.2 * MIB, columns, unicode: true, paint: paint(false),
@@ -49,7 +49,7 @@ test('in a log a line tells the same without drawing', () => {
 test('no line is ever wider than the terminal, so drawing in place never breaks', () => {
   const figures = fc.record({
     events_in: fc.nat(), events_out: fc.nat(), filtered: fc.nat(), dead_lettered: fc.nat(), bytes_in: fc.nat(), bytes_total: fc.option(fc.nat(), { nil: undefined }),
-    in_flight_bytes: fc.nat(), seconds: fc.double({ min: 0, max: 1e6, noNaN: true }), waiting_for: fc.option(fc.string(), { nil: undefined }),
+    in_flight_bytes: fc.nat(), lag: fc.option(fc.nat(), { nil: undefined }), seconds: fc.double({ min: 0, max: 1e6, noNaN: true }), waiting_for: fc.option(fc.string(), { nil: undefined }),
   })
   fc.assert(fc.property(figures, fc.integer({ min: 1, max: 200 }), fc.boolean(), (changes, columns, unicode) => {
     for (const line of progressLines({ ...view(changes, columns), unicode })) assert.ok(line.length <= Math.max(2, columns), JSON.stringify({ line, columns }))

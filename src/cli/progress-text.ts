@@ -52,6 +52,7 @@ export function progressLine(view: ProgressView): string {
     `out ${count(progress.events_out)}`,
     `filtered ${count(progress.filtered)}`,
     `dead letters ${count(progress.dead_lettered)}`,
+    ...(progress.lag === undefined ? [] : [`lag ${count(progress.lag)}`]),
     `${short(view.eventRate)} events/s`,
     `${formatSize(progress.in_flight_bytes)} under way`,
     ...(progress.waiting_for === undefined ? [] : [`stopping, waiting for ${progress.waiting_for}`]),
@@ -103,6 +104,7 @@ function countPieces({ progress, paint }: ProgressView): Piece[] {
   const pieces = [painted(`in ${count(progress.events_in)}`, plain), painted(`out ${count(progress.events_out)}`, paint.green)]
   if (progress.filtered > 0) pieces.push(painted(`filtered ${count(progress.filtered)}`, paint.dim))
   if (progress.dead_lettered > 0) pieces.push(painted(counted(progress.dead_lettered, 'dead letter'), paint.red))
+  if (progress.lag !== undefined) pieces.push(painted(`lag ${count(progress.lag)}`, progress.lag > 0 ? paint.yellow : paint.dim))
   return pieces
 }
 

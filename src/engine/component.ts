@@ -85,6 +85,8 @@ export interface Source {
   /** Bytes in all, where known. For the progress bar. */
   readonly size?: number | undefined
   /** Opens at the start, or right behind `position`. Throws where that place is gone (a shorter file), naming it. `committer`: of the run, where it has one. */
+  /** Events that are there and were not handed out yet, as far as the source knows. */
+  readonly lag?: number | undefined
   open(position: JsonValue | undefined, committer?: Committer): Promise<void>
   /** What a committer is to keep beside the cut, such as the offsets of a group; undefined: nothing. */
   consumed?(position: JsonValue): JsonValue | undefined

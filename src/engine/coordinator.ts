@@ -164,6 +164,7 @@ export class Coordinator {
   progress(ms: number, stopping: boolean): Progress {
     const sinks = [...this.#parts.sinks.values()]
     const sizes = this.#parts.sources.map(({ source }) => source.size)
+    const lags = this.#parts.sources.flatMap(({ source }) => source.lag ?? [])
     const busy = sinks.filter(sink => sink.backlog > 0).map(sink => `sink "${sink.id}" (${sink.backlog} writes)`)
     return {
       events_in: this.counts.in,
@@ -173,6 +174,7 @@ export class Coordinator {
       bytes_in: this.bytesIn,
       bytes_total: sizes.includes(undefined) ? undefined : sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0),
       in_flight_bytes: this.inFlightBytes,
+      lag: lags.length === 0 ? undefined : lags.reduce((sum, lag) => sum + lag, 0),
       seconds: ms / 1000,
       waiting_for: stopping ? [`${this.#flights.size} batches`, ...busy].join(', ') : undefined,
     }

@@ -8,6 +8,8 @@ export interface Progress {
   /** Bytes in all, where every source knows its size. */
   readonly bytes_total: number | undefined
   readonly in_flight_bytes: number
+  /** Events that sources know of and have not handed out; undefined where none of them knows. */
+  readonly lag: number | undefined
   readonly seconds: number
   /** While stopping: what is waited for. */
   readonly waiting_for: string | undefined

@@ -63,9 +63,9 @@ export class Documents {
     return own.kind === 'map' ? this.#withIncludes(own, path, [...chain, path]) : undefined
   }
 
-  /** The tree with the tests of the file beside it: `late.test.yaml` for `late.yaml`. It holds tests and nothing else. */
+  /** The tree with the tests of the file beside it: `late.test.yaml` for `late.yaml` and for `late.ts`. It holds tests and nothing else. */
   withTests(own: Mapping, path: string): Mapping {
-    const beside = path.replace(/\.(ya?ml)$/, '.test.$1')
+    const beside = path.replace(/\.(ya?ml)$/, '.test.$1').replace(/\.[cm]?[jt]s$/, '.test.yaml')
     const { diagnostics, readText } = this.#setting
     let there = false
     try {

@@ -58,9 +58,9 @@ export async function loadPipeline(file: string, registry: Registry, options: Lo
   }
   const { path, withTests } = ofTests(resolve(workingFolder, file), options.withTests === true, readText)
   const yaml = await import('yaml')
-  if (isModule(path)) return loadModule(path, registry, workingFolder, diagnostics, tree => applyOverrides(tree, overrides, yaml, diagnostics))
   const variables = { env, readText, diagnostics }
   const documents = new Documents({ yaml, diagnostics, readText, workingFolder, substitute: tree => substituteVariables(tree, variables) })
+  if (isModule(path)) return loadModule(path, registry, workingFolder, diagnostics, tree => applyOverrides(withTests ? documents.withTests(tree, path) : tree, overrides, yaml, diagnostics))
   const own = documents.read(path)
   const whole = own === undefined || !withTests ? own : documents.withTests(own, path)
   if (whole === undefined) return { ...NOTHING, registry, files: [...files], diagnostics: diagnostics.list() }
@@ -75,11 +75,14 @@ export async function loadPipeline(file: string, registry: Registry, options: Lo
 
 /** A file of tests stands for the pipeline beside it, with those tests. */
 function ofTests(path: string, withTests: boolean, readText: ReadText): { readonly path: string; readonly withTests: boolean } {
-  const beside = path.replace(/\.test\.(ya?ml)$/, '.$1')
-  try {
-    if (beside !== path && readText(beside) !== undefined) return { path: beside, withTests: true }
-  } catch {
-    // What is wrong with a file is told when it is read.
+  const stem = path.replace(/\.test\.ya?ml$/, '')
+  if (stem === path) return { path, withTests }
+  for (const ending of [extname(path), '.ts', '.mts', '.js', '.mjs']) {
+    try {
+      if (readText(stem + ending) !== undefined) return { path: stem + ending, withTests: true }
+    } catch {
+      // What is wrong with a file is told when it is read.
+    }
   }
   return { path, withTests }
 }

@@ -125,3 +125,15 @@ test('failing config tests exit with 1 and say what was expected', async t => {
   assert.match((await sluice(['test', 'p.yaml', '--filter', 'nothing like it'], { folder })).err, /No test has "nothing like it" in its name/)
   assert.match((await sluice(['test', 'bare.yaml'], { folder })).err, /^warning {2}bare\.yaml has no tests\. Write them beside it: bare\.test\.yaml\n/)
 })
+
+test('a pipeline in TypeScript is tested by the file beside it, called by either name', async t => {
+  const folder = folderWith(t, {
+    'late.ts': "import { file, pipeline } from 'sluice'\nexport default pipeline('late').from(file<{ readonly delay: number }>({ path: 'in.ndjson' })).filter(event => event.delay > 60).to(file({ path: 'out.ndjson' }))\n",
+    'late.test.yaml': 'tests:\n  - name: only late ones\n    input: [{ delay: 90 }, { delay: 5 }]\n    expect: { file: [{ delay: 90 }] }\n',
+  })
+  for (const name of ['late.ts', 'late.test.yaml']) {
+    const { code, out } = await sluice(['test', name], { folder })
+    assert.equal(code, 0, name)
+    assert.match(out, /^ok +only late ones/)
+  }
+})

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { runFile } from '../../src/runtime.ts'
 import { folderWith, sluice, steady } from './sluice.ts'
 
 const EVENTS = '{"id":1,"n":5}\n{"id":2,"n":50}\nnot json\n{"id":3,"n":70}\n'
@@ -89,6 +90,17 @@ test('a file that is begun anew behind a server is told, and one that is added t
   const folder = folderWith(t, files)
   const found = await Promise.all(Object.keys(files).map(async name => (await sluice(['check', name], { folder })).out.includes('CONFIG_REPLACES')))
   assert.deepEqual(found, [true, false, false])
+})
+
+test('progress tells how far a log is behind', async t => {
+  const folder = folderWith(t, {
+    'fill.yaml': 'pipeline: fill\nsources: { in: { generate: { shape: sensor, count: 3000, seed: 1 } } }\nsinks: { out: { log: { log: ./data, topic: t, create: { partitions: 1 } } } }\n',
+    'read.yaml': 'pipeline: read\nsources: { in: { log: { log: ./data, topic: t, until: end } } }\nsinks: { out: { discard: {} } }\n',
+  })
+  assert.equal((await sluice(['run', '-q', 'fill.yaml'], { folder })).code, 0)
+  const lags: (number | undefined)[] = []
+  await runFile('read.yaml', { folder, workers: 0, progressInterval: 1, onProgress: ({ lag }) => lags.push(lag) })
+  assert.ok(lags.every(lag => lag !== undefined && lag >= 0 && lag <= 3000))
 })
 
 test('--workers and --set go before what the pipeline says', async t => {

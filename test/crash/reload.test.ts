@@ -31,7 +31,7 @@ async function reloadAllTheTime(folder: string, yaml: (mark: number) => string):
     }
   }
   let reloading: Promise<void> | undefined
-  await runFile(join(folder, 'p.yaml'), { folder, workers: 0, onRunning: running => (reloading = keepReloading(running)) })
+  await runFile(join(folder, 'p.yaml'), { folder, workers: 0, onRunning: running => void (reloading = keepReloading(running)) })
   await reloading
   return reloads
 }

@@ -51,6 +51,8 @@ class LogSource implements Source {
   #ready: Fetched[] = []
   /** Offset of the next record, of each partition that was read or is to be. */
   readonly #next = new Map<string, TopicPartition & { offset: bigint }>()
+  /** Records behind what was handed out, of each partition that was read. */
+  readonly #lags = new Map<string, number>()
   /** Where to stop, with `until`. */
   #ends: Map<string, bigint> | undefined
   /** What is durable, and who waits for it before partitions are given back. */
@@ -140,7 +142,12 @@ class LogSource implements Source {
     return assigned.every(one => ((this.#consumer as Consumer).position(one) ?? 0n) >= (this.#ends?.get(nameOf(one)) ?? 0n)) // It has an assignment.
   }
 
-  #note({ topic, partition, next }: Fetched): void {
+  get lag(): number {
+    return [...this.#lags.values()].reduce((sum, lag) => sum + lag, 0)
+  }
+
+  #note({ topic, partition, next, end }: Fetched): void {
+    this.#lags.set(nameOf({ topic, partition }), Number(end > next ? end - next : 0n))
     this.#next.set(nameOf({ topic, partition }), { topic, partition, offset: next })
   }
 
@@ -191,6 +198,7 @@ class LogSource implements Source {
   #forget(partitions: readonly TopicPartition[]): void {
     for (const one of partitions) {
       this.#next.delete(nameOf(one))
+      this.#lags.delete(nameOf(one))
       this.#committed.delete(nameOf(one))
     }
     this.#ready = this.#ready.filter(one => !partitions.some(gone => nameOf(gone) === nameOf(one)))
