@@ -104,6 +104,7 @@ export const ERRORS = {
   FILE_READ: entry('A file could not be read.', 'The disk, the permissions, or a broken compressed file.', 'See the message.', true),
   FILE_WRITE: entry('A file could not be written.', 'The disk is full, or the permissions do not allow it.', 'Make room or mend the permissions; the write is tried again.', true),
   FILE_MARK: entry('An output file is shorter than its checkpoint says.', 'Another program cut or replaced it.', 'Restore the file, or move it and the state folder away to start anew.'),
+  OUTPUT_CLOSED: entry('Nobody reads the output any more.', 'A reader such as head has seen enough, or ended.', 'Let the reader read to the end, or write to a file.'),
   PATH_ESCAPE: entry('A path made from an event leads out of its folder.', 'A value holds .. or a separator.', 'Clean the value, or use another field.'),
   CSV_SYNTAX: entry('A record is not CSV as configured.', 'Wrong delimiter or quotes, or too many or too few fields.', 'Check `delimiter`, `quote` and the header.'),
   HTTP_STATUS: entry('A server answered with an error.', 'See the status.', 'See the message.'),

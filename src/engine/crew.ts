@@ -46,7 +46,7 @@ export function ownsNothing(plan: Plan, { lanes }: Crew, thread: number): boolea
   return plan.levels.every(level => !ownsLane(level, lanes, thread))
 }
 
-/** True where a thread owns a lane of the level: any of a keyed one, the first of another. */
+/** True where a thread owns a lane of the level: one of a keyed level, or the first. */
 export function ownsLane({ index, keyed }: Plan['levels'][number], lanes: number, thread: number): boolean {
   return index > 0 && (keyed ? thread < lanes : thread === 0)
 }

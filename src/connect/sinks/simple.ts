@@ -8,7 +8,8 @@ function writeOut(bytes: Uint8Array): Promise<void> {
     process.stdout.write(bytes, error => {
       if (error === null || error === undefined) return resolve()
       const gone = 'code' in error && error.code === 'EPIPE'
-      reject(new SluiceError('FILE_WRITE', gone ? 'Nobody reads the standard output any more.' : `The standard output can't be written: ${error.message}`, { cause: error, retry: false }))
+      if (gone) return reject(new SluiceError('OUTPUT_CLOSED', 'Nobody reads the standard output any more.', { cause: error }))
+      reject(new SluiceError('FILE_WRITE', `The standard output can't be written: ${error.message}`, { cause: error, retry: false }))
     })
   })
 }
