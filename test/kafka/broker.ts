@@ -19,6 +19,9 @@ export interface Broker {
   /** With encryption and login, and with encryption and a certificate of the client. */
   readonly sasl: string
   readonly mutual: string
+  /** Where a proxy leads to, and where it must listen: clients that come through it are told to use it for all they ask. */
+  readonly behind: string
+  readonly proxy: string
   /** PEM texts: the authority of the broker, another one, and what the client shows. */
   readonly ca: string
   readonly strangerCa: string
@@ -35,7 +38,7 @@ export interface Broker {
 /** The broker, or why there is none. */
 export async function startBroker(): Promise<Broker | string> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-kafka-'))
-  const port = await freePorts(4)
+  const port = await freePorts(6)
   let printed: string
   try {
     printed = (await run(SCRIPT, ['start', folder, '--port', String(port), '--secure'])).stdout
@@ -52,7 +55,7 @@ export async function startBroker(): Promise<Broker | string> {
   const stopNow = (): void => void spawnSync(SCRIPT, ['stop', folder])
   process.once('exit', stopNow)
   return {
-    plain: value('bootstrap'), sasl: value('sasl'), mutual: value('mutual'), user: value('user'), password: value('password'), folder,
+    plain: value('bootstrap'), sasl: value('sasl'), mutual: value('mutual'), user: value('user'), password: value('password'), behind: value('behind'), proxy: value('proxy'), folder,
     ca: await file('ca'), strangerCa: await file('stranger_ca'), cert: await file('cert'), key: await file('key'),
     async tool(name, args, input) {
       const running = run(SCRIPT, ['tool', name, ...args], { maxBuffer: 64 << 20 })

@@ -112,6 +112,19 @@ export function producing(say: Say): void {
     assert.deepEqual(await trial.values(topic), ['a', 'b', 'c', ...numbered(50, 'long enough to shrink '), 'after'])
   })
 
+  say('a batch as it was fetched is appended elsewhere, whatever place and producer it had', async trial => {
+    const [from, to] = [await trial.topic(), await trial.topic()]
+    await trial.fill(from, numbered(3))
+    await trial.fill(from, numbered(3, 'w'))
+    const consumer = await trial.reader(from, { start: 3n })
+    const [fetched] = await consumer.fetch()
+    await consumer.close()
+    const producer = trial.log.producer()
+    assert.deepEqual(await producer.append(to, 0, Uint8Array.from(fetched?.bytes ?? [])), { partition: 0, offset: 0n })
+    await producer.close()
+    assert.deepEqual(await trial.values(to), numbered(3, 'w'))
+  })
+
   say('a damaged batch is refused, and leaves nothing behind', async trial => {
     const topic = await trial.topic()
     const producer = trial.log.producer()

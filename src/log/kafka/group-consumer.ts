@@ -46,9 +46,9 @@ export class KafkaGroupConsumer implements GroupConsumer {
   }
 
   get reference(): GroupReference {
-    const { id, generation } = this.#membership
+    const { member } = this.#membership
     const { group } = this.#options
-    return id === '' ? { group } : { group, member: { id, generation } }
+    return member === undefined ? { group } : { group, member }
   }
 
   get assigned(): readonly TopicPartition[] {
@@ -148,6 +148,8 @@ export class KafkaGroupConsumer implements GroupConsumer {
     for (const cursor of cursors) this.#fetcher.revoke(cursor)
     return this.#revoking.run(async () => {
       try {
+        // Whom a fetch has just answered must know what was handed out before being asked to finish it: everything that is ready runs first.
+        if (cursors.length > 0) await this.#cluster.clock.sleep(0)
         if (cursors.length > 0) await this.#options.onRevoked?.(cursors.map(({ topic, partition }) => ({ topic, partition })))
       } catch (error) {
         // The partitions go all the same: what was not committed is read again by the next one.

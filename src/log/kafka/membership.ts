@@ -17,7 +17,7 @@
  */
 import { heartbeatV4, joinGroupV7, leaveGroupV4, syncGroupV5 } from '@platformatic/kafka'
 import { SluiceError } from '../../base/index.ts'
-import type { GroupOptions, TopicPartition } from '../log.ts'
+import type { GroupOptions, GroupReference, TopicPartition } from '../log.ts'
 import { share } from './assignment.ts'
 import type { Member } from './assignment.ts'
 import type { Cluster } from './cluster.ts'
@@ -63,6 +63,7 @@ export class Membership {
   #lookedAt = 0
   /** What the last round was about: a change of it asks for another one. */
   #basis = ''
+  #last: GroupReference['member']
   #isLeader = false
   #life = new AbortController()
   #rebalancing: Promise<void> | undefined
@@ -94,6 +95,15 @@ export class Membership {
 
   get id(): string {
     return this.#id
+  }
+
+  /**
+   * For whom offsets are committed in transactions; undefined before the first round. One that was lost stays who it was, so that the coordinator refuses it:
+   * offsets without a member would be taken.
+   */
+  get member(): GroupReference['member'] {
+    if (this.#id !== '' && this.#generation >= 0) this.#last = { id: this.#id, generation: this.#generation }
+    return this.#last
   }
 
   get generation(): number {
@@ -147,6 +157,7 @@ export class Membership {
   /** The group went on without us, or must be taken to have. */
   expire(): void {
     if (this.#state !== 'member') return
+    this.#last = this.member
     this.#life.abort()
     this.#state = 'lost'
     this.#id = ''
@@ -272,6 +283,7 @@ export class Membership {
         const code = brokerCodeOf(error)
         if (code !== undefined && DROPPED.has(code)) {
           // Others may have what we had: it is lost, and we join as somebody new.
+          this.#last = this.member
           this.#id = ''
           this.#generation = -1
           this.#hooks.lose(this.#hooks.owned())

@@ -16,7 +16,7 @@
  */
 import { initProducerIdV4 } from '@platformatic/kafka'
 import { SluiceError } from '../../base/index.ts'
-import { checkBatch, isControl } from '../batch/index.ts'
+import { checkBatch, isControl, stamp } from '../batch/index.ts'
 import { BufferRoom } from '../embedded/buffer-room.ts'
 import { Serial, TIMEOUT_DEFAULT, within } from '../embedded/calls.ts'
 import type { Appended, Call, Compression, GroupReference, OffsetToCommit, Partitioner, Producer, ProducerOptions, ProducerRecord } from '../log.ts'
@@ -115,6 +115,8 @@ export class KafkaProducer implements Producer, LaneOwner {
       if (!whole.ok) throw new SluiceError('LOG_CORRUPT', `The batch for "${topic}" is none: ${whole.reason}.`)
       if (whole.length !== batch.length) throw new SluiceError('LOG_CORRUPT', `The batch for "${topic}" has ${whole.length} bytes, and ${batch.length} were given: one batch at a time.`)
       if (isControl(batch)) throw new SluiceError('LOG_CORRUPT', `The batch for "${topic}" is a control batch: only the log writes those.`)
+      // A batch that was fetched still has its old place; brokers refuse that.
+      stamp(batch, { baseOffset: 0n, leaderEpoch: -1 })
       return this.#enter(batch.length, call, () => this.#withPlaces(topic, partition, batch.length, () => this.#lane(topic, partition).append(batch)))
     })
   }
