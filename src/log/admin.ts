@@ -83,6 +83,8 @@ export interface Admin {
   describeGroup(group: string, call?: Call): Promise<GroupDescription>
   /** Sets offsets of a group without members (LOG_GROUP_BUSY otherwise). */
   resetOffsets(group: string, offsets: readonly OffsetToCommit[], call?: Call): Promise<void>
+  /** Takes all members out of a group; answers how many there were. What they read and did not commit is read again; those that are alive may join anew. */
+  removeMembers(group: string, call?: Call): Promise<number>
   /** LOG_GROUP_BUSY while it has members. */
   deleteGroup(group: string, call?: Call): Promise<void>
 }

@@ -243,3 +243,14 @@ test('cuts along a trace do not disturb each other, forward or back', async () =
   assert.deepEqual(await outcomes(files, '/log/a'), new Set(['again']))
   assert.deepEqual(await outcomes(files, '/log/a', 0), new Set([undefined]))
 })
+
+test('a write keeps what it was given, whatever its caller does with the array afterwards', async () => {
+  const files = new SimulatedFiles({ seed: 1 })
+  const file = await files.open('/a', true)
+  await files.syncFolder('/')
+  const bytes = Buffer.from('first')
+  await file.write(bytes, 0)
+  bytes.fill('x')
+  await file.sync()
+  assert.equal(Buffer.from((await files.cut(files.trace.length, 0).readFile('/a')) ?? []).toString(), 'first')
+})

@@ -129,7 +129,8 @@ export class SimulatedFiles implements Files {
       if (!open) throw systemError('EBADF', kind, path)
       return work()
     }, part)
-    const write = (bytes: Uint8Array, position: number): void => this.#do({ kind: 'write', file: file.id, position, bytes: this.#start === undefined ? bytes : bytes.slice() })
+    // A copy, which `slice` of a Buffer is not: the caller may use its array for something else once the write has returned.
+    const write = (bytes: Uint8Array, position: number): void => this.#do({ kind: 'write', file: file.id, position, bytes: new Uint8Array(bytes) })
     return {
       read: (bytes, offset, length, position) => call('read', length, () => {
         const part = file.seen.view().subarray(position, position + length)

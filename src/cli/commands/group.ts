@@ -16,6 +16,7 @@ interface ResetOptions extends ListOptions {
   readonly partition: readonly number[]
   readonly to: string
   readonly execute?: boolean
+  readonly force?: boolean
 }
 
 export function define(command: Command, session: Session): void {
@@ -38,6 +39,7 @@ export function define(command: Command, session: Session): void {
     .option('--partition <n>', 'of this partition only; may be repeated', collectNumbers('--partition'), [])
     .requiredOption('--to <where>', 'earliest, latest, an offset, a time, or how long ago, such as -15m')
     .option('--execute', 'do it')
+    .option('--force', 'take out the members that the group has; those that are alive join again and go on from there')
     .action((group: string, options: ResetOptions) => withLog(options, session, log => reset(log, group, options, session)))
 }
 
@@ -65,8 +67,13 @@ async function reset({ admin }: Log, group: string, options: ResetOptions, sessi
   const places = await admin.offsets(partitions.map(partition => ({ ...partition, start })))
   const before = new Map(offsets.map(({ topic, partition, offset }) => [`${topic} ${partition}`, offset]))
   const rows = places.map(({ topic, partition, offset }) => ({ topic, partition, from: before.get(`${topic} ${partition}`), to: offset }))
-  if (members.length > 0) throw new UsageError('LOG_GROUP_BUSY', `The group "${group}" has ${members.length} ${members.length === 1 ? 'member' : 'members'}: ${members.map(({ client }) => client).join(', ')}.`, 'Stop what reads with it, then reset it.')
-  if (options.execute === true) await admin.resetOffsets(group, places)
+  if (members.length > 0 && options.force !== true) {
+    throw new UsageError('LOG_GROUP_BUSY', `The group "${group}" has ${members.length} ${members.length === 1 ? 'member' : 'members'}: ${members.map(({ client }) => client).join(', ')}.`, 'Stop what reads with it, then reset it; --force takes its members out.')
+  }
+  if (options.execute === true) {
+    if (members.length > 0) await admin.removeMembers(group)
+    await admin.resetOffsets(group, places)
+  }
   stdout.write(options.format === 'json' ? rows.map(row => jsonLine({ group, ...row })).join('') : tableText(['topic', 'partition', 'from', 'to'], rows.map(({ topic, partition, from, to }) => [topic, partition, from?.toString() ?? '-', to])))
   if (options.execute !== true) stderr.write('Nothing was changed: add --execute to do it.\n')
 }

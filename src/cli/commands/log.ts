@@ -1,6 +1,6 @@
 /** `sluice log verify|dump`: looks at the files of a log, and changes nothing. */
 import { existsSync, readdirSync, statSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { Option } from 'commander'
 import type { Command } from 'commander'
 import { formatSize } from '../../base/index.ts'
@@ -16,6 +16,7 @@ import type { Session } from '../session.ts'
 interface DumpOptions {
   readonly topic?: string
   readonly partition?: number
+  readonly from?: number
   readonly records?: boolean
   readonly format: 'text' | 'json'
 }
@@ -27,6 +28,7 @@ export function define(command: Command, session: Session): void {
   withFormat(command.command('dump <path>').description('Print the batches of a segment file, or of the partitions in the folder of a log.'))
     .option('--topic <name>', 'of a folder: this topic only')
     .addOption(new Option('--partition <n>', 'of a folder: this partition only').argParser(wholeNumber('--partition', 0)))
+    .addOption(new Option('--from <offset>', 'begin with the batch that holds this offset').argParser(wholeNumber('--from', 0)))
     .option('--records', 'print the records of each batch too')
     .action((path: string, options: DumpOptions) => dump(path, options, session))
 }
@@ -66,14 +68,21 @@ async function dump(given: string, options: DumpOptions, session: Session): Prom
   if (paths.length === 0) throw new UsageError('CLI_FILE_MISSING', `There are no segments in ${given} for what was asked.`)
   const format = formatterOf(options.format === 'json' ? 'json' : '    %o  %k  %s  %h\\n')
   const { dumpSegment } = await inspection()
-  for (const file of paths) {
+  const from = BigInt(options.from ?? 0)
+  for (const [index, file] of paths.entries()) {
+    if (endsBefore(from, file, paths[index + 1])) continue
     if (options.format === 'text' && !(await io.output(Buffer.from(`${file}\n`)))) return
-    for await (const batch of dumpSegment(file)) {
+    for await (const batch of dumpSegment(file, undefined, from)) {
       const parts: Uint8Array[] = [Buffer.from(options.format === 'json' ? jsonLine({ path: file, ...batch, data: undefined }) : batchText(batch))]
       if (options.records === true && batch.damage === undefined && batch.control === undefined) for (const record of recordsOf(batch.data)) parts.push(...format(file, 0, record))
       if (!(await io.output(Buffer.concat(parts)))) return
     }
   }
+}
+
+/** True if another segment of the same partition begins at or before the offset. */
+function endsBefore(from: bigint, file: string, following: string | undefined): boolean {
+  return following !== undefined && dirname(following) === dirname(file) && BigInt(basename(following, '.log')) <= from
 }
 
 /** The segments of partitions in a folder: of a log, or of one partition. */

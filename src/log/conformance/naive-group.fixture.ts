@@ -73,6 +73,13 @@ export class NaiveGroup {
     })
   }
 
+  async dropAll(): Promise<number> {
+    const members = [...this.#members]
+    this.#members.clear()
+    for (const member of members) await member.drop()
+    return members.length
+  }
+
   leave(member: NaiveMember): Promise<void> {
     this.#row = this.#row.then(async () => {
       if (!this.#members.has(member)) return

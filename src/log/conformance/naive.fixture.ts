@@ -487,6 +487,7 @@ function naiveAdmin(store: NaiveStore): Admin {
     listGroups: async () => [...store.groups.keys()],
     describeGroup: async (name): Promise<GroupDescription> => store.group(name).describe(),
     resetOffsets: async (name, offsets) => store.group(name).reset(offsets),
+    removeMembers: async name => store.group(name).dropAll(),
     async deleteGroup(name) {
       store.group(name).checkEmpty()
       store.groups.delete(name)

@@ -105,6 +105,10 @@ export class EmbeddedAdmin implements Admin {
     })
   }
 
+  removeMembers(group: string, call?: Call): Promise<number> {
+    return this.#do(call, `Taking out the members of the group "${group}"`, () => this.#parts.groups.dropAll(group))
+  }
+
   deleteGroup(group: string, call?: Call): Promise<void> {
     return this.#do(call, `The deletion of the group "${group}"`, async () => {
       this.#parts.groups.checkIdle(group)

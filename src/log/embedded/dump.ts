@@ -30,16 +30,16 @@ export interface BatchDump {
   readonly data: Uint8Array
 }
 
-/** The batches of a segment file. Throws LOG_FORMAT where the name is none of a segment. */
-export async function* dumpSegment(path: string, files: Files = readOnlyFiles): AsyncGenerator<BatchDump, void> {
+/** The batches of a segment file that hold `from` or lie behind it; what is damaged is among them wherever it lies. Throws LOG_FORMAT where the name is none of a segment. */
+export async function* dumpSegment(path: string, files: Files = readOnlyFiles, from = 0n): AsyncGenerator<BatchDump, void> {
   const base = segmentBase(basename(path))
   if (base === undefined) throw new SluiceError('LOG_FORMAT', `${path} is no segment: its name is not 20 digits and ".log".`, { place: path })
   const segment = await Segment.open(dirname(path), base, files)
   const end = segment.length
   try {
     for (let at = 0; at < end;) {
-      for await (const { bytes, from, length, at: place } of segment.walk(at, end)) {
-        yield dumpOf(bytes.subarray(from, from + length), place)
+      for await (const { bytes, from: begin, length, at: place } of segment.walk(at, end)) {
+        if (lastOffsetOf(bytes, begin) >= from) yield dumpOf(bytes.subarray(begin, begin + length), place)
         at = place + length
       }
       if (at >= end) return

@@ -6,6 +6,7 @@ import test from 'node:test'
 import { SimulatedFiles } from '../../platform/simulated-files.ts'
 import { encodeDurable, readDurable } from './durable-file.ts'
 import { decodeOffset, encodeOffset } from './offset-records.ts'
+import { Places } from './storage/places.ts'
 import { decodeTransaction, encodeTransaction } from './transaction-records.ts'
 
 /** The bytes of the code blocks behind the heading of the examples. */
@@ -28,6 +29,15 @@ test('the example of the metadata is what is written and read', async () => {
   await files.makeFolder('/meta')
   await (await files.open('/meta/topics', true)).write(bytes, 0)
   assert.deepEqual(await readDurable(files, '/meta/topics'), content)
+})
+
+test('the example of the places of a segment is what is written and read', () => {
+  const { blocks: [bytes] } = examplesOf('log-segment.md')
+  const places = new Places()
+  places.note(0n, 0, -1)
+  places.note(5n, 5000, 10)
+  assert.deepEqual(new Uint8Array(places.encode({ base: 0n, length: 9000, maxTimestamp: 20 })), bytes)
+  assert.deepEqual(Places.decode(bytes ?? new Uint8Array(0), 0n, 9000)?.places.beforeOffset(7n), { offset: 5n, at: 5000 })
 })
 
 test('the examples of the internal topics are what is written and read', () => {

@@ -112,6 +112,14 @@ export class Groups {
     void this.#rebalance(group)
   }
 
+  /** Takes all members out; answers how many there were. */
+  dropAll(name: string): number {
+    const group = this.#groups.get(name)
+    const seats = [...(group?.seats.values() ?? [])]
+    if (group !== undefined) for (const seat of seats) this.#drop(group, seat, 'was taken out')
+    return seats.length
+  }
+
   /** A sign of life; false where the member is none any more. */
   touch(name: string, id: string): boolean {
     const seat = this.#groups.get(name)?.seats.get(id)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { appendFileSync, cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { dumpSegment } from './dump.ts'
 import { openLog } from './index.ts'
@@ -62,13 +62,68 @@ test('a flipped bit anywhere in the records is found, with its place and its off
 test('files that are gone, cut or foreign are told for what they are', async () => {
   const causes = async (name: string, change: (folder: string) => void): Promise<(readonly [string, string])[]> => (await verifyLog(changed(name, change))).findings.map(({ kind, cause }) => [kind, cause] as const)
   assert.equal(segments(good, 'plain-0').length, 3)
-  assert.deepEqual(await causes('middle', folder => rmSync(segments(folder, 'plain-0')[1] ?? '')), [['damage', 'the offsets before this segment are missing']])
+  assert.deepEqual(await causes('middle', folder => rmSync(segments(folder, 'plain-0')[1] ?? '')), [['damage', 'the offsets before this segment are missing'], ['note', 'there is no segment to it; it is not read']])
   assert.deepEqual(await causes('last', folder => rmSync(segments(folder, 'plain-0')[2] ?? '')), [['damage', 'the segment that was the last one is not there']])
   assert.match(String(await causes('folder', folder => rmSync(join(folder, 'plain-1'), { recursive: true }))), /damage,the folder of the partition is not there/)
   assert.match(String(await causes('closed', folder => truncateSync(segments(folder, 'packed-0')[0] ?? '', 300))), /were there when the log was closed, and are gone/)
   assert.deepEqual(await causes('torn', folder => appendFileSync(segments(folder, 'packed-0')[0] ?? '', Buffer.alloc(40, 1))), [['torn', 'the last batch is not whole']])
   assert.match(String(await causes('small', folder => flip(join(folder, 'plain-0', 'state'), 30))), /damage,.*checksum does not fit/)
+  assert.deepEqual(await causes('stray', folder => writeFileSync(join(folder, 'plain-0', 'stray.bin'), 'abc')), [['note', 'it does not belong to the log and is not touched']])
+  const [first = ''] = segments(good, 'plain-0')
+  assert.deepEqual(await causes('cleaned', folder => writeFileSync(`${segments(folder, 'plain-0')[0]}.cleaned`, 'abc')), [['note', 'what was being written when the process ended; it is not read']])
+  assert.deepEqual(await causes('places', folder => flip(join(folder, 'plain-0', basename(first, 'log') + 'places'), 50)), [['note', 'it is not whole, and is made anew from its segment']])
   await assert.rejects(verifyLog(tmpdir()), { code: 'LOG_FORMAT', message: /no meta\/topics/ })
+})
+
+test('beside a process that writes and gives up segments, nothing is called damage', async () => {
+  const folder = join(root, 'busy')
+  const log = await openLog(folder, { durability: 'os' })
+  await log.admin.createTopics([{ name: 't', settings: { segmentBytes: 2048, retentionBytes: 20_000 } }])
+  const producer = log.producer()
+  const done = new AbortController()
+  const writing = (async () => {
+    for (let n = 0; !done.signal.aborted; n++) {
+      await producer.send({ topic: 't', partition: 0, value: Buffer.alloc(300, 'x') })
+      if (n % 20 === 0) await log.clean()
+    }
+  })()
+  let files = 0
+  for (let run = 0; run < 200; run++) {
+    const verified = await verifyLog(folder)
+    files += verified.files
+    assert.deepEqual(verified.findings.filter(({ kind }) => kind === 'damage'), [])
+  }
+  done.abort()
+  await writing
+  await log.close()
+  assert.ok(files > 400, `${files} files were looked at`)
+})
+
+test('gaps in a compacted topic are no damage', async () => {
+  const folder = join(root, 'gaps')
+  const log = await openLog(folder)
+  await log.admin.createTopics([{ name: 'compacted', settings: { cleanup: 'compact' } }, { name: 'kept' }])
+  const producer = log.producer()
+  for (const topic of ['compacted', 'kept']) for (let n = 0; n < 3; n++) await producer.send({ topic, partition: 0, value: Buffer.from('v') })
+  await log.close()
+  // The middle one goes, as Kafka's compaction takes whole batches.
+  for (const topic of ['compacted', 'kept']) {
+    const [path = ''] = segments(folder, `${topic}-0`)
+    const bytes = readFileSync(path)
+    const each = bytes.length / 3
+    writeFileSync(path, Buffer.concat([bytes.subarray(0, each), bytes.subarray(2 * each)]))
+    rmSync(join(folder, `${topic}-0`, 'state'))
+  }
+  const { findings } = await verifyLog(folder)
+  assert.deepEqual(findings.map(({ path, cause }) => [path.includes('kept-0'), cause]), [[true, 'offsets are missing before this batch']])
+})
+
+test('a dump begins with the batch that holds the offset asked for', async () => {
+  const [path = ''] = segments(good, 'plain-0')
+  const all = await Array.fromAsync(dumpSegment(path), ({ from }) => from)
+  const some = await Array.fromAsync(dumpSegment(path, undefined, 7n), ({ from }) => from)
+  assert.deepEqual(some, all.filter(from => from >= 7n))
+  assert.ok(some.length > 0 && some.length < all.length)
 })
 
 test('a dump shows every batch, also behind a damaged one', async () => {

@@ -149,6 +149,10 @@ export class KafkaAdmin implements Admin {
     return this.#do(call, `The reset of the group "${group}"`, () => this.#groups.reset(group, offsets, call))
   }
 
+  removeMembers(group: string, call?: Call): Promise<number> {
+    return this.#do(call, `Taking out the members of the group "${group}"`, () => this.#groups.removeMembers(group, call))
+  }
+
   deleteGroup(group: string, call?: Call): Promise<void> {
     return this.#do(call, `The deletion of the group "${group}"`, () => this.#groups.delete(group, call))
   }

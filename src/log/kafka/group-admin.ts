@@ -1,5 +1,5 @@
 /** Groups, for those who look after them: who is in them, how far they are, where they go on. */
-import { deleteGroupsV2, describeGroupsV5, listGroupsV4, offsetCommitV8, offsetFetchV7 } from '@platformatic/kafka'
+import { deleteGroupsV2, describeGroupsV5, leaveGroupV5, listGroupsV4, offsetCommitV8, offsetFetchV7 } from '@platformatic/kafka'
 import type { GroupDescription } from '../admin.ts'
 import type { Call, OffsetToCommit } from '../log.ts'
 import type { Cluster } from './cluster.ts'
@@ -72,6 +72,19 @@ export class GroupAdmin {
           check(isBusy ? BROKER.NON_EMPTY_GROUP : errorCode, `The offset of the group "${group}" in "${name}" partition ${partitionIndex}`)
         }
       }
+    }))
+  }
+
+  async removeMembers(group: string, call: Call | undefined): Promise<number> {
+    return this.#cluster.persist(call, `Taking out the members of the group "${group}"`, () => this.#cluster.atCoordinator('group', group, async link => {
+      const { groups: [described] } = await link.request(describeGroupsV5.api, [group], false)
+      const members = described?.members ?? []
+      if (members.length === 0) return 0
+      const answer = await link.request(leaveGroupV5.api, group, members.map(({ memberId, groupInstanceId }) => ({ memberId, groupInstanceId, reason: 'taken out by an administrator' })))
+      check(answer.errorCode, `Taking out the members of the group "${group}"`)
+      // One that has left meanwhile is out.
+      for (const { memberId, errorCode } of answer.members) if (errorCode !== BROKER.UNKNOWN_MEMBER_ID) check(errorCode, `Taking out the member "${memberId}" of the group "${group}"`)
+      return members.length
     }))
   }
 

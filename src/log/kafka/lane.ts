@@ -27,6 +27,9 @@ const NO_HEADERS: readonly RecordHeader[] = []
 const IN_FLIGHT_MAX = 5
 const PAUSE_MIN = 20
 const PAUSE_MAX = 1000
+/** Part of a full batch from which on it goes out though others are on their way: smaller ones wait for those, so that many records share a request. */
+const WORTH_SENDING = 1 / 4
+const NO_BATCH = new Uint8Array(0)
 
 /** Who signs batches. */
 export interface Identity {
@@ -34,24 +37,25 @@ export interface Identity {
   readonly epoch: number
 }
 
-interface Waiter {
-  readonly resolve: (appended: Appended) => void
-  readonly reject: (error: unknown) => void
-  readonly promise: Promise<Appended>
-}
+/** Where each record of a bundle is, by its number in it; throws where that one was refused. */
+type Places = (index: number) => Appended
 
 export interface Bundle {
   /** Undefined while records gather or are being packed. */
   batch: Uint8Array | undefined
-  /** True for records that were gathered here, one waiter each: they may be cut into smaller batches. */
+  /** True for records that were gathered here, one promise each: they may be cut into smaller batches. */
   readonly isGathered: boolean
-  readonly waiters: Waiter[]
+  /** What callers wait for. They follow from one promise: so a record costs one closure, and none of its own to resolve and to reject. */
+  readonly promises: Promise<Appended>[]
+  readonly placed: Promise<Places>
+  readonly place: (places: Places) => void
+  readonly refuse: (error: unknown) => void
   /** Bytes to be given back. */
   bytes: number
   /** Resolves, never rejects, when the batch was acknowledged or refused; with the error then. */
   readonly settled: Promise<unknown>
   readonly settle: (error: unknown) => void
-  /** True once somebody else tells the error: then a waiter that nobody looks at is no unhandled rejection. */
+  /** True once somebody else tells the error: then a promise that nobody looks at is no unhandled rejection. */
   covered: boolean
   readonly cancelDeadline: () => void
   isLate: boolean
@@ -125,25 +129,30 @@ export class Lane {
   add({ key = null, value, headers, timestamp }: ProducerRecord, bytes: number): Promise<Appended> {
     if (this.#writer.count > 0 && this.#writer.bytes + bytes > this.#limit) this.seal()
     this.#writer.add(key, value, headers ?? NO_HEADERS, timestamp ?? this.#owner.clock.now())
-    this.#gathering ??= this.#bundle(undefined, true)
-    this.#gathering.bytes += bytes
-    const waiter: Waiter = Promise.withResolvers<Appended>()
-    this.#gathering.waiters.push(waiter)
+    const bundle = (this.#gathering ??= this.#bundle(undefined, true))
+    bundle.bytes += bytes
+    const promise = this.#wait(bundle)
     if (this.#writer.bytes >= this.#limit) this.seal()
-    else this.#schedule()
-    return waiter.promise
+    else if (this.#scheduled === undefined) this.#schedule()
+    return promise
   }
 
   /** Takes a finished batch; the room for it was taken. */
   append(batch: Uint8Array): Promise<Appended> {
     this.seal()
-    const waiter: Waiter = Promise.withResolvers<Appended>()
     const bundle = this.#bundle(batch, false)
     bundle.bytes = batch.length
-    bundle.waiters.push(waiter)
+    const promise = this.#wait(bundle)
     this.#outbox.push(bundle)
     this.#owner.offer(this)
-    return waiter.promise
+    return promise
+  }
+
+  #wait({ placed, promises }: Bundle): Promise<Appended> {
+    const index = promises.length
+    const promise = placed.then(places => places(index))
+    promises.push(promise)
+    return promise
   }
 
   /** Closes the batch that gathers. */
@@ -182,12 +191,12 @@ export class Lane {
 
   acknowledged(bundle: Bundle, offset: bigint): void {
     this.#onWay.delete(bundle)
-    const behind = sequenceAfter(bundle.sequence, countOf(bundle.batch ?? new Uint8Array(0)))
+    const behind = sequenceAfter(bundle.sequence, countOf(bundle.batch ?? NO_BATCH))
     if (isBefore(this.#acknowledged, behind)) this.#acknowledged = behind
     this.#isCareful = false
     this.#pause = 0
-    let next = offset
-    for (const waiter of bundle.waiters) waiter.resolve({ partition: this.partition, offset: offset < 0n ? offset : next++ })
+    const { partition } = this
+    bundle.place(index => ({ partition, offset: offset < 0n ? offset : offset + BigInt(index) }))
     this.#settle(bundle, undefined)
     this.#goOn()
   }
@@ -201,7 +210,7 @@ export class Lane {
     this.#isRefused = true
     bundle.isUnknown ||= isUnknown
     bundle.trouble = error
-    if (error.code === 'LOG_BATCH_TOO_LARGE' && bundle.isGathered && bundle.waiters.length > 1 && !bundle.isUnknown) this.#again.push(...this.#halves(bundle))
+    if (error.code === 'LOG_BATCH_TOO_LARGE' && bundle.isGathered && countOf(bundle.batch ?? NO_BATCH) > 1 && !bundle.isUnknown) this.#again.push(...this.#halves(bundle))
     else if (isGap || ((mayRetry(error) || code === BROKER.UNKNOWN_TOPIC_OR_PARTITION) && !bundle.isLate)) this.#again.push(bundle)
     else if (bundle.isUnknown) this.#giveUp([bundle], error)
     else this.#finish(bundle, error)
@@ -249,22 +258,31 @@ export class Lane {
   }
 
   #schedule(): void {
-    if (this.#scheduled !== undefined) return
     const { clock, linger } = this.#owner
     if (linger > 0) this.#scheduled = clock.timer(linger, () => this.seal())
-    else if (this.#onWay.size === 0) {
+    else if (this.#onWay.size < IN_FLIGHT_MAX) {
       let isCancelled = false
       queueMicrotask(() => {
-        if (!isCancelled) this.seal()
+        if (isCancelled) return
+        this.#scheduled = undefined
+        this.#sealIfWorth()
       })
       this.#scheduled = () => void (isCancelled = true)
     }
   }
 
+  #sealIfWorth(): void {
+    const worth = this.#onWay.size === 0 ? 0 : this.#limit * WORTH_SENDING
+    if (this.#onWay.size < IN_FLIGHT_MAX && this.#writer.bytes >= worth) this.seal()
+  }
+
   #bundle(batch: Uint8Array | undefined, isGathered: boolean): Bundle {
     const { promise: settled, resolve: settle } = Promise.withResolvers<unknown>()
+    const { promise: placed, resolve: place, reject: refuse } = Promise.withResolvers<Places>()
     const cancelDeadline = this.#owner.clock.timer(TIMEOUT_DEFAULT, () => this.#late(bundle))
-    const bundle: Bundle = { batch, isGathered, waiters: [], bytes: 0, settled, settle, covered: false, cancelDeadline, isLate: false, isUnknown: false, sequence: 0, trouble: undefined }
+    const bundle: Bundle = {
+      batch, isGathered, promises: [], placed, place, refuse, bytes: 0, settled, settle, covered: false, cancelDeadline, isLate: false, isUnknown: false, sequence: 0, trouble: undefined,
+    }
     return bundle
   }
 
@@ -287,7 +305,7 @@ export class Lane {
   }
 
   #halves(bundle: Bundle): Bundle[] {
-    const { batch, waiters, bytes } = bundle
+    const { batch, bytes } = bundle
     if (batch === undefined) return []
     bundle.cancelDeadline()
     this.#limit = Math.max(1, Math.min(this.#limit, Math.floor(batch.length / 2)))
@@ -297,7 +315,6 @@ export class Lane {
       const half = this.#bundle(undefined, true)
       half.covered = bundle.covered
       half.bytes = share
-      half.waiters.push(...waiters.slice(from, to))
       const writer = new BatchWriter()
       for (const { key, value, headers, timestamp } of all.slice(from, to)) writer.add(key, value, headers, timestamp)
       this.#pack(half, writer.finish())
@@ -305,6 +322,10 @@ export class Lane {
     }
     const halves = [make(0, middle, Math.floor(bytes / 2)), make(middle, all.length, bytes - Math.floor(bytes / 2))]
     void Promise.all(halves.map(({ settled }) => settled)).then(errors => bundle.settle(errors.find(error => error !== undefined)))
+    void Promise.allSettled(halves.map(({ placed }) => placed)).then(([first, second]) => {
+      if (halves.some(({ covered }) => covered)) for (const promise of bundle.promises) promise.catch(() => undefined)
+      bundle.place(index => placeIn(index < middle ? first : second, index < middle ? index : index - middle))
+    })
     return halves
   }
 
@@ -336,10 +357,8 @@ export class Lane {
   }
 
   #tell(bundle: Bundle, error: unknown): void {
-    for (const waiter of bundle.waiters) {
-      if (bundle.covered) waiter.promise.catch(() => undefined)
-      waiter.reject(error)
-    }
+    if (bundle.covered) for (const promise of bundle.promises) promise.catch(() => undefined)
+    bundle.refuse(error)
   }
 
   #settle(bundle: Bundle, error: unknown): void {
@@ -350,7 +369,10 @@ export class Lane {
 
   /** What may go out now that something came back. */
   #goOn(error?: SluiceError): void {
-    if (this.#onWay.size > 0) return this.#owner.offer(this)
+    if (this.#onWay.size > 0) {
+      if (this.#owner.linger === 0) this.#sealIfWorth()
+      return this.#owner.offer(this)
+    }
     if (this.#isRefused) {
       this.#isRefused = false
       this.#isCareful = true
@@ -383,3 +405,8 @@ export class Lane {
 
 /** Numbers go round: of two, the one that is less than half of the way behind. */
 const isBefore = (a: number, b: number): boolean => a !== b && ((b - a) & 0x7fff_ffff) < 0x4000_0000
+
+function placeIn(half: PromiseSettledResult<Places> | undefined, index: number): Appended {
+  if (half?.status === 'fulfilled') return half.value(index)
+  throw half?.reason
+}

@@ -27,13 +27,11 @@ import { BROKER, brokerCodeOf, check } from './errors.ts'
 import { Lane } from './lane.ts'
 import type { Bundle, Identity, LaneOwner } from './lane.ts'
 import type { Links } from './links.ts'
+import { checkedOptions, sizeOf } from './producer-options.ts'
 import { REQUESTS_MAX, Sender } from './sender.ts'
 import { TransactionCalls } from './transaction-calls.ts'
 import { Waiting } from './waiting.ts'
 
-/** What a record takes in a batch besides its parts, at most. */
-const RECORD_BYTES = 32
-const HEADER_BYTES = 10
 /** Errors after which a transactional producer is over. */
 const FENCED: ReadonlySet<number> = new Set([BROKER.INVALID_PRODUCER_EPOCH, BROKER.PRODUCER_FENCED, BROKER.INVALID_PRODUCER_ID_MAPPING])
 
@@ -75,11 +73,7 @@ export class KafkaProducer implements Producer, LaneOwner {
   #mustRenew = false
 
   constructor(cluster: Cluster, options: ProducerOptions, random: () => number, onClose: (producer: KafkaProducer) => void) {
-    const { partitioner, compression = 'none', linger = 0, batchBytes = 64 << 10, bufferBytes = 32 << 20, idempotent = true, transactionalId, transactionTimeout = 60_000 } = options
-    checkNumber('linger', linger, 0, 60_000)
-    checkNumber('batchBytes', batchBytes, 1, 128 << 20)
-    checkNumber('bufferBytes', bufferBytes, 1, Number.MAX_SAFE_INTEGER)
-    checkNumber('transactionTimeout', transactionTimeout, 1, 2 ** 31 - 1)
+    const { partitioner, compression, linger, batchBytes, bufferBytes, idempotent, transactionalId, transactionTimeout } = checkedOptions(options)
     this.#cluster = cluster
     this.#links = cluster.links({ inFlight: REQUESTS_MAX })
     this.compression = compression
@@ -222,10 +216,28 @@ export class KafkaProducer implements Producer, LaneOwner {
     try {
       this.#checkOpen()
       const bytes = sizeOf(record)
+      // The way of nearly all records, without a closure: there is room, and the places are known.
+      const places = this.#room.isCrowded ? undefined : this.#places(record.topic, record.partition ?? 0)
+      if (places !== undefined && this.#room.tryTake(bytes)) return this.#add(places, record, bytes)
       return this.#enter(bytes, call, () => this.#withPlaces(record.topic, record.partition ?? 0, bytes, places => this.#choose(places, record, bytes).add(record, bytes)))
     } catch (error) {
       return Promise.reject(error)
     }
+  }
+
+  #add(places: TopicPlaces, record: ProducerRecord, bytes: number): Promise<Appended> {
+    try {
+      return this.#choose(places, record, bytes).add(record, bytes)
+    } catch (error) {
+      this.#room.give(bytes)
+      throw error
+    }
+  }
+
+  /** The places of a topic where they are known and nobody waits for them. */
+  #places(name: string, partition: number): TopicPlaces | undefined {
+    const known = this.#cluster.known(name)
+    return known !== undefined && partition < known.leaders.length && this.#topic(name).waiting.isEmpty ? known : undefined
   }
 
   /** Runs `work` once there is room, in the order of the calls. A caller that gives up while waiting leaves the row, and what it had is not sent. */
@@ -259,9 +271,8 @@ export class KafkaProducer implements Producer, LaneOwner {
   /** Runs `work` once the places of a topic are known; at once where they are and nobody waits. Gives the room back where it can't be run. */
   #withPlaces(name: string, partition: number, bytes: number, work: (places: TopicPlaces) => Promise<Appended>): Promise<Appended> {
     const topic = this.#topic(name)
-    const known = this.#cluster.known(name)
-    const isKnown = known !== undefined && partition < known.leaders.length
-    if (isKnown && topic.waiting.isEmpty) return this.#run(bytes, () => work(known))
+    const known = this.#places(name, partition)
+    if (known !== undefined) return this.#run(bytes, () => work(known))
     const look = (): Promise<TopicPlaces> => this.#cluster.persist(undefined, `Looking for "${name}"`, () => this.#cluster.topic(name, ({ leaders }) => partition < leaders.length))
     return new Promise((resolve, reject) => {
       topic.waiting.add(look, places => resolve(this.#run(bytes, () => work(places))), error => {
@@ -486,15 +497,4 @@ export class KafkaProducer implements Producer, LaneOwner {
     if (this.#state !== 'open') throw new SluiceError('LOG_TRANSACTION_STATE', `"${this.#name}" has no transaction open: begin one first.`)
     if (this.#failure !== undefined) throw this.#mustAbort()
   }
-}
-
-function sizeOf({ key, value, headers }: ProducerRecord): number {
-  let bytes = RECORD_BYTES + (key?.length ?? 0) + (value?.length ?? 0)
-  for (const [name, content] of headers ?? []) bytes += HEADER_BYTES + Buffer.byteLength(name) + (content?.length ?? 0)
-  return bytes
-}
-
-function checkNumber(name: string, value: number, least: number, most: number): void {
-  if (Number.isFinite(value) && value >= least && value <= most) return
-  throw new SluiceError('LOG_SETTING', `${name}: ${value} is not possible: from ${least} to ${most}.`)
 }

@@ -6,15 +6,15 @@
  * A crash leaves either the old or the new file under the segment's name; a `.cleaned` beside it is written anew the next time. Records of aborted transactions go,
  * markers stay; tombstones go when they are older than they are to be kept. Batches without records stay: they say how far a producer came.
  *
- * Memory: one entry for each key, at most `KEYS_MAX`; records behind the one where the room ended are left as they are.
+ * Memory: one entry for each key, at most `KEYS_MAX`, and about `WRITE_BYTES`; records behind the one where the room ended are left as they are.
  */
-import { join } from 'node:path'
 import type { Files } from '../../../platform/index.ts'
-import { RecordCursor, checkBatch, filterBatch, lastOffsetOf, producerIdOf } from '../../batch/index.ts'
+import { RecordCursor, baseOffsetOf, checkBatch, filterBatch, lastOffsetOf, producerIdOf } from '../../batch/index.ts'
 import type { AbortedTransaction } from './partition-port.ts'
-import { Segment, segmentName } from './segment.ts'
+import { Segment, placesPath } from './segment.ts'
 
 const KEYS_MAX = 2_000_000
+const WRITE_BYTES = 1 << 20
 
 export interface Cleaning {
   readonly folder: string
@@ -27,21 +27,16 @@ export interface Cleaning {
   readonly stable: bigint
 }
 
-/** Answers the new segments by the old ones, which are closed, and how many bytes were saved. */
-export async function cleanSegments(closed: readonly Segment[], cleaning: Cleaning): Promise<{ readonly segments: ReadonlyMap<Segment, Segment>; readonly saved: number }> {
+/** Gives each of the closed segments that became shorter, with what takes its place. The old one stays open: reads may be under way in it. */
+export async function* cleanSegments(closed: readonly Segment[], cleaning: Cleaning): AsyncGenerator<readonly [Segment, Segment]> {
   const newest = await newestOffsets([...closed, cleaning.active], cleaning)
-  const segments = new Map<Segment, Segment>()
-  let saved = 0
   for (const segment of closed) {
-    // A damaged segment is left for a person to look at.
-    if (segment.holes.length > 0) continue
-    const cleaned = await cleanSegment(segment, newest, cleaning)
-    if (cleaned === undefined) continue
-    saved += segment.length - cleaned.length
-    segments.set(segment, cleaned)
-    await segment.close()
+    const isKept = keeper(newest, cleaning)
+    if (await wouldShrink(segment, isKept)) {
+      const cleaned = await rewrite(segment, isKept, cleaning)
+      if (cleaned !== undefined) yield [segment, cleaned]
+    }
   }
-  return { segments, saved }
 }
 
 const isAborted = (cursor: RecordCursor, batch: Uint8Array, at: number, { aborted }: Cleaning): boolean =>
@@ -73,38 +68,81 @@ async function newestOffsets(segments: readonly Segment[], cleaning: Cleaning): 
   return { offsets, until: cleaning.stable }
 }
 
-/** The segment written anew, or undefined where nothing would go. */
-async function cleanSegment(segment: Segment, { offsets, until }: Newest, cleaning: Cleaning): Promise<Segment | undefined> {
-  const kept: Uint8Array[] = []
-  let changed = false
-  for await (const { bytes, from, length } of segment.walk(0)) {
-    const batch = bytes.slice(from, from + length)
-    const filtered = filterBatch(batch, cursor => {
-      if (cursor.control || cursor.keyStart < 0 || cursor.offset >= until) return true
-      if (isAborted(cursor, batch, 0, cleaning)) return false
-      if ((offsets.get(keyOf(cursor)) ?? -1n) > cursor.offset) return false
-      return cursor.valueStart >= 0 || cursor.timestamp >= cleaning.forgetBefore
-    })
-    changed ||= filtered !== batch
-    kept.push(filtered)
+type IsKept = (cursor: RecordCursor, batch: Uint8Array) => boolean
+
+function keeper({ offsets, until }: Newest, cleaning: Cleaning): IsKept {
+  return (cursor, batch) => {
+    if (cursor.control || cursor.keyStart < 0 || cursor.offset >= until) return true
+    if (isAborted(cursor, batch, 0, cleaning)) return false
+    if ((offsets.get(keyOf(cursor)) ?? -1n) > cursor.offset) return false
+    return cursor.valueStart >= 0 || cursor.timestamp >= cleaning.forgetBefore
   }
-  return changed ? replace(segment, kept, cleaning) : undefined
 }
 
-async function replace(segment: Segment, batches: readonly Uint8Array[], { folder, files }: Cleaning): Promise<Segment> {
+interface Filtered {
+  readonly bytes: Uint8Array
+  readonly isShorter: boolean
+}
+
+/** The batches of a segment without what goes. Throws DAMAGED where one of them is not as it was written. */
+async function* filtered(segment: Segment, isKept: IsKept): AsyncGenerator<Filtered> {
+  let [behind, next] = [0, segment.base]
+  for await (const { bytes, from, length, at } of segment.walk(0)) {
+    // The checksum does not cover the offset: it must not lie before what was there.
+    if (at !== behind || baseOffsetOf(bytes, from) < next || !checkBatch(bytes, from).ok) throw DAMAGED
+    const batch = bytes.slice(from, from + length)
+    next = lastOffsetOf(batch) + 1n
+    behind = at + length
+    const rest = filterBatch(batch, cursor => isKept(cursor, batch))
+    yield { bytes: rest, isShorter: rest !== batch }
+  }
+  if (behind !== segment.length || next > segment.next) throw DAMAGED
+}
+
+/** A damaged segment is left for a person to look at. */
+const DAMAGED = new Error('a batch of the segment is damaged')
+
+async function wouldShrink(segment: Segment, isKept: IsKept): Promise<boolean> {
+  try {
+    for await (const { isShorter } of filtered(segment, isKept)) if (isShorter) return true
+  } catch (error) {
+    if (error !== DAMAGED) throw error
+  }
+  return false
+}
+
+/** The segment written anew under its name; undefined, with nothing changed, where it is damaged. */
+async function rewrite(segment: Segment, isKept: IsKept, { folder, files }: Cleaning): Promise<Segment | undefined> {
   const path = `${segment.path}.cleaned`
   const file = await files.open(path, true)
   try {
     await file.truncate(0)
-    await file.write(Buffer.concat(batches), 0)
+    let parts: Uint8Array[] = []
+    let [bytes, at] = [0, 0]
+    const flush = async (): Promise<void> => {
+      await file.write(Buffer.concat(parts), at)
+      at += bytes
+      parts = []
+      bytes = 0
+    }
+    for await (const { bytes: batch } of filtered(segment, isKept)) {
+      parts.push(batch)
+      bytes += batch.length
+      if (bytes >= WRITE_BYTES) await flush()
+    }
+    await flush()
     await file.sync()
+  } catch (error) {
+    if (error !== DAMAGED) throw error
+    await files.remove(path)
+    return undefined
   } finally {
     await file.close()
   }
-  await files.rename(path, join(folder, segmentName(segment.base)))
+  await files.remove(placesPath(segment.path))
+  await files.rename(path, segment.path)
   await files.syncFolder(folder)
   const fresh = await Segment.open(folder, segment.base, files)
   fresh.next = segment.next
-  await fresh.placeOf(fresh.base)
   return fresh
 }

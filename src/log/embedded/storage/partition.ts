@@ -8,7 +8,7 @@
  *     running --sync fails--> stopped        nothing is taken any more, what was acknowledged is read on; only opening anew leads out
  *     running --write fails-> running        the round and what was queued is refused, the file is cut back before anything else is written
  *
- * Memory: what is queued (bounded by the producers), an index entry for about 4 KiB of what this process wrote or read, one chunk for each read.
+ * Memory: what is queued (bounded by the producers), 24 bytes for about 4 KiB of the last segment and of at most `PLACED_MAX` others, one chunk for each read.
  */
 import { join } from 'node:path'
 import { SluiceError } from '../../../base/index.ts'
@@ -23,10 +23,13 @@ import type { Producers } from './producers.ts'
 import { readSegment } from './reader.ts'
 import { recover } from './recover.ts'
 import type { Recovered, StateRecord } from './recover.ts'
-import { Segment } from './segment.ts'
+import { expired, firstKept } from './retention.ts'
+import { ROUND_BYTES, joined } from './round-buffers.ts'
+import { Segment, placesPath } from './segment.ts'
 
-/** Bytes of a round at most, so that an acknowledgement never waits for very much else. */
-const ROUND_BYTES = 4 * 1024 * 1024
+/** Closed segments whose places are kept in memory. */
+const PLACED_MAX = 4
+
 interface Waiting {
   readonly batch: Uint8Array
   readonly resolve: (appended: AppendedBatch) => void
@@ -67,6 +70,9 @@ class Partition implements PartitionStorage {
   #changed = false
   #cancelSync: (() => void) | undefined
   #rolledAt: number
+  /** Closed segments whose places are in memory, the one used last at the end. */
+  #placed: Segment[] = []
+  #compacted: { readonly last: bigint; readonly until: number } | undefined
   #state: 'open' | 'closing' | 'closed' = 'open'
   readonly #readers = new Set<Promise<unknown>>()
   readonly #ends = new Set<{ readonly offset: bigint; readonly callback: () => void }>()
@@ -227,7 +233,8 @@ class Partition implements PartitionStorage {
     await this.#cutLeftovers()
     this.#leftovers = true
     this.#changed = true
-    await this.#last.write(batches.length === 1 ? (batches[0] as Uint8Array) : Buffer.concat(batches))
+    const last = this.#last
+    await joined(batches, joint => last.write(joint))
     this.#leftovers = false
   }
 
@@ -251,7 +258,9 @@ class Partition implements PartitionStorage {
     if (this.trouble !== undefined) throw new SluiceError('LOG_STOPPED', `${this.#folder}: ${this.trouble}`)
     const record = this.#producers.recordBefore()
     const segment = await Segment.create(this.#folder, base, this.#ground.files)
+    await this.#last.keepPlaces()
     this.#segments.push(segment)
+    this.#used(this.#segments.at(-2) as Segment) // The one before it.
     this.#rolledAt = this.#ground.clock.now()
     await this.#writeState({ base: String(base), epoch: this.#epoch, producers: record }).catch((error: unknown) => {
       // Without it the next opening reads more. A disk that is full or read-only does no harm here; any other failure says that the disk is not to be trusted.
@@ -328,10 +337,11 @@ class Partition implements PartitionStorage {
     let next = from
     while (next < until) {
       const segment = this.#segmentOf(next)
+      this.#used(segment)
       const found = await readSegment(segment, { from: next, maxBytes, until, gaps: this.#settings.cleanup !== 'delete', warn: this.#ground.warn })
       if (found.bytes.length > 0) return { ...found, aborted: this.#abortedBetween(from, found.next) }
       // Nothing is left here: compaction or a hole took it.
-      const following = this.#segments[this.#segments.indexOf(segment) + 1]
+      const following = this.#segments.find(({ base }) => base > segment.base)
       const reached = following === undefined ? found.next : following.base
       if (reached <= next) break
       next = reached
@@ -343,6 +353,14 @@ class Partition implements PartitionStorage {
     return this.#segments.findLast(({ base }) => base <= offset) ?? (this.#segments[0] as Segment) // There is always one.
   }
 
+  /** Keeps the places of few closed segments in memory; of the others they are in their files. */
+  #used(segment: Segment): void {
+    if (segment === this.#last || this.#placed.at(-1) === segment) return
+    this.#placed = [...this.#placed.filter(each => each !== segment && this.#segments.includes(each)), segment]
+    const least = this.#placed.length > PLACED_MAX ? this.#placed.shift() : undefined
+    if (least !== undefined) void this.#reading(() => least.keepPlaces().then(() => least.forgetPlaces()))
+  }
+
   #abortedBetween(from: bigint, next: bigint): readonly AbortedTransaction[] {
     const { aborted } = this.#producers
     return aborted.length === 0 ? aborted : aborted.filter(({ first, last }) => last >= from && first < next)
@@ -351,9 +369,10 @@ class Partition implements PartitionStorage {
   offsetAt(time: number): Promise<bigint | undefined> {
     return this.#reading(async () => {
       for (const segment of [...this.#segments]) {
+        if (((await segment.greatestTime()) ?? time) < time) continue
         const at = await segment.placeAt(time)
-        if (segment.maxTimestamp < time) continue
-        for await (const { bytes, from, length } of segment.walk(at)) {
+        this.#used(segment)
+        for await (const { bytes, from, length } of segment.walkOver(at)) {
           if (maxTimestampOf(bytes, from) < time || lastOffsetOf(bytes, from) < this.#start) continue
           if (lastOffsetOf(bytes, from) >= this.#end) return undefined
           const cursor = new RecordCursor().open(bytes, from, from + length)
@@ -397,6 +416,7 @@ class Partition implements PartitionStorage {
     await Promise.all([...this.#readers])
     for (const segment of gone) {
       await segment.close()
+      await this.#ground.files.remove(placesPath(segment.path))
       await this.#ground.files.remove(segment.path)
     }
     await this.#ground.files.syncFolder(this.#folder)
@@ -412,6 +432,7 @@ class Partition implements PartitionStorage {
       const deletedBytes = before - this.bytes
       const compactedBytes = this.#settings.cleanup === 'delete' ? 0 : await this.#compact(now)
       this.#producers.forget(this.#start, now)
+      for (const segment of this.#segments.slice(0, -1)) await segment.keepPlaces()
       return { deletedBytes, compactedBytes }
     })
   }
@@ -420,30 +441,27 @@ class Partition implements PartitionStorage {
   async #retain(now: number): Promise<bigint | undefined> {
     const { cleanup, retentionMs, retentionBytes } = this.#settings
     if (cleanup === 'compact') return undefined
-    const isOld = (segment: Segment): boolean => retentionMs >= 0 && segment.maxTimestamp >= 0 && segment.maxTimestamp < now - retentionMs
-    for (const segment of this.#segments) await segment.placeOf(segment.base)
-    if (isOld(this.#last) && this.#last.length > 0 && this.#stable === this.#end) await this.#roll(this.#appended)
-    let keep: bigint | undefined
-    let bytes = this.bytes
-    for (const [at, segment] of this.#segments.slice(0, -1).entries()) {
-      const following = (this.#segments[at + 1] as Segment).base // It is not the last one.
-      const isTooMuch = retentionBytes >= 0 && bytes - segment.length >= retentionBytes
-      if (following > this.#stable || (!isOld(segment) && !isTooMuch)) break
-      keep = following
-      bytes -= segment.length
-    }
-    return keep
+    const old = retentionMs < 0 ? [] : await expired(this.#segments, now - retentionMs)
+    if (old.at(-1) === true && this.#last.length > 0 && this.#stable === this.#end) await this.#roll(this.#appended)
+    return firstKept(this.#segments, { old, bytes: retentionBytes, stable: this.#stable })
   }
 
   async #compact(now: number): Promise<number> {
     const closed = this.#segments.slice(0, -1).filter((_, at) => (this.#segments[at + 1] as Segment).base <= this.#stable) // It is not the last one.
-    if (closed.length === 0) return 0
-    await Promise.all([...this.#readers])
-    const { segments, saved } = await cleanSegments(closed, {
-      folder: this.#folder, files: this.#ground.files, aborted: this.#producers.aborted, forgetBefore: now - this.#settings.deleteRetentionMs,
-      active: this.#last, stable: this.#stable,
-    })
-    this.#segments = this.#segments.map(segment => segments.get(segment) ?? segment)
+    const last = closed.at(-1)
+    if (last === undefined || (last.base === this.#compacted?.last && now < this.#compacted.until)) return 0
+    let saved = 0
+    const { deleteRetentionMs } = this.#settings
+    const { files } = this.#ground
+    const cleaning = { folder: this.#folder, files, aborted: this.#producers.aborted, forgetBefore: now - deleteRetentionMs, active: this.#last, stable: this.#stable }
+    for await (const [old, fresh] of cleanSegments(closed, cleaning)) {
+      saved += old.length - fresh.length
+      this.#segments = this.#segments.map(segment => (segment === old ? fresh : segment))
+      await Promise.all([...this.#readers])
+      await old.close()
+    }
+    // Until another segment is closed only tombstones can go, and not before their time.
+    this.#compacted = { last: last.base, until: now + deleteRetentionMs }
     return saved
   }
 

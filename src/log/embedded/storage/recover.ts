@@ -109,8 +109,7 @@ async function check(segment: Segment, sure: { readonly bytes: number; readonly 
   const end = segment.length
   const following = segment.next
   let next = segment.base
-  segment.length = 0
-  segment.next = segment.base
+  segment.begin()
   let at = 0
   while (at < end) {
     for await (const { bytes, from, length, at: place } of segment.walk(at, end)) {

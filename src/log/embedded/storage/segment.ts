@@ -1,26 +1,19 @@
 /**
  * One segment of a partition: the file `<20 digits of its first offset>.log` with record batches one behind the other, and an index in memory that finds places in it.
  *
- * The index has an entry for about every 4 KiB: offset, place and the greatest time so far. It is a cache: of a segment that was not written by this process it is made
- * by walking over the headers when it is first asked, and what it says is checked against the batch found there.
+ * Its places (places.ts) are noted while it is written, else read from their file, else made by walking over the headers, when they are first asked for.
  *
  * Damaged bytes stay where they are. They are noted as holes, which reading steps over.
  */
 import { join } from 'node:path'
 import type { Files, OpenFile } from '../../../platform/index.ts'
 import { HEADER_BYTES, PREFIX_BYTES, baseOffsetOf, batchLengthAt, checkBatch, checkHeader, lastOffsetOf, magicOf, maxTimestampOf } from '../../batch/index.ts'
+import { Places } from './places.ts'
+import type { Place } from './places.ts'
 
-const INDEX_EVERY = 4096
 const WALK_BYTES = 1 << 20
 /** No batch is larger: a length beyond it is none. */
 const BATCH_MAX = 256 << 20
-
-export interface Place {
-  readonly offset: bigint
-  readonly at: number
-  /** Greatest time of a batch before this place. */
-  readonly time: number
-}
 
 /** Damaged bytes, and the offsets that are missing with them. */
 export interface Hole {
@@ -30,12 +23,23 @@ export interface Hole {
   readonly to: bigint
 }
 
+/** A batch, `bytes[from, from + length)`, that lies at `at` of the file. */
+export interface WalkedBatch {
+  readonly bytes: Uint8Array
+  readonly from: number
+  readonly length: number
+  readonly at: number
+}
+
 export const segmentName = (base: bigint): string => `${String(base).padStart(20, '0')}.log`
 
 /** The first offset of the segment that a file holds, undefined for another file. */
 export function segmentBase(name: string): bigint | undefined {
   return /^\d{20}\.log$/.test(name) ? BigInt(name.slice(0, 20)) : undefined
 }
+
+/** The file with the places of a segment. */
+export const placesPath = (path: string): string => path.replace(/log$/, 'places')
 
 export class Segment {
   readonly base: bigint
@@ -47,23 +51,29 @@ export class Segment {
   /** Offset behind its last batch. */
   next: bigint
   readonly holes: Hole[] = []
+  readonly #files: Files
   readonly #file: OpenFile
-  #places: Place[] | undefined
-  #indexed = 0
+  #places: Places | undefined
+  #placing: Promise<Places> | undefined
+  /** True while the file of places does not say what is known here. */
+  #isNews = false
+  /** True where damage was found whose times and offsets nobody knows. */
+  #isDoubtful = false
+  #isTimeKnown = false
 
-  private constructor(base: bigint, path: string, file: OpenFile, length: number, places: Place[] | undefined) {
+  private constructor(base: bigint, path: string, files: Files, file: OpenFile, length: number) {
     this.base = base
     this.next = base
     this.path = path
+    this.#files = files
     this.#file = file
     this.length = length
-    this.#places = places
   }
 
   static async open(folder: string, base: bigint, files: Files): Promise<Segment> {
     const path = join(folder, segmentName(base))
     const file = await files.open(path, true)
-    return new Segment(base, path, file, await file.size(), undefined)
+    return new Segment(base, path, files, file, await file.size())
   }
 
   static async create(folder: string, base: bigint, files: Files): Promise<Segment> {
@@ -72,7 +82,19 @@ export class Segment {
     // A file of that name can only be the leftover of a beginning that failed.
     if ((await file.size()) > 0) await file.truncate(0)
     await files.syncFolder(folder)
-    return new Segment(base, path, file, 0, [])
+    const segment = new Segment(base, path, files, file, 0)
+    segment.begin()
+    return segment
+  }
+
+  /** Forgets all about its batches: they are noted one by one from here on. */
+  begin(): void {
+    this.length = 0
+    this.next = this.base
+    this.maxTimestamp = -1
+    this.#places = new Places()
+    this.#isNews = true
+    this.#isTimeKnown = true
   }
 
   write(bytes: Uint8Array): Promise<void> {
@@ -81,11 +103,7 @@ export class Segment {
 
   /** Takes note of a batch that lies at the end now. */
   note(batch: Uint8Array, at: number, length: number): void {
-    const offset = baseOffsetOf(batch, at)
-    if (this.#places !== undefined && (this.#places.length === 0 || this.length - this.#indexed >= INDEX_EVERY)) {
-      this.#places.push({ offset, at: this.length, time: this.maxTimestamp })
-      this.#indexed = this.length
-    }
+    this.#places?.note(baseOffsetOf(batch, at), this.length, this.maxTimestamp)
     this.maxTimestamp = Math.max(this.maxTimestamp, maxTimestampOf(batch, at))
     this.next = lastOffsetOf(batch, at) + 1n
     this.length += length
@@ -116,53 +134,108 @@ export class Segment {
   }
 
   /** A place at or before the batch that holds the offset, with the offset that begins there. */
-  async placeOf(offset: bigint): Promise<{ readonly at: number; readonly offset: bigint }> {
-    return (await this.#last(place => place.offset <= offset)) ?? { at: 0, offset: this.base }
+  async placeOf(offset: bigint): Promise<Place> {
+    return (this.#places ?? (await this.#findPlaces())).beforeOffset(offset) ?? { at: 0, offset: this.base }
   }
 
   /** A place at or before the first batch with a time at or after `time`. */
   async placeAt(time: number): Promise<number> {
-    return (await this.#last(place => place.time < time))?.at ?? 0
+    return (this.#places ?? (await this.#findPlaces())).beforeTime(time)?.at ?? 0
   }
 
-  async #last(before: (place: Place) => boolean): Promise<Place | undefined> {
-    const places = this.#places ?? (await this.#makeIndex())
-    let low = 0
-    let high = places.length
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if (before(places[middle] as Place)) low = middle + 1 // The index is inside the array; so below.
-      else high = middle
+  /** Greatest time of its records, -1 where there is none; undefined where damage hides some of them. */
+  async greatestTime(): Promise<number | undefined> {
+    if (!this.#isTimeKnown) await this.#findPlaces()
+    return this.#isDoubtful || this.holes.length > 0 ? undefined : this.maxTimestamp
+  }
+
+  /** Writes the places of a segment that is complete, where their file does not have them yet. It is a cache: one that can't be written is made anew another time. */
+  async keepPlaces(): Promise<void> {
+    if (!this.#isNews || this.#places === undefined || this.#isDoubtful || this.holes.length > 0) return
+    this.#isNews = false
+    const bytes = this.#places.encode(this)
+    try {
+      const file = await this.#files.open(placesPath(this.path), true)
+      try {
+        await file.truncate(0)
+        await file.write(bytes, 0)
+      } finally {
+        await file.close()
+      }
+    } catch {
+      // What an earlier time left may be about other bytes.
+      await this.#files.remove(placesPath(this.path)).catch(() => undefined)
     }
-    return places[low - 1]
   }
 
-  async #makeIndex(): Promise<Place[]> {
-    const places: Place[] = []
-    let time = -1
-    let indexed = 0
-    let next = this.base
-    for await (const { bytes, from, at } of this.walk(0)) {
+  /** Gives back their memory. */
+  forgetPlaces(): void {
+    if (!this.#isNews) this.#places = undefined
+  }
+
+  #findPlaces(): Promise<Places> {
+    this.#placing ??= this.#readPlaces()
+      .then(places => (this.#places = places ?? this.#places))
+      .then(places => places ?? this.#makePlaces())
+      .finally(() => (this.#placing = undefined))
+    return this.#placing
+  }
+
+  async #readPlaces(): Promise<Places | undefined> {
+    const content = await this.#files.readFile(placesPath(this.path)).catch(() => undefined)
+    const found = content === undefined ? undefined : Places.decode(content, this.base, this.length)
+    if (found === undefined || !(await this.#fits(found.places))) return undefined
+    this.maxTimestamp = found.maxTimestamp
+    this.#isTimeKnown = true
+    return found.places
+  }
+
+  /** True if what the file says is found in the segment, at a few places. */
+  async #fits(places: Places): Promise<boolean> {
+    for (const index of new Set([0, places.count >> 1, places.count - 1])) {
+      if (index >= places.count || index < 0) continue
+      const { offset, at } = places.place(index)
+      const head = await this.bytesAt(at, HEADER_BYTES)
+      if (head.length < HEADER_BYTES || magicOf(head) !== 2 || baseOffsetOf(head) !== offset) return false
+    }
+    return true
+  }
+
+  async #makePlaces(): Promise<Places> {
+    const places = new Places()
+    let [time, next] = [-1, this.base]
+    for await (const { bytes, from, at } of this.walkOver(0)) {
       const offset = baseOffsetOf(bytes, from)
       // An offset out of the row is damage, or follows a gap: either way nothing is to be built on it.
-      if (offset === next && (places.length === 0 || at - indexed >= INDEX_EVERY)) {
-        places.push({ offset, at, time })
-        indexed = at
-      }
+      if (offset === next) places.note(offset, at, time)
       next = lastOffsetOf(bytes, from) + 1n
       time = Math.max(time, maxTimestampOf(bytes, from))
     }
     this.maxTimestamp = Math.max(this.maxTimestamp, time)
-    this.#indexed = indexed
+    this.#isTimeKnown = true
+    this.#isNews = true
     this.#places = places
     return places
   }
 
+  /** The same as `walk`, over to the next whole batch where something is none. */
+  async *walkOver(start: number): AsyncGenerator<WalkedBatch> {
+    for (let [at, next] = [start, 0n]; at < this.length;) {
+      for await (const batch of this.walk(at)) {
+        yield batch
+        at = batch.at + batch.length
+        next = lastOffsetOf(batch.bytes, batch.from) + 1n
+      }
+      if (at >= this.length || this.holes.some(hole => hole.at <= at && hole.next >= this.length)) return
+      this.#isDoubtful = true
+      at = (await this.nextWhole(at + 1, this.length, next))?.at ?? this.length
+    }
+  }
+
   /**
-   * The batches from a place on, holes left out, by their headers alone: `bytes[from, from + length)` is one that lies at `at`. Ends early where something is no batch;
-   * `stoppedAt` of the last answer tells nothing of it, so whoever must know looks at where it came to.
+   * The batches from a place on, holes left out, by their headers alone. Ends early where something is no batch: whoever must know looks at where it came to.
    */
-  async *walk(start: number, end = this.length): AsyncGenerator<{ readonly bytes: Uint8Array; readonly from: number; readonly length: number; readonly at: number }> {
+  async *walk(start: number, end = this.length): AsyncGenerator<WalkedBatch> {
     for (let at = start; at < end;) {
       const hole = this.holes.find(one => one.at <= at && at < one.next)
       if (hole !== undefined) {
