@@ -9,6 +9,7 @@ import { log as logSink } from './log/sink.ts'
 import { log as logSource } from './log/source.ts'
 import { file as fileSink } from './sinks/file.ts'
 import { http as httpSink } from './sinks/http.ts'
+import { redisSink, redisSource } from './redis/index.ts'
 import { discard, stdout } from './sinks/simple.ts'
 import { file as fileSource } from './sources/file.ts'
 import { generate } from './sources/generate.ts'
@@ -17,7 +18,7 @@ import { httpServer } from './sources/http-server.ts'
 import { exec, stdin } from './sources/process.ts'
 
 export { codecs } from './codecs/index.ts'
-export { discard, exec, fileSink, fileSource, generate, httpClient, httpServer, httpSink, logSink, logSource, stdin, stdout }
+export { discard, exec, fileSink, fileSource, generate, httpClient, httpServer, httpSink, logSink, logSource, redisSink, redisSource, stdin, stdout }
 export { shareLog } from './log/open-logs.ts'
-export const sources: readonly SourceDeclaration[] = [exec, fileSource, generate, httpClient, httpServer, logSource, stdin]
-export const sinks: readonly SinkDeclaration[] = [discard, fileSink, httpSink, logSink, stdout]
+export const sources: readonly SourceDeclaration[] = [exec, fileSource, generate, httpClient, httpServer, logSource, redisSource, stdin]
+export const sinks: readonly SinkDeclaration[] = [discard, fileSink, httpSink, logSink, redisSink, stdout]

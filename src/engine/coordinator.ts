@@ -82,6 +82,8 @@ export class Coordinator {
   readonly #wakes = new Map<number, () => void>()
   #seq = 0
   #failure: unknown
+  /** Ends the wait for sources: one that waits for events would else keep a run that has failed from ending. */
+  readonly #failing = new AbortController()
   #stopped = false
   /** While set, nothing behind this flight is released: a barrier is passing. */
   #hold: number | undefined
@@ -152,6 +154,7 @@ export class Coordinator {
 
   fail(error: unknown): void {
     this.#failure ??= error
+    this.#failing.abort()
     this.#gate.look()
   }
 
@@ -190,12 +193,13 @@ export class Coordinator {
   async #readSource(open: OpenSource, drain: AbortSignal, pause: AbortSignal | undefined): Promise<void> {
     const isOver = (): boolean => drain.aborted || pause?.aborted === true
     const bytes = Math.min(this.#parts.plan.config.batch.bytes, PIECE_MAX)
+    const leaving = pause === undefined ? this.#failing.signal : AbortSignal.any([pause, this.#failing.signal])
     while (!isOver()) {
       await this.#gate.until(() => this.#failure !== undefined || isOver() || this.#hasRoom())
       this.check()
       if (isOver()) return
       const asked = open.asking.ask(bytes, drain)
-      const answer = pause === undefined ? await asked : await untilAborted(asked, pause)
+      const answer = await untilAborted(asked, leaving)
       // Paused: what the source brings is taken by the next reading.
       if (answer === undefined) return
       open.asking.taken()

@@ -165,3 +165,18 @@ test('a sink that can not make its bytes durable fails the run, with checkpoints
     await rm(folder, { recursive: true })
   }
 })
+
+test('a sink that fails for good ends a run whose source waits for more', async () => {
+  const kept = new Kept()
+  const sink = memorySink(kept)
+  const source = memorySource(numbered(3), 3)
+  const broken = { ...sink, create: (...given: Parameters<typeof sink.create>) => ({ ...sink.create(...given), write: () => Promise.reject(new Error('broken for good')), open: () => Promise.resolve(), flush: () => Promise.resolve(undefined), close: () => Promise.resolve() }) }
+  const waiting = { ...source, create: (...given: Parameters<typeof source.create>) => {
+    const inner = source.create(...given)
+    return {
+      live: true, format: inner.format, open: () => inner.open(undefined), close: () => inner.close(),
+      next: async (bytes: number, signal: AbortSignal) => (await inner.next(bytes, signal)) ?? new Promise<undefined>(resolve => signal.addEventListener('abort', () => resolve(undefined))),
+    }
+  } }
+  await assert.rejects(runPipeline(testPipeline([], [sinkConfig('out', 'in')]), testRegistry([waiting, broken])), /broken for good/)
+})

@@ -1,0 +1,88 @@
+/**
+ * A real service for the tests, started by the script of its name in this folder, in a folder and on ports of its own.
+ *
+ * Where it can't be had (no right to install it) the tests are skipped with the reason; where `CI` is set they fail instead.
+ */
+import { execFile, spawnSync } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+
+export interface Service {
+  /** What the script printed: `url`, `user`, `password` and others. */
+  value(key: string): string
+  readonly folder: string
+  /** Starts it again on the same ports with the same data. */
+  start(): Promise<void>
+  stop(): Promise<void>
+  /** Ends it at once, as a crash would. */
+  kill(): Promise<void>
+  /** Ends it for good. */
+  dispose(): Promise<void>
+}
+
+export interface ServiceOptions {
+  readonly args?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  /** Ports in a row that it takes. */
+  readonly ports?: number
+}
+
+/** The service, or why there is none. */
+export async function startService(name: string, { args = [], env = {}, ports = 1 }: ServiceOptions = {}): Promise<Service | string> {
+  const script = join(import.meta.dirname, name)
+  const folder = await mkdtemp(join(tmpdir(), `sluice-${name}-`))
+  const command = ['start', folder, '--port', String(await freePorts(ports)), ...args]
+  const start = async (): Promise<string> => (await run(script, command, { env: { ...process.env, ...env } })).stdout
+  const stop = async (): Promise<void> => void (await run(script, ['stop', folder]))
+  // Also where the tests end in an unusual way.
+  const stopNow = (): void => void spawnSync(script, ['stop', folder])
+  let printed: string
+  try {
+    printed = await start()
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true })
+    const reason = error instanceof Error && 'stderr' in error && typeof error.stderr === 'string' ? error.stderr.trim() : String(error)
+    if (process.env['CI'] !== undefined) throw new Error(`No ${name} for the tests: ${reason}`, { cause: error })
+    return reason
+  }
+  process.once('exit', stopNow)
+  const values = new Map(printed.trim().split('\n').map(line => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]))
+  return {
+    value: key => values.get(key) ?? '',
+    folder,
+    start: async () => void (await start()),
+    stop,
+    kill: async () => {
+      process.kill(Number(await readFile(join(folder, 'pid'), 'utf8')), 'SIGKILL')
+      await stop()
+    },
+    dispose: async () => {
+      await stop()
+      process.removeListener('exit', stopNow)
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** The first of so many ports in a row that nobody has. */
+async function freePorts(count: number): Promise<number> {
+  for (let tries = 0; tries < 50; tries++) {
+    const first = 20_000 + Math.floor(Math.random() * 10_000)
+    const free = await Promise.all(Array.from({ length: count }, (_, index) => isFree(first + index)))
+    if (free.every(Boolean)) return first
+  }
+  throw new Error('No free ports were found.')
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const server = createServer()
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
+  })
+}
