@@ -172,6 +172,18 @@ export class Barriers {
     if (this.#parts.log.transactional) for (const sink of this.#parts.sinks.values()) sink.hold(undefined)
   }
 
+  /** Tells the sinks that their marks are kept; true where one has another mark since, which is put in place of the old one. */
+  async #tell(marks: Record<string, JsonValue>): Promise<boolean> {
+    let changed = false
+    for (const sink of this.#parts.sinks.values()) {
+      const mark = await sink.committed()
+      if (mark === undefined) continue
+      marks[sink.id] = mark
+      changed = true
+    }
+    return changed
+  }
+
   async #commit(barrier: Barrier): Promise<void> {
     const { sources, log, clock } = this.#parts
     const positions: Record<string, JsonValue> = {}
@@ -183,6 +195,7 @@ export class Barriers {
     for (const [sink, mark] of barrier.marks) if (mark !== undefined) marks[sink] = mark
     await log.append({ time: clock.now(), positions, marks, counters: this.#parts.counters(), groups: barrier.groups })
     this.#committed = barrier.seq
+    if (await this.#tell(marks)) await log.append({ time: clock.now(), positions, marks, counters: this.#parts.counters(), groups: [] })
     for (const source of sources) {
       source.durableUpTo(barrier.seq)
       await source.release()

@@ -56,6 +56,8 @@ export interface ComponentContext {
   readonly signal: AbortSignal
   /** Functions of plug-ins, for the expressions that a component compiles. */
   readonly functions?: FunctionTable | undefined
+  /** True where the pipeline keeps checkpoints: what a sink writes may be taken back until `committed` is called. */
+  readonly keeps?: boolean
 }
 
 // ---------------------------------------------------------------------------------------------------------------- sources
@@ -356,6 +358,8 @@ export interface Sink {
   readonly concurrency?: number
   /** True where few large writes are better than many small ones: chunks for one target are put together, up to the pipeline's `batch`. */
   readonly gathers?: boolean
+  /** Least milliseconds between two checkpoints, for a sink whose every mark costs something for good: an object of its own. */
+  readonly cutsEvery?: number
   /** True where a chunk's bytes are not looked at once its `write` has resolved: they are then used again for other chunks. */
   readonly borrows?: boolean
   /** Opens anew, or goes back to `mark`, the last one that `flush` returned and a checkpoint kept. */
@@ -365,6 +369,8 @@ export interface Sink {
   write(chunk: SinkChunk, signal: AbortSignal): Promise<readonly RowAnswer[] | void>
   /** Makes durable all that was written, and returns the mark for it. */
   flush(): Promise<JsonValue | undefined>
+  /** The last mark is in a checkpoint: what it stands for may be shown to readers. Positions are committed after this. Answers the mark from then on. */
+  committed?(): Promise<JsonValue | undefined>
   /** `done`: the input ended and all is flushed. `stopped`: more may come at the next start. `failed`: leave things for a person to look at. */
   close(outcome: 'done' | 'stopped' | 'failed'): Promise<void>
 }

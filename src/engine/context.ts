@@ -23,5 +23,6 @@ export function contextFor(
     warn: (message, key) => warn(id, message, key),
     signal,
     functions,
+    keeps: config.state !== undefined,
   })
 }

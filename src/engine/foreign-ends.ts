@@ -41,6 +41,8 @@ export function watchSink(sink: Sink, slowAfter: SlowAfter, context: ComponentCo
     ...(sink.facts === undefined ? {} : { facts: () => sink.facts?.() ?? null }),
     write: (chunk, signal) => call('write', sink.write(chunk, signal)),
     flush: () => call('flush', sink.flush()),
+    ...(sink.committed === undefined ? {} : { committed: () => call('committed', Promise.resolve(sink.committed?.())) }),
+    ...(sink.cutsEvery === undefined ? {} : { cutsEvery: sink.cutsEvery }),
     close: outcome => ended(slowAfter, context, sink.close(outcome)),
   }
 }

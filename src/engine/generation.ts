@@ -152,7 +152,7 @@ export class Generation {
   /** Begins to take cuts, where the pipeline has a state. */
   async begin(): Promise<void> {
     await this.#barriers?.begin()
-    this.#barriers?.every(this.plan.config.checkpointInterval)
+    this.#barriers?.every(Math.max(this.plan.config.checkpointInterval, ...[...this.sinks.values()].map(({ sink }) => sink.cutsEvery ?? 0)))
   }
 
   /** Takes the last cut, and nothing more happens by itself. Everything that was read must have landed. */

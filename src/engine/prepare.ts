@@ -17,7 +17,8 @@ export interface CompiledExpression {
 }
 /** A text with expressions in braces, ready to be called. */
 export interface CompiledTemplate {
-  (event: Event): string
+  /** `clean` changes what the expressions give, before it is put into the text. */
+  (event: Event, clean?: (value: string) => string): string
   readonly source: string
   /** The text before the first brace. */
   readonly prefix: string
@@ -180,7 +181,7 @@ function compileTemplate(source: string, context: PrepareContext): CompiledTempl
   const parts = templateParts(source).map(part => (typeof part === 'string' ? part : compileFor(part.source, 'any', context)))
   const literal = parts.every(part => typeof part === 'string')
   const prefix = typeof parts[0] === 'string' ? parts[0] : ''
-  const fill = (event: Event): string => parts.map(part => (typeof part === 'string' ? part : textOf(part(event)))).join('')
+  const fill = (event: Event, clean: (value: string) => string = value => value): string => parts.map(part => (typeof part === 'string' ? part : clean(textOf(part(event))))).join('')
   return Object.assign(fill, { source, prefix, literal })
 }
 

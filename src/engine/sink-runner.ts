@@ -113,6 +113,13 @@ export class SinkRunner {
     })
   }
 
+  /** The last mark is in a checkpoint. */
+  async committed(): Promise<JsonValue | undefined> {
+    const { committed } = this.#sink
+    if (committed === undefined) return undefined
+    return (await this.#policy.call({ events: 0, bytes: 0 }, () => committed.call(this.#sink), this.#signal)).value
+  }
+
   #next(): void {
     while (!this.#broken && !this.#flushing) {
       const item = this.#queue[0]
@@ -121,8 +128,8 @@ export class SinkRunner {
         if (this.#writing > 0) return
         this.#queue.shift()
         this.#flushing = true
-        this.#sink.flush().then(
-          mark => this.#flushed(item.resolve, mark),
+        this.#policy.call({ events: 0, bytes: 0 }, () => this.#sink.flush(), this.#signal).then(
+          ({ value }) => this.#flushed(item.resolve, value),
           (error: unknown) => {
             item.reject(error)
             this.#break(error)

@@ -1,0 +1,182 @@
+/**
+ * One object that is being written: bytes are gathered into members (gzip) or frames (zstd), these into parts, and parts are uploaded as they fill.
+ *
+ *     add* -> seal -> (all parts are there) -> complete, by whoever may decide that readers shall see it
+ *
+ * Nobody sees anything of it before it is completed.
+ */
+import { promisify } from 'node:util'
+import { constants, gzip, zstdCompress } from 'node:zlib'
+import type { Part, S3Keeping, S3Store } from './store.ts'
+import type { Uploads } from './uploads.ts'
+
+export type S3Compression = 'none' | 'gzip' | 'zstd'
+
+/** An object whose parts are all there: what a checkpoint keeps of it. */
+export interface Sealed {
+  readonly key: string
+  readonly upload: string
+  readonly parts: readonly Part[]
+  readonly events: number
+  readonly bytes: number
+}
+
+export interface ObjectOptions {
+  readonly store: S3Store
+  readonly uploads: Uploads
+  readonly keeping: S3Keeping
+  readonly compression: S3Compression
+  readonly level: number | undefined
+  readonly partSize: number
+  /** What the object begins with: the header of CSV. */
+  readonly head: Uint8Array
+  /** Called once nothing more comes and all parts are there. */
+  readonly arrived?: ((object: S3Object) => void) | undefined
+}
+
+/** Bytes that are compressed together. */
+const MEMBER = 1024 * 1024
+/** Members of an object that are compressed at the same time. */
+const MEMBERS_MAX = 4
+
+const compressors = { gzip: promisify(gzip), zstd: promisify(zstdCompress) }
+
+export class S3Object {
+  readonly key: string
+  readonly since: number
+  events = 0
+  /** Bytes before compression. */
+  bytes = 0
+  readonly #options: ObjectOptions
+  #raw: Uint8Array[] = []
+  #rawBytes = 0
+  /** Compressed, in order; not yet a part. */
+  #body: Uint8Array[] = []
+  #bodyBytes = 0
+  /** Bytes of the object itself. */
+  #stored = 0
+  /** Members are compressed at the same time and appended one after the other. */
+  #members: Promise<void> = Promise.resolve()
+  #upload: Promise<string> | undefined
+  #parts = 0
+  readonly #done: Part[] = []
+
+  constructor(key: string, since: number, options: ObjectOptions) {
+    this.key = key
+    this.since = since
+    this.#options = options
+    if (options.head.length > 0) this.#push(options.head)
+  }
+
+  /** Bytes in memory that wait to become a part. */
+  get held(): number {
+    return this.#rawBytes + this.#bodyBytes
+  }
+
+  /** The bytes are the object's from now on. Waits while too much is being compressed. */
+  async add(bytes: Uint8Array, events: number): Promise<void> {
+    this.events += events
+    this.bytes += bytes.length
+    this.#push(bytes)
+    if (this.#rawBytes >= MEMBER) this.#member()
+    if (this.#bodyBytes - this.#ready > MEMBERS_MAX * MEMBER) await this.#members
+  }
+
+  #push(bytes: Uint8Array): void {
+    this.#raw.push(bytes)
+    this.#rawBytes += bytes.length
+  }
+
+  #member(): void {
+    const raw = this.#raw
+    const bytes = this.#rawBytes
+    this.#raw = []
+    this.#rawBytes = 0
+    this.#bodyBytes += bytes
+    const before = this.#members
+    const made = this.#compress(raw)
+    this.#members = Promise.all([before, made]).then(([, body]) => this.#append(body, bytes))
+    // Told by `seal`, or by the one who waits for the members.
+    this.#members.catch(() => undefined)
+  }
+
+  async #compress(raw: readonly Uint8Array[]): Promise<readonly Uint8Array[]> {
+    const { compression, level } = this.#options
+    if (compression === 'none') return raw
+    const whole = raw.length === 1 && raw[0] !== undefined ? raw[0] : Buffer.concat(raw)
+    if (compression === 'gzip') return [await compressors.gzip(whole, level === undefined ? {} : { level })]
+    return [await compressors.zstd(whole, level === undefined ? {} : { params: { [constants.ZSTD_c_compressionLevel]: level } })]
+  }
+
+  #append(body: readonly Uint8Array[], counted: number): void {
+    const bytes = body.reduce((sum, one) => sum + one.length, 0)
+    this.#body.push(...body)
+    this.#bodyBytes += bytes - counted
+    this.#stored += bytes
+    this.#ready += bytes
+    if (this.#ready >= this.#options.partSize) this.#part()
+  }
+
+  /** Of `#body`, without what is still being compressed. */
+  #ready = 0
+
+  #part(): void {
+    const body = Buffer.concat(this.#body)
+    this.#body = []
+    this.#bodyBytes -= this.#ready
+    this.#ready = 0
+    const number = ++this.#parts
+    this.#options.uploads.add(body.length, async () => {
+      const upload = await this.#begun()
+      this.#done.push(await this.#options.store.part(this.key, upload, number, body))
+      this.#look()
+    })
+  }
+
+  /** The upload's id; begun once, and anew only where that failed. */
+  #begun(): Promise<string> {
+    this.#upload ??= this.#options.store.begin(this.key, this.#options.keeping).catch((error: unknown) => {
+      this.#upload = undefined
+      throw error
+    })
+    return this.#upload
+  }
+
+  /** Nothing more comes: what is held becomes the last part. Where there is only that and `alone` is true, it is answered instead of uploaded. */
+  async seal(alone: boolean): Promise<Uint8Array | undefined> {
+    if (this.#rawBytes > 0) this.#member()
+    await this.#members
+    if (alone && this.#parts === 0) {
+      const body = Buffer.concat(this.#body)
+      this.#body = []
+      this.#bodyBytes = this.#ready = 0
+      return body
+    }
+    if (this.#ready > 0) this.#part()
+    this.#isSealed = true
+    this.#look()
+    return undefined
+  }
+
+  #isSealed = false
+
+  #look(): void {
+    if (this.#isSealed && this.#done.length === this.#parts) this.#options.arrived?.(this)
+  }
+
+  /** After all uploads have settled. */
+  async sealed(): Promise<Sealed> {
+    return { key: this.key, upload: await this.#begun(), parts: this.#done.toSorted((a, b) => a.number - b.number), events: this.events, bytes: this.#stored }
+  }
+
+  /** Gives up what was uploaded. */
+  async abort(): Promise<void> {
+    if (this.#upload === undefined) return
+    await this.#options.store.abort(this.key, await this.#upload)
+  }
+
+  /** Bytes of the object itself. */
+  get stored(): number {
+    return this.#stored
+  }
+}

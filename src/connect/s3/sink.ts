@@ -1,0 +1,242 @@
+/**
+ * Writes objects into a bucket.
+ *
+ *     write -> open objects --size, events, memory--> sealed --flush--> mark --checkpoint--> completed: readers see it
+ *
+ * With checkpoints it is exactly once: parts of objects are uploaded before the positions are kept, and the objects are completed after. What a crash leaves behind is either part of
+ * the last mark, and `open` completes it, or nobody ever sees it. Each checkpoint ends all open objects, so `age` is the time between two checkpoints.
+ *
+ * Without checkpoints an object is shown as soon as it is full, or at a flush: at least once.
+ */
+import { SluiceError } from '../../base/index.ts'
+import { defineSink, field } from '../../engine/index.ts'
+import type { ComponentContext, Sink, SinkChunk, SinkEncoding, ValueOf } from '../../engine/index.ts'
+import { encodeCsv } from '../../event/index.ts'
+import type { Event, JsonValue } from '../../event/index.ts'
+import { failpoint } from '../../platform/index.ts'
+import { checkTemplate, keyOf, withId } from './key.ts'
+import { S3Object } from './object.ts'
+import type { ObjectOptions, S3Compression, Sealed } from './object.ts'
+import { S3Store, S3_FIELDS } from './store.ts'
+import { Uploads } from './uploads.ts'
+
+const CONFIG = field.object({
+  ...S3_FIELDS,
+  key: field.template({ description: 'Key of the objects, with expressions in braces; an id is put before its ending, or where {{id}} stands' }),
+  format: field.choice(['auto', 'ndjson', 'csv', 'tsv', 'lines'], { default: 'auto', description: 'Form of the records; `auto` goes by the key' }),
+  options: field.anything({ default: {}, description: 'Options of the format, such as `columns` for csv' }),
+  compression: field.choice(['auto', 'none', 'gzip', 'zstd'], { default: 'auto', description: '`auto` goes by the key: .gz, .zst' }),
+  level: field.optional(field.integer({ minimum: 1, maximum: 19, description: 'How hard to compress; gzip knows 1 to 9' })),
+  size: field.size({ default: '256MiB', description: 'Begin another object after so many bytes before compression' }),
+  events: field.optional(field.integer({ minimum: 1, description: 'Begin another object after so many events' })),
+  age: field.duration({ default: '60s', description: 'Begin other objects after so long. With checkpoints, these are as far apart as this' }),
+  part_size: field.size({ default: '8MiB', description: 'Bytes of a part of an upload' }),
+  uploads: field.integer({ default: 4, minimum: 1, maximum: 64, description: 'Requests under way at once' }),
+  buffer: field.size({ default: '64MiB', description: 'Bytes in memory that wait to be uploaded; beyond that, the largest open object ends' }),
+  storage_class: field.optional(field.string({ description: 'Such as STANDARD_IA' })),
+  encryption: field.optional(field.choice(['AES256', 'aws:kms', 'aws:kms:dsse'], { description: 'Encryption at the server, where the bucket\'s own is not meant' })),
+  kms_key: field.optional(field.string({ description: 'Key of the encryption with aws:kms' })),
+  tags: field.record(field.string(), { default: {}, description: 'Tags of the objects' }),
+  on_gone: field.choice(['fail', 'warn'], { default: 'fail', description: 'What to do at a start where an upload of the last checkpoint is neither open nor complete' }),
+})
+type Config = ValueOf<typeof CONFIG>
+
+const PARTS_MAX = 10_000
+const PART_MIN = 5 * 1024 * 1024
+/** Objects that may be open at once. */
+const OPEN_MAX = 1000
+const ENDINGS: Readonly<Record<string, string>> = { '.csv': 'csv', '.tsv': 'tsv', '.txt': 'lines', '.log': 'lines' }
+const TYPES: Readonly<Record<string, string>> = { csv: 'text/csv', tsv: 'text/tab-separated-values', lines: 'text/plain', ndjson: 'application/x-ndjson' }
+
+function formatOf({ format, key }: Config): string {
+  if (format !== 'auto') return format
+  return ENDINGS[/\.[a-z]+$/.exec(key.source.replace(/\.(?:gz|zst)$/, ''))?.[0] ?? ''] ?? 'ndjson'
+}
+
+function compressionOf({ compression, key }: Config): S3Compression {
+  if (compression !== 'auto') return compression
+  return key.source.endsWith('.gz') ? 'gzip' : key.source.endsWith('.zst') ? 'zstd' : 'none'
+}
+
+function optionsOf({ options }: Config): Readonly<Record<string, JsonValue>> {
+  return typeof options === 'object' && options !== null ? (options as Readonly<Record<string, JsonValue>>) : {} // Checked against the codec's own schema.
+}
+
+/** The line that an object of CSV begins with. */
+function headOf(config: Config): Uint8Array {
+  const format = formatOf(config)
+  const { columns, header, delimiter, quote } = optionsOf(config)
+  if ((format !== 'csv' && format !== 'tsv') || header === false || !Array.isArray(columns)) return new Uint8Array()
+  const names = columns.map(String)
+  const line = encodeCsv(Object.fromEntries(names.map(name => [name, name])), names, { delimiter: typeof delimiter === 'string' ? delimiter : format === 'csv' ? ',' : '\t', quote: typeof quote === 'string' ? quote : '"' })
+  return Buffer.from(line)
+}
+
+function check(config: Config): void {
+  checkTemplate(config.key)
+  if (config.part_size < PART_MIN) throw new SluiceError('CONFIG_VALUE', 'S3 takes no parts below 5MiB ("part_size").')
+  if (config.size > config.part_size * PARTS_MAX) throw new SluiceError('CONFIG_VALUE', `An object has ${PARTS_MAX} parts at most: set "part_size" higher, or "size" lower.`)
+  if (config.kms_key !== undefined && config.encryption === undefined) throw new SluiceError('CONFIG_VALUE', '"kms_key" needs "encryption: aws:kms".')
+}
+
+function encoding(config: Config): SinkEncoding {
+  const { key } = config
+  const format = { format: formatOf(config), options: optionsOf(config) }
+  return key.literal ? format : { ...format, target: (event: Event) => keyOf(key, event) }
+}
+
+class S3Sink implements Sink {
+  /** Each checkpoint ends the open objects. */
+  readonly cutsEvery: number
+  readonly #config: Config
+  readonly #context: ComponentContext
+  readonly #store: S3Store
+  readonly #uploads: Uploads
+  readonly #options: ObjectOptions
+  readonly #open = new Map<string, S3Object>()
+  /** Whose last part is under way. */
+  #sealing: S3Object[] = []
+  /** Of the last mark: readers see them once it is in a checkpoint. */
+  #marked: readonly Sealed[] = []
+  /** Begins every id, so that no two runs share one. */
+  readonly #run: string
+  #number = 0
+
+  constructor(config: Config, context: ComponentContext) {
+    check(config)
+    this.#config = config
+    this.#context = context
+    this.cutsEvery = config.age
+    this.#store = new S3Store(config)
+    this.#uploads = new Uploads(config.uploads)
+    this.#run = `${new Date(context.now()).toISOString().replaceAll(/[-:.]/g, '')}${Math.floor(context.random() * 36 ** 4).toString(36).padStart(4, '0')}`
+    this.#options = {
+      store: this.#store, uploads: this.#uploads, compression: compressionOf(config), level: config.level, partSize: config.part_size, head: headOf(config),
+      // Without checkpoints nothing is waited for.
+      arrived: context.keeps === true ? undefined : object => this.#uploads.add(0, () => this.#showNow(object)),
+      keeping: { contentType: TYPES[formatOf(config)] ?? 'application/octet-stream', storageClass: config.storage_class, encryption: config.encryption, kmsKey: config.kms_key, tags: config.tags },
+    }
+  }
+
+  async open(mark: JsonValue | undefined): Promise<void> {
+    await this.#store.open()
+    if (mark !== undefined) {
+      const { objects } = mark as unknown as { readonly objects: readonly Sealed[] } // Made by `flush`.
+      await this.#complete(objects)
+    }
+    await this.#probe()
+  }
+
+  /** Begins an upload and gives it up, so that what is wrong is told at the start. Nobody sees anything of it, and it needs no other permissions than the objects do. */
+  async #probe(): Promise<void> {
+    const key = withId(this.#config.key.prefix, 'probe')
+    await this.#store.abort(key, await this.#store.begin(key, this.#options.keeping))
+  }
+
+  async #complete(objects: readonly Sealed[]): Promise<void> {
+    for (const { key, upload, parts } of objects) this.#uploads.add(0, () => this.#show(key, upload, parts))
+    await this.#uploads.settle()
+  }
+
+  async #show(key: string, upload: string, parts: Sealed['parts']): Promise<void> {
+    try {
+      await this.#store.complete(key, upload, parts)
+    } catch (error) {
+      if (!(error instanceof SluiceError) || error.code !== 'S3_GONE') throw error
+      const message = `The object ${key} of the last checkpoint is neither there nor still being uploaded.`
+      if (this.#config.on_gone === 'fail') throw new SluiceError('S3_GONE', `${message} If it was read and removed, start once with "on_gone: warn"; if its upload was aborted, its events are lost.`, { cause: error })
+      this.#context.warn(message, key)
+    }
+  }
+
+  async #showNow(object: S3Object): Promise<void> {
+    const { key, upload, parts } = await object.sealed()
+    await this.#show(key, upload, parts)
+    this.#sealing = this.#sealing.filter(one => one !== object)
+  }
+
+  async write(chunk: SinkChunk): Promise<void> {
+    // Throws before anything of the chunk is taken.
+    await this.#uploads.room(this.#config.part_size * this.#config.uploads)
+    const object = this.#objectFor(chunk.target)
+    const { bytes } = chunk
+    // A small chunk in a large buffer would hold all of it.
+    await object.add(bytes.length * 2 < bytes.buffer.byteLength ? bytes.slice() : bytes, chunk.rows)
+    const { size, events } = this.#config
+    if (object.bytes >= size || (events !== undefined && object.events >= events)) await this.#seal(chunk.target, object)
+    await this.#limit()
+  }
+
+  #objectFor(target: string): S3Object {
+    const known = this.#open.get(target)
+    if (known !== undefined) return known
+    const id = `${this.#run}-${String(++this.#number).padStart(6, '0')}`
+    const object = new S3Object(withId(this.#config.key.literal ? this.#config.key.prefix : target, id), this.#context.now(), this.#options)
+    this.#open.set(target, object)
+    return object
+  }
+
+  /** Ends objects that are too old or, where too many or too large ones are open, the largest. */
+  async #limit(): Promise<void> {
+    if (this.#context.keeps !== true) {
+      const before = this.#context.now() - this.#config.age
+      for (const [target, object] of this.#open) if (object.since <= before) await this.#seal(target, object)
+    }
+    let held = 0
+    for (const object of this.#open.values()) held += object.held
+    while (held > this.#config.buffer || this.#open.size > OPEN_MAX) {
+      const [largest] = [...this.#open].sort(([, a], [, b]) => b.held - a.held)
+      if (largest === undefined) return
+      held -= largest[1].held
+      await this.#seal(...largest)
+    }
+  }
+
+  async #seal(target: string, object: S3Object): Promise<void> {
+    this.#open.delete(target)
+    this.#sealing.push(object)
+    const whole = await object.seal(this.#context.keeps !== true)
+    if (whole === undefined) return
+    this.#sealing = this.#sealing.filter(one => one !== object)
+    this.#uploads.add(whole.length, () => this.#store.put(object.key, whole, this.#options.keeping))
+  }
+
+  async flush(): Promise<JsonValue> {
+    for (const [target, object] of this.#open) await this.#seal(target, object)
+    await this.#uploads.settle()
+    const objects: Sealed[] = []
+    for (const object of this.#sealing) objects.push(await object.sealed())
+    this.#marked = [...this.#marked, ...objects]
+    this.#sealing = []
+    failpoint('s3.uploaded')
+    return { objects: this.#marked.map(one => ({ ...one, parts: one.parts.map(part => ({ ...part })) })) }
+  }
+
+  async committed(): Promise<JsonValue | undefined> {
+    if (this.#marked.length === 0) return undefined
+    await this.#complete(this.#marked)
+    failpoint('s3.completed')
+    this.#marked = []
+    return { objects: [] }
+  }
+
+  async close(): Promise<void> {
+    // What is part of a mark is left: whether the mark is in a checkpoint is not known here.
+    for (const object of [...this.#open.values(), ...this.#sealing]) await object.abort().catch(() => undefined)
+    this.#store.close()
+  }
+}
+
+export const s3 = defineSink({
+  type: 's3',
+  summary: 'Write objects into a bucket of Amazon S3, or of a server that speaks its protocol',
+  config: CONFIG,
+  durable: 'flush',
+  marks: true,
+  examples: [
+    { title: 'A folder for each day', config: { bucket: 'results', key: 'rows/dt={format_time(event.at, "yyyy-MM-dd")}/rows.ndjson.zst' } },
+    { title: 'A server of your own', config: { bucket: 'results', key: 'rows/{event.city}/part-{{id}}.csv.gz', options: { columns: ['city', 'delay'] }, endpoint: 'http://localhost:9000' } },
+  ],
+  encoding,
+  create: (config, context) => new S3Sink(config, context),
+})

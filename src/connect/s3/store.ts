@@ -1,0 +1,168 @@
+/**
+ * One bucket of an object store, by the SDK's client: the only file that calls it.
+ *
+ * Loaded when opened. The client never tries again by itself: that is the sink's policy, so that breaker and rate limit see every request.
+ */
+import type { CompletedPart, PutObjectCommandInput, S3Client } from '@aws-sdk/client-s3'
+import { SluiceError } from '../../base/index.ts'
+import { field } from '../../engine/index.ts'
+import type { ValueOf } from '../../engine/index.ts'
+import { isMissing, s3Error } from './errors.ts'
+import type { S3Place } from './errors.ts'
+
+export const S3_FIELDS = {
+  bucket: field.string({ minLength: 1, description: 'Bucket' }),
+  endpoint: field.optional(field.string({ description: 'Address of a server that is not Amazon\'s: http://localhost:9000' })),
+  region: field.optional(field.string({ description: 'Region; without it AWS_REGION or that of the profile, and us-east-1 with an endpoint' })),
+  path_style: field.optional(field.boolean({ description: 'Put the bucket into the path instead of the host; on by default with an endpoint' })),
+  access_key: field.optional(field.secret({ description: 'Access key; without it what the environment, the profile, or the role of the container or machine gives' })),
+  secret_key: field.optional(field.secret({ description: 'Secret of the access key' })),
+  session_token: field.optional(field.secret({ description: 'Token of a temporary access key' })),
+  profile: field.optional(field.string({ description: 'Profile of the shared configuration files' })),
+  timeout: field.duration({ default: '60s', description: 'Longest wait for an answer' }),
+}
+const CONNECTION = field.object(S3_FIELDS)
+export type S3Connection = ValueOf<typeof CONNECTION>
+
+/** How objects are kept. */
+export interface S3Keeping {
+  readonly contentType: string
+  readonly contentEncoding?: string
+  readonly storageClass?: string | undefined
+  readonly encryption?: string | undefined
+  readonly kmsKey?: string | undefined
+  readonly tags?: Readonly<Record<string, string>>
+}
+
+/** A part that the server has. */
+export interface Part {
+  readonly number: number
+  readonly tag: string
+}
+
+type Sdk = typeof import('@aws-sdk/client-s3')
+
+export class S3Store {
+  readonly #config: S3Connection
+  #sdk: Sdk | undefined
+  #client: S3Client | undefined
+  #region: string
+
+  constructor(config: S3Connection) {
+    if ((config.access_key === undefined) !== (config.secret_key === undefined)) throw new SluiceError('CONFIG_VALUE', '"access_key" and "secret_key" go together: give both, or none of them.')
+    this.#config = config
+    this.#region = config.region ?? (config.endpoint === undefined ? '' : 'us-east-1')
+  }
+
+  get place(): S3Place {
+    const { endpoint, bucket } = this.#config
+    return { server: endpoint === undefined ? `Amazon S3${this.#region === '' ? '' : ` in ${this.#region}`}` : `the S3 server at ${endpoint.replace(/\/\/[^/@]*@/, '//')}`, bucket, region: this.#region }
+  }
+
+  /** Makes the client, and asks for the bucket: a wrong key or a missing bucket is told before anything is read. */
+  async open(): Promise<void> {
+    this.#sdk = await import('@aws-sdk/client-s3')
+    const { endpoint, path_style: pathStyle, access_key: accessKeyId, secret_key: secretAccessKey, session_token: sessionToken, profile, timeout } = this.#config
+    this.#client = new this.#sdk.S3Client({
+      maxAttempts: 1,
+      ...(this.#region === '' ? {} : { region: this.#region }),
+      ...(endpoint === undefined ? {} : { endpoint }),
+      ...(profile === undefined ? {} : { profile }),
+      forcePathStyle: pathStyle ?? endpoint !== undefined,
+      requestHandler: { requestTimeout: timeout, connectionTimeout: Math.min(timeout, 10_000) },
+      ...(accessKeyId === undefined || secretAccessKey === undefined ? {} : { credentials: { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) } }),
+    })
+    if (this.#region === '') this.#region = await this.#client.config.region().catch((error: unknown) => {
+      throw new SluiceError('CONFIG_VALUE', 'No region is known: set "region" or AWS_REGION.', { cause: error })
+    })
+  }
+
+  async #call<T>(doing: string, work: (sdk: Sdk, client: S3Client) => Promise<T>): Promise<T> {
+    if (this.#sdk === undefined || this.#client === undefined) throw new SluiceError('INTERNAL', 'the object store is not open')
+    try {
+      return await work(this.#sdk, this.#client)
+    } catch (error) {
+      throw s3Error(error, this.place, doing)
+    }
+  }
+
+  /** Throws where keys of this beginning can't be listed: what a reader needs. */
+  async look(prefix: string): Promise<void> {
+    await this.#call(`looking into "${this.#config.bucket}"`, (sdk, client) => client.send(new sdk.ListObjectsV2Command({ Bucket: this.#config.bucket, Prefix: prefix, MaxKeys: 1 })))
+  }
+
+  async put(key: string, body: Uint8Array, keeping: S3Keeping): Promise<void> {
+    await this.#call(`writing ${key}`, (sdk, client) => client.send(new sdk.PutObjectCommand({ ...this.#kept(key, keeping), Body: body })))
+  }
+
+  /** Begins an upload in parts, and answers its id. */
+  begin(key: string, keeping: S3Keeping): Promise<string> {
+    return this.#call(`beginning ${key}`, async (sdk, client) => {
+      const { UploadId: id } = await client.send(new sdk.CreateMultipartUploadCommand(this.#kept(key, keeping)))
+      if (id === undefined) throw new SluiceError('S3_REPLY', `${this.place.server} gave no id for the upload of ${key}.`)
+      return id
+    })
+  }
+
+  /** Writes a part; the same number again replaces it. */
+  part(key: string, upload: string, number: number, body: Uint8Array): Promise<Part> {
+    return this.#call(`writing part ${number} of ${key}`, async (sdk, client) => {
+      const { ETag: tag } = await client.send(new sdk.UploadPartCommand({ Bucket: this.#config.bucket, Key: key, UploadId: upload, PartNumber: number, Body: body }))
+      if (tag === undefined) throw new SluiceError('S3_REPLY', `${this.place.server} gave no tag for part ${number} of ${key}.`)
+      return { number, tag }
+    })
+  }
+
+  /** Makes the object of its parts. Asked again for one that is complete, it does nothing. Throws S3_GONE where neither the upload nor the object is there. */
+  async complete(key: string, upload: string, parts: readonly Part[]): Promise<void> {
+    const Parts: CompletedPart[] = parts.map(({ number, tag }) => ({ PartNumber: number, ETag: tag }))
+    await this.#call(`completing ${key}`, async (sdk, client) => {
+      try {
+        await client.send(new sdk.CompleteMultipartUploadCommand({ Bucket: this.#config.bucket, Key: key, UploadId: upload, MultipartUpload: { Parts } }))
+      } catch (error) {
+        if (!isMissing(error) || !(await this.exists(key))) throw error
+      }
+    })
+  }
+
+  async exists(key: string): Promise<boolean> {
+    return this.#call(`looking for ${key}`, async (sdk, client) => {
+      try {
+        await client.send(new sdk.HeadObjectCommand({ Bucket: this.#config.bucket, Key: key }))
+        return true
+      } catch (error) {
+        if (isMissing(error)) return false
+        throw error
+      }
+    })
+  }
+
+  /** Gives up an upload; one that is gone already is fine. */
+  async abort(key: string, upload: string): Promise<void> {
+    await this.#call(`giving up ${key}`, async (sdk, client) => {
+      try {
+        await client.send(new sdk.AbortMultipartUploadCommand({ Bucket: this.#config.bucket, Key: key, UploadId: upload }))
+      } catch (error) {
+        if (!isMissing(error)) throw error
+      }
+    })
+  }
+
+  #kept(key: string, { contentType, contentEncoding, storageClass, encryption, kmsKey, tags = {} }: S3Keeping): PutObjectCommandInput {
+    const tagging = Object.entries(tags).map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join('&')
+    return {
+      Bucket: this.#config.bucket, Key: key, ContentType: contentType,
+      ...(contentEncoding === undefined ? {} : { ContentEncoding: contentEncoding }),
+      // Lists of the SDK's version: what a server knows beside them is the server's to refuse.
+      ...(storageClass === undefined ? {} : { StorageClass: storageClass as NonNullable<PutObjectCommandInput['StorageClass']> }),
+      ...(encryption === undefined ? {} : { ServerSideEncryption: encryption as NonNullable<PutObjectCommandInput['ServerSideEncryption']> }),
+      ...(kmsKey === undefined ? {} : { SSEKMSKeyId: kmsKey }),
+      ...(tagging === '' ? {} : { Tagging: tagging }),
+    }
+  }
+
+  close(): void {
+    this.#client?.destroy()
+    this.#client = undefined
+  }
+}
