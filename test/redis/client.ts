@@ -49,3 +49,8 @@ export async function openRedis(url: string): Promise<TestRedis> {
     close: () => redis.close(),
   }
 }
+
+/** Asks until the answer is yes. */
+export async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise(resolve => setTimeout(resolve, 10))
+}

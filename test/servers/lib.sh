@@ -47,7 +47,7 @@ running() { # DIR: the pid of its live process, if any; a number that went on to
   local dir pid state
   dir=$(cd "$1" 2>/dev/null && pwd -P) || return 0
   pid=$(cat "$dir/pid" 2>/dev/null) || return 0
-  [[ $(readlink "/proc/$pid/cwd" 2>/dev/null) == "$dir" ]] || return 0
+  [[ $(readlink "/proc/$pid/cwd" 2>/dev/null)/ == "$dir"/* ]] || return 0 # Some go on to a folder below.
   state=$(ps -o stat= -p "$pid") && [[ $state != Z* ]] && echo "$pid" || true
 }
 

@@ -105,7 +105,10 @@ export class RedisConnection {
     } catch (error) {
       client.destroy()
       this.#client = undefined
-      throw redisError(error, this.server, 'the login')
+      const told = redisError(error, this.server, 'the login')
+      // Redis waits for more where a TLS handshake comes in on its plain port.
+      if (!encrypted || told.code !== 'REDIS_CONNECT' || !/timeout/i.test(String(error))) throw told
+      throw new SluiceError('REDIS_CONNECT', `${told.message} If that port does not speak TLS, write redis:// instead of rediss://.`, { cause: error })
     }
     return client
   }
