@@ -14,7 +14,7 @@ const ID_MAX = 40
 
 /** A value as one step of a path: no separators, no braces, no dots alone, never empty. */
 export function cleanValue(value: string): string {
-  const clean = value.replace(OTHERS, '_').slice(0, VALUE_MAX)
+  const clean = value.slice(0, VALUE_MAX).replace(OTHERS, '_')
   return clean === '' || /^\.+$/.test(clean) ? '_' : clean
 }
 
