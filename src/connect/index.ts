@@ -7,6 +7,7 @@
 import type { SinkDeclaration, SourceDeclaration } from '../engine/index.ts'
 import { log as logSink } from './log/sink.ts'
 import { log as logSource } from './log/source.ts'
+import { natsSink, natsSource } from './nats/index.ts'
 import { s3Sink } from './s3/index.ts'
 import { file as fileSink } from './sinks/file.ts'
 import { http as httpSink } from './sinks/http.ts'
@@ -19,7 +20,7 @@ import { httpServer } from './sources/http-server.ts'
 import { exec, stdin } from './sources/process.ts'
 
 export { codecs } from './codecs/index.ts'
-export { discard, exec, fileSink, fileSource, generate, httpClient, httpServer, httpSink, logSink, logSource, redisSink, redisSource, stdin, stdout, s3Sink }
+export { discard, exec, fileSink, fileSource, generate, httpClient, httpServer, httpSink, logSink, logSource, natsSink, natsSource, redisSink, redisSource, stdin, stdout, s3Sink }
 export { shareLog } from './log/open-logs.ts'
-export const sources: readonly SourceDeclaration[] = [exec, fileSource, generate, httpClient, httpServer, logSource, redisSource, stdin]
-export const sinks: readonly SinkDeclaration[] = [discard, fileSink, httpSink, logSink, redisSink, stdout, s3Sink]
+export const sources: readonly SourceDeclaration[] = [exec, fileSource, generate, httpClient, httpServer, logSource, natsSource, redisSource, stdin]
+export const sinks: readonly SinkDeclaration[] = [discard, fileSink, httpSink, logSink, natsSink, redisSink, stdout, s3Sink]

@@ -1,0 +1,249 @@
+/**
+ * Reads a stream of NATS JetStream as a durable pull consumer.
+ *
+ *     ask for so many bytes -> messages -> [ inbox ] -> pieces -> durable at every sink -> acknowledged, and the server's word for it awaited
+ *
+ * The server keeps what was acknowledged, so the next run goes on there, and several pipelines with one consumer share the work. While messages are worked on for long, the
+ * server is told so. What it sends again although it is here, is not handed out again; what was done, but whose acknowledgement it has not taken, is acknowledged once more.
+ */
+import type { Consumer, JsMsg } from '@nats-io/jetstream'
+import type { NatsConnection } from '@nats-io/transport-node'
+import { SluiceError } from '../../base/index.ts'
+import { defineSource, field } from '../../engine/index.ts'
+import type { ComponentContext, Piece, Source, ValueOf } from '../../engine/index.ts'
+import type { JsonValue } from '../../event/index.ts'
+import { Inbox } from '../messages/inbox.ts'
+import type { Incoming } from '../messages/inbox.ts'
+import { VALUE_FIELD } from '../messages/message-codec.ts'
+import { NATS_FIELDS, NatsLink } from './connection.ts'
+import { ensureConsumer, startOf } from './consumer.ts'
+import { natsError } from './errors.ts'
+
+const CONFIG = field.object({
+  ...NATS_FIELDS,
+  stream: field.string({ minLength: 1, description: 'Stream to read' }),
+  consumer: field.string({ minLength: 1, description: 'Name of the durable consumer; made where it is not there. Pipelines with one name share the messages' }),
+  subjects: field.list(field.string({ minLength: 1 }), { default: [], description: 'Subjects of the stream to read, * and > allowed; all by default. Only when the consumer is made' }),
+  start: field.string({ default: 'earliest', description: 'Where a new consumer begins: earliest, latest, the number of a message, or a time such as 2026-01-31T12:00:00Z' }),
+  ack_wait: field.duration({ default: '30s', description: 'How long the server waits for a sign of life before it hands messages to another reader. Only when the consumer is made' }),
+  unacknowledged_max: field.integer({ default: 20_000, minimum: 1, description: 'Messages that may be under way without an acknowledgement. Only when the consumer is made' }),
+  waiting_max: field.size({ default: '8MiB', description: 'Bytes that are asked for ahead of the pipeline' }),
+  value: VALUE_FIELD,
+})
+type Config = ValueOf<typeof CONFIG>
+
+/** How long a request for messages stands at the server. */
+const EXPIRES = 30_000
+/** The server says that it is there so often while it has nothing. */
+const HEARTBEAT = 5000
+const MESSAGES_MAX = 5000
+const PAUSE_MAX = 10_000
+
+class NatsSource implements Source {
+  readonly live = true
+  readonly format: { readonly format: string; readonly options: JsonValue }
+  readonly #config: Config
+  readonly #context: ComponentContext
+  readonly #link: NatsLink
+  readonly #closing = new AbortController()
+  #inbox: Inbox<number>
+  /** Where to send the acknowledgement of each message that is here, by its number in the stream. */
+  readonly #held = new Map<number, string>()
+  /** The same of those that are done, until the server has taken the acknowledgement. */
+  readonly #done = new Map<number, string>()
+  #ackWait: number
+  #pending: number | undefined
+  /** Messages to ask for at once: as many as fit, by the largest of those that came last. At first they may be as large as the server takes. */
+  #count = 1
+  #tasks: Promise<void>[] = []
+
+  constructor(config: Config, context: ComponentContext) {
+    startOf(config.start)
+    for (const [name, text] of [['stream', config.stream], ['consumer', config.consumer]] as const) {
+      if (/[\s.*>/\\]/.test(text)) throw new SluiceError('CONFIG_VALUE', `"${name}" must not have blanks, dots, slashes, * or >; it is ${JSON.stringify(text)}.`)
+    }
+    this.#config = config
+    this.#context = context
+    this.#ackWait = config.ack_wait
+    this.#inbox = new Inbox(config.waiting_max)
+    this.#link = new NatsLink(config, `sluice ${context.id}`)
+    this.format = { format: 'messages', options: { value: config.value } }
+  }
+
+  async open(position: JsonValue | undefined): Promise<void> {
+    this.#inbox = new Inbox(this.#config.waiting_max, position)
+    const consumer = await this.#consumer()
+    this.#tasks = [this.#receive(consumer), this.#beat()]
+  }
+
+  next(bytes: number, signal: AbortSignal): Promise<Piece | undefined> {
+    return this.#inbox.next(bytes, signal)
+  }
+
+  get lag(): number | undefined {
+    return this.#pending === undefined ? undefined : this.#pending + this.#inbox.waiting
+  }
+
+  async #consumer(): Promise<Consumer> {
+    const connection = await this.#link.connected()
+    this.#count = Math.max(1, Math.floor(this.#config.waiting_max / (connection.info?.max_payload ?? 1024 * 1024)))
+    const { consumer, ackWait } = await ensureConsumer(connection, this.#link.server, this.#config)
+    this.#ackWait = ackWait
+    return consumer
+  }
+
+  /** Fills the inbox until the source is closed, through broken connections. */
+  async #receive(first: Consumer): Promise<void> {
+    const { signal } = this.#closing
+    let consumer: Consumer | undefined = first
+    for (let failures = 0; !signal.aborted; ) {
+      try {
+        consumer ??= await this.#consumer()
+        await this.#acknowledge([...this.#done.keys()])
+        await this.#inbox.room(signal)
+        if (!signal.aborted) await this.#fetch(consumer)
+        failures = 0
+      } catch (error) {
+        if (signal.aborted) return
+        const known = natsError(error, this.#link.server, 'messages')
+        if (!known.retry) return this.#inbox.fail(known)
+        consumer = undefined
+        this.#link.drop()
+        this.#context.warn(`${known.message} It is tried again; nothing is lost.`, 'server')
+        const most = Math.min(PAUSE_MAX, 100 * 2 ** ++failures)
+        await this.#context.sleep(most / 2 + (most / 2) * this.#context.random(), signal).catch(() => undefined)
+      }
+    }
+  }
+
+  /** One request: ends when it has brought what it may, or when its time is up. */
+  async #fetch(consumer: Consumer): Promise<void> {
+    const messages = await consumer.fetch({ max_messages: this.#count, expires: EXPIRES, idle_heartbeat: HEARTBEAT })
+    let largest = 1
+    const end = (): void => void messages.close()
+    this.#closing.signal.addEventListener('abort', end, { once: true })
+    if (this.#closing.signal.aborted) end()
+    try {
+      for await (const message of messages) {
+        largest = Math.max(largest, message.data.length)
+        this.#take(message)
+      }
+    } finally {
+      this.#closing.signal.removeEventListener('abort', end)
+    }
+    const broken = await messages.closed()
+    if (broken instanceof Error) throw broken
+    if (largest > 1) this.#count = Math.max(1, Math.min(MESSAGES_MAX, this.#count * 4, Math.floor(this.#config.waiting_max / largest)))
+  }
+
+  #take(message: JsMsg): void {
+    const { seq, info } = message
+    const reply = replyOf(message)
+    this.#pending = info.pending
+    const here = this.#done.has(seq) ? this.#done : this.#held.has(seq) ? this.#held : undefined
+    // The newest way to acknowledge is the one that counts.
+    if (here !== undefined) return void here.set(seq, reply)
+    this.#held.set(seq, reply)
+    const headers = headersOf(message)
+    const incoming: Incoming<number> = {
+      body: message.data, key: message.subject, time: Math.floor(info.timestampNanos / 1e6), from: { stream: this.#config.stream, sequence: seq }, token: seq,
+      ...(headers === undefined ? {} : { headers }),
+    }
+    this.#inbox.add(incoming)
+  }
+
+  async commit(position: JsonValue): Promise<void> {
+    const numbers = this.#inbox.finish(position)
+    for (const number of numbers) {
+      this.#done.set(number, this.#held.get(number) ?? '')
+      this.#held.delete(number)
+    }
+    try {
+      await this.#acknowledge(numbers)
+    } catch (error) {
+      // The next connection does it again.
+      const { message } = natsError(error, this.#link.server, 'acknowledgements')
+      this.#context.warn(`${message} They are sent again.`, 'server')
+    }
+  }
+
+  /** Sends acknowledgements; the server takes them in order, so its word for the last one goes for all. */
+  async #acknowledge(numbers: readonly number[]): Promise<void> {
+    const waiting = numbers.filter(number => this.#done.has(number))
+    const last = waiting.at(-1)
+    if (last === undefined) return
+    const connection = await this.#link.connected()
+    for (const number of waiting) if (number !== last) connection.publish(this.#done.get(number) ?? '', '+ACK')
+    await connection.request(this.#done.get(last) ?? '', '+ACK', { timeout: this.#config.timeout })
+    for (const number of waiting) this.#done.delete(number)
+  }
+
+  /** Tells the server, for as long as they are here, that messages are being worked on. */
+  async #beat(): Promise<void> {
+    const { signal } = this.#closing
+    while (!signal.aborted) {
+      await this.#context.sleep(Math.max(100, this.#ackWait / 3), signal).catch(() => undefined)
+      if (!signal.aborted) await this.#say('+WPI', this.#held.values())
+    }
+  }
+
+  /** Where there is no connection, whoever receives tells of it. */
+  async #say(word: string, replies: Iterable<string>): Promise<void> {
+    try {
+      const connection: NatsConnection = await this.#link.connected()
+      for (const reply of replies) connection.publish(reply, word)
+      await connection.flush()
+    } catch {
+      this.#link.drop()
+    }
+  }
+
+  /** What is here and not done goes to the next reader at once, in the order it came. */
+  async #giveBack(): Promise<void> {
+    if (this.#held.size === 0) return
+    const { jetstreamManager } = await import('@nats-io/jetstream')
+    const { stream, consumer, timeout, domain } = this.#config
+    // Asked for this, the server forgets our last request. Else it would find nobody there with the first message in its hand, and put that behind the others.
+    const manager = await jetstreamManager(await this.#link.connected(), { timeout, checkAPI: false, ...(domain === undefined ? {} : { domain }) })
+    await manager.consumers.info(stream, consumer).catch(() => undefined)
+    await this.#say('-NAK', this.#held.values())
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort()
+    await Promise.all(this.#tasks)
+    if (this.#tasks.length > 0) {
+      await this.#acknowledge([...this.#done.keys()]).catch(() => this.#context.warn('Messages that are done could not be acknowledged; they come again in the next run.'))
+      await this.#giveBack().catch(() => undefined)
+    }
+    await this.#link.close()
+  }
+}
+
+/** Where its acknowledgement goes to. The client has it on its messages, though not in their type: its own acknowledgements end with their connection. */
+function replyOf(message: JsMsg): string {
+  if (!('reply' in message) || typeof message.reply !== 'string') throw new SluiceError('INTERNAL', 'The client of NATS does not tell where a message is acknowledged.')
+  return message.reply
+}
+
+function headersOf({ headers }: JsMsg): Record<string, string> | undefined {
+  if (headers === undefined) return undefined
+  const own = headers.keys().filter(name => !/^nats-/i.test(name))
+  return own.length === 0 ? undefined : Object.fromEntries(own.map(name => [name, headers.values(name).join(', ')]))
+}
+
+export const natsSource = defineSource({
+  type: 'nats',
+  summary: 'Read a stream of NATS JetStream',
+  description:
+    'Messages are acknowledged once they are durable at every sink. The server keeps what was acknowledged under the name of the consumer: the next run goes on there, and several pipelines with one ' +
+    'name share the messages.\n\nThe key of an event is the subject of its message; headers and time are those of the message. Headers of NATS itself (`Nats-...`) are left out.',
+  config: CONFIG,
+  acks: true,
+  replays: true,
+  examples: [
+    { title: 'A stream from its start', config: { servers: 'nats://localhost:4222', stream: 'ORDERS', consumer: 'billing' } },
+    { title: 'Some subjects, with the login from the environment', config: { servers: ['nats://a:4222', 'nats://b:4222'], user: 'sluice', password: '${NATS_PASSWORD:}', stream: 'ORDERS', consumer: 'returns', subjects: ['orders.*.returned'], start: 'latest' } },
+  ],
+  create: (config, context) => new NatsSource(config, context),
+})
