@@ -11,6 +11,7 @@ import { natsSink, natsSource } from './nats/index.ts'
 import { s3Sink } from './s3/index.ts'
 import { file as fileSink } from './sinks/file.ts'
 import { http as httpSink } from './sinks/http.ts'
+import { postgresSink, postgresSource } from './postgres/index.ts'
 import { redisSink, redisSource } from './redis/index.ts'
 import { discard, stdout } from './sinks/simple.ts'
 import { file as fileSource } from './sources/file.ts'
@@ -20,7 +21,7 @@ import { httpServer } from './sources/http-server.ts'
 import { exec, stdin } from './sources/process.ts'
 
 export { codecs } from './codecs/index.ts'
-export { discard, exec, fileSink, fileSource, generate, httpClient, httpServer, httpSink, logSink, logSource, natsSink, natsSource, redisSink, redisSource, stdin, stdout, s3Sink }
+export { discard, exec, fileSink, fileSource, generate, httpClient, httpServer, httpSink, logSink, logSource, natsSink, natsSource, postgresSink, postgresSource, redisSink, redisSource, stdin, stdout, s3Sink }
 export { shareLog } from './log/open-logs.ts'
-export const sources: readonly SourceDeclaration[] = [exec, fileSource, generate, httpClient, httpServer, logSource, natsSource, redisSource, stdin]
-export const sinks: readonly SinkDeclaration[] = [discard, fileSink, httpSink, logSink, natsSink, redisSink, stdout, s3Sink]
+export const sources: readonly SourceDeclaration[] = [exec, fileSource, generate, httpClient, httpServer, logSource, natsSource, postgresSource, redisSource, stdin]
+export const sinks: readonly SinkDeclaration[] = [discard, fileSink, httpSink, logSink, natsSink, postgresSink, redisSink, stdout, s3Sink]

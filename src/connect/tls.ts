@@ -3,7 +3,7 @@ import { SluiceError } from '../base/index.ts'
 import { field } from '../engine/index.ts'
 import type { ValueOf } from '../engine/index.ts'
 
-const TLS = field.object(
+export const TLS = field.object(
   {
     ca: field.optional(field.string({ description: 'Certificates that are trusted, as PEM: ${file:ca.pem}; those that Node.js brings by default' })),
     cert: field.optional(field.string({ description: 'Certificate of this client, as PEM' })),

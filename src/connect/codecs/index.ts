@@ -4,6 +4,7 @@ import type { ColumnType, CsvOptions, FramedSlab, JsonValue } from '../../event/
 import { SluiceError } from '../../base/index.ts'
 import { logRecords } from '../log/records-codec.ts'
 import { messages } from '../messages/message-codec.ts'
+import { postgresRows } from '../postgres/rows-codec.ts'
 import { redisEntries } from '../redis/entries-codec.ts'
 import { deadLetters } from './dead-letters.ts'
 import { defineCodec, field } from '../../engine/index.ts'
@@ -175,4 +176,4 @@ function csvCodec(type: string, summary: string, delimiter: string): CodecDeclar
 
 const plain: readonly CodecDeclaration[] = [ndjson, lines, json, csvCodec('csv', 'Comma-separated values', ','), csvCodec('tsv', 'Tab-separated values', '\t')]
 
-export const codecs: readonly CodecDeclaration[] = [...plain, deadLetters(plain, recordMax => new WithoutMark(new LineFramer(recordMax))), logRecords, messages, redisEntries]
+export const codecs: readonly CodecDeclaration[] = [...plain, deadLetters(plain, recordMax => new WithoutMark(new LineFramer(recordMax))), logRecords, messages, postgresRows, redisEntries]

@@ -15,6 +15,7 @@ import { SluiceError, untilAborted } from '../../base/index.ts'
 import { defineSource, field } from '../../engine/index.ts'
 import type { ComponentContext, Piece, Source, ValueOf } from '../../engine/index.ts'
 import type { JsonValue } from '../../event/index.ts'
+import { Patience } from '../patience.ts'
 import { REDIS_FIELDS, RedisConnection } from './connection.ts'
 import { ENTRY_FIELDS } from './entries-codec.ts'
 import { GroupReader } from './group.ts'
@@ -38,8 +39,6 @@ type Config = ValueOf<typeof CONFIG>
 
 /** How long one read waits at the server. It says nothing of delays: what comes ends the wait. */
 const WAIT = 1000
-const ATTEMPTS = 6
-const PAUSE_MAX = 10_000
 /** Entries of one answer at most, and where to begin while their size is not known. */
 const COUNT_MAX = 10_000
 const COUNT_FIRST = 64
@@ -59,6 +58,7 @@ class RedisSource implements Source {
   readonly #waiting: RedisConnection
   readonly #reader: GroupReader
   readonly #streams: readonly string[]
+  readonly #patience: Patience
   readonly #closing = new AbortController()
   #ready: Ready[] = []
   #inFlight = new InFlight(0)
@@ -70,7 +70,6 @@ class RedisSource implements Source {
   /** Acknowledgements that the server has not taken yet. */
   #acks: { readonly stream: string; readonly ids: readonly string[] }[] = []
   #claimAt = 0
-  #failures = 0
   #entryBytes = 0
   /** Where to stop, with `until`. */
   readonly #ends = new Map<string, string>()
@@ -82,6 +81,7 @@ class RedisSource implements Source {
     this.#config = config
     this.#context = context
     this.live = config.until === undefined
+    this.#patience = new Patience(this.live, context)
     this.format = { format: 'redis_entries', options: { value: config.value, body: config.body, key: config.key } }
     this.#streams = typeof config.stream === 'string' ? [config.stream] : [...new Set(config.stream)]
     if (!['earliest', 'latest'].includes(config.start) && !/^\d+(-\d+)?$/.test(config.start)) throw new SluiceError('CONFIG_VALUE', `"start" is earliest, latest or the id of an entry such as 1700000000000-0; it is ${JSON.stringify(config.start)}.`)
@@ -112,7 +112,7 @@ class RedisSource implements Source {
       this.#read ??= this.#readMore(bytes).finally(() => (this.#read = undefined))
       try {
         await untilAborted(this.#read, signal)
-        this.#failures = 0
+        this.#patience.succeeded()
       } catch (error) {
         await this.#failed(error, signal)
       }
@@ -222,19 +222,14 @@ class RedisSource implements Source {
     }
   }
 
-  /** A live source waits for its server as long as it takes; one with an end fails after some attempts. */
   async #failed(error: unknown, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return
-    this.#failures++
-    if (!(error instanceof SluiceError) || !error.retry || (!this.live && this.#failures >= ATTEMPTS)) throw error
     this.#owed = true
-    this.#warn(error)
-    const most = Math.min(PAUSE_MAX, 100 * 2 ** Math.min(this.#failures, 10))
+    await this.#patience.failed(error, signal)
+    if (signal.aborted || !(error instanceof SluiceError) || error.code !== 'REDIS_GROUP') return
     try {
-      await this.#context.sleep(most / 2 + (most / 2) * this.#context.random(), signal)
-      if (error.code === 'REDIS_GROUP') await this.#restoreGroup()
+      await this.#restoreGroup()
     } catch (why) {
-      if (!signal.aborted) this.#warn(why)
+      this.#warn(why)
     }
   }
 
