@@ -7,10 +7,18 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
 
+/** Numbers of requests. */
+export const ASKS = { produce: 0, fetch: 1, metadata: 3, commit: 8, join: 11, heartbeat: 12 } as const
+
 interface Pair {
   readonly client: Socket
   readonly broker: Socket
+  /** Numbers of the requests that were sent on it. */
+  readonly asked: Set<number>
 }
+
+/** Connections on which such a request was sent; all for undefined. */
+type Which = keyof typeof ASKS | undefined
 
 export class Proxy {
   readonly #server: Server
@@ -33,21 +41,22 @@ export class Proxy {
     return `127.0.0.1:${(this.#server.address() as AddressInfo).port}` // It listens on a port.
   }
 
-  get open(): number {
-    return this.#pairs.size
+  /** Connections that are open. */
+  open(which?: Which): number {
+    return this.#chosen(which).length
   }
 
   /** Ends all connections, as a broker does that is stopped. */
-  cut(): void {
-    for (const { client, broker } of this.#pairs) {
+  cut(which?: Which): void {
+    for (const { client, broker } of this.#chosen(which)) {
       client.end()
       broker.destroy()
     }
   }
 
   /** Breaks all connections off with a reset, as a broker does that died. */
-  reset(): void {
-    for (const { client, broker } of this.#pairs) {
+  reset(which?: Which): void {
+    for (const { client, broker } of this.#chosen(which)) {
       client.resetAndDestroy()
       broker.destroy()
     }
@@ -56,16 +65,15 @@ export class Proxy {
   /** Nothing passes any more, in either direction, and nobody is told: a cable that was pulled. New connections are taken and get no answer. */
   stall(): void {
     this.#isStalled = true
-    for (const { client, broker } of this.#pairs) {
-      client.pause()
-      broker.pause()
-    }
+    this.stallOpen()
   }
 
   /** What is open now gets nothing ever again; new connections are served. */
-  stallOpen(): void {
-    this.stall()
-    this.#isStalled = false
+  stallOpen(which?: Which): void {
+    for (const { client, broker } of this.#chosen(which)) {
+      client.pause()
+      broker.pause()
+    }
   }
 
   resume(): void {
@@ -87,14 +95,18 @@ export class Proxy {
     await once(this.#server, 'close')
   }
 
+  #chosen(which: Which): Pair[] {
+    return [...this.#pairs].filter(({ asked }) => which === undefined || asked.has(ASKS[which]))
+  }
+
   #take(client: Socket): void {
     this.taken++
     if (this.#refuses) return void client.resetAndDestroy()
     const broker = connect(this.#to)
-    const pair: Pair = { client, broker }
+    const pair: Pair = { client, broker, asked: new Set() }
     this.#pairs.add(pair)
     const pass = (from: Socket, to: Socket): void => {
-      from.on('data', bytes => void to.write(bytes))
+      from.on('data', (bytes: Buffer) => void to.write(bytes))
       from.on('end', () => void to.end())
       from.on('error', () => undefined)
       from.on('close', () => {
@@ -102,6 +114,8 @@ export class Proxy {
         to.destroy()
       })
     }
+    // A request that begins within a piece is not seen; of the same kind there are others.
+    client.on('data', (bytes: Buffer) => void (bytes.length >= 6 && pair.asked.add(bytes.readInt16BE(4))))
     pass(client, broker)
     pass(broker, client)
     if (this.#isStalled) broker.pause()

@@ -19,7 +19,7 @@ const TOPIC = 2
 /** Set for this very topic, not inherited. */
 const OF_THE_TOPIC = 1
 /** Milliseconds that the controller may take. */
-const CONTROLLER_TIMEOUT = 20_000
+const CONTROLLER_TIMEOUT = 10_000
 const LOOK_EVERY = 25
 
 export class KafkaAdmin implements Admin {

@@ -11,7 +11,7 @@ import { TIMEOUT_DEFAULT, throwIfAborted, within } from '../embedded/calls.ts'
 import type { Call, TopicPartition } from '../log.ts'
 import { BROKER, brokerCodeOf, brokerError, check, mayRetry } from './errors.ts'
 import type { Link } from './link.ts'
-import { Links } from './links.ts'
+import { Links, requestTimeoutOf } from './links.ts'
 import type { LinkNeeds } from './links.ts'
 import { nameOfEndpoint } from './options.ts'
 import type { Endpoint, KafkaOptions } from './options.ts'
@@ -62,6 +62,11 @@ export class Cluster {
 
   async close(): Promise<void> {
     await this.#links.close()
+  }
+
+  /** Milliseconds after which a broker that does not answer is given up. */
+  get requestTimeout(): number {
+    return requestTimeoutOf(this.options)
   }
 
   get endpoints(): string {

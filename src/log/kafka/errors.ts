@@ -160,6 +160,12 @@ export function connectError(error: unknown, way: Way): SluiceError {
   return loginError(said, text, place, way, make) ?? tlsError(said, text, place, way, make) ?? make('LOG_CONNECT', `${place}: ${reasonOf(said, text, way)}.`)
 }
 
+/** The time for making a connection was over. */
+export function lateError(error: unknown, { endpoint }: Way): SluiceError {
+  const place = nameOfEndpoint(endpoint)
+  return new SluiceError('LOG_CONNECT', `${place}: there was no answer in time.`, { cause: error, place })
+}
+
 type Make = (code: ErrorCode, message: string) => SluiceError
 
 function loginError(said: readonly Said[], text: string, place: string, { mechanism, user }: Way, make: Make): SluiceError | undefined {

@@ -8,17 +8,21 @@
  * Requests go out in the order of the calls, up to `inFlight` at a time, and are answered in that order: a broker works on one request of a connection after
  * the other. So whatever may wait long at the broker (a fetch, a member that joins) has a link of its own.
  */
+import type { Socket } from 'node:net'
 import { Connection, apiVersionsV3 } from '@platformatic/kafka'
 import type { API, ConnectionOptions, Reader, ResponseParser, Writer } from '@platformatic/kafka'
 import { SluiceError } from '../../base/index.ts'
 import type { Clock } from '../../platform/index.ts'
-import { connectError } from './errors.ts'
+import { connectError, lateError } from './errors.ts'
 import type { Way } from './errors.ts'
 import { nameOfEndpoint } from './options.ts'
 import type { Endpoint } from './options.ts'
 
 const PAUSE_MIN = 50
 const PAUSE_MAX = 1000
+/** Milliseconds that a connection gets to say goodbye. */
+const GOODBYE_MAX = 500
+const CONNECT_TIMEOUT = 10_000
 
 export interface LinkOptions {
   readonly clientId: string
@@ -52,6 +56,8 @@ export class Link {
   readonly #options: LinkOptions
   #open: Open | undefined
   #opening: Promise<Open> | undefined
+  /** What is being opened. */
+  #begun: Connection | undefined
   #pause = 0
   #failedAt = -Infinity
   #failure: SluiceError | undefined
@@ -110,16 +116,21 @@ export class Link {
     return this.#open
   }
 
+  /** Ends the connection, and does not wait for one that says nothing: what was not written out by then is not. */
   async close(): Promise<void> {
     this.#isClosed = true
     const connection = this.#open?.connection
     this.#open = undefined
-    await connection?.close().catch(() => undefined)
+    if (this.#begun !== undefined) destroy(this.#begun)
+    if (connection === undefined) return
+    const cancel = this.#options.clock.timer(GOODBYE_MAX, () => destroy(connection))
+    await connection.close().catch(() => undefined)
+    cancel()
   }
 
-  /** Ends the connection without waiting; what is under way fails. */
+  /** Ends the connection without waiting, also one that is being made; what is under way fails. */
   drop(): void {
-    this.#open?.connection.socket.destroy()
+    for (const connection of [this.#open?.connection, this.#begun]) if (connection !== undefined) destroy(connection)
     this.#open = undefined
   }
 
@@ -138,13 +149,19 @@ export class Link {
     const connection = new Connection(clientId, client)
     // Without a listener an error of a connection would end the process. Those of requests come back with the requests.
     connection.on('error', () => undefined)
+    let isLate = false
+    const cancel = clock.timer(client.connectTimeout ?? CONNECT_TIMEOUT, () => {
+      isLate = true
+      destroy(connection)
+    })
     try {
-      await connection.connect(this.endpoint.host, this.endpoint.port)
-      const { apiKeys } = await apiVersionsV3.api.async(connection, 'sluice', '1')
+      const open = await this.#begin(connection)
       if (this.#isClosed) throw this.#closed()
-      const open: Open = { connection, versions: new Map(apiKeys.map(({ apiKey, minVersion, maxVersion }) => [apiKey, { min: minVersion, max: maxVersion }])) }
+      if (!connection.isConnected()) throw new Error('Connection closed')
       connection.once('close', () => {
         if (this.#open === open) this.#open = undefined
+        // It is closed; but the client forgets its timer for the next login only when told to close.
+        void connection.close().catch(() => undefined)
       })
       this.#pause = 0
       this.#failure = undefined
@@ -152,12 +169,27 @@ export class Link {
       return open
     } catch (error) {
       void connection.close().catch(() => undefined)
-      const failure = connectError(error, { endpoint: this.endpoint, ...this.#options.way })
+      destroy(connection)
+      const way = { endpoint: this.endpoint, ...this.#options.way }
+      const failure = this.#isClosed ? this.#closed() : isLate ? lateError(error, way) : connectError(error, way)
       this.#pause = Math.min(PAUSE_MAX, Math.max(PAUSE_MIN, this.#pause * 2))
       this.#failedAt = clock.monotonic()
       this.#failure = failure
       throw failure
+    } finally {
+      cancel()
+      this.#begun = undefined
     }
+  }
+
+  async #begin(connection: Connection): Promise<Open> {
+    const connected = connection.connect(this.endpoint.host, this.endpoint.port)
+    this.#begun = connection
+    // The client waits for its timeout where a socket is closed on this side before it stands: no error tells of that, and nobody looks for the end.
+    connection.socket.once('close', () => void connection.emit('close'))
+    await connected
+    const { apiKeys } = await apiVersionsV3.api.async(connection, 'sluice', '1')
+    return { connection, versions: new Map(apiKeys.map(({ apiKey, minVersion, maxVersion }) => [apiKey, { min: minVersion, max: maxVersion }])) }
   }
 
   #broken(error: unknown): SluiceError {
@@ -168,6 +200,11 @@ export class Link {
   #closed(): SluiceError {
     return new SluiceError('LOG_CLOSED', `The connection to ${nameOfEndpoint(this.endpoint)} was closed.`)
   }
+}
+
+function destroy(connection: Connection): void {
+  const socket: Socket | undefined = connection.socket // There is none where it could not even be begun, as with a certificate that is none.
+  socket?.destroy()
 }
 
 /** The answer that an error of the client carries, where a broker answered at all. */

@@ -1,6 +1,7 @@
 /** Connections to the brokers of a cluster, one per broker, for one user of them: a producer, a consumer, or the calls of everybody else. */
 import type { ConnectionOptions } from '@platformatic/kafka'
 import type { Clock } from '../../platform/index.ts'
+import { TIMEOUT_DEFAULT } from '../embedded/calls.ts'
 import { Link } from './link.ts'
 import type { LinkOptions } from './link.ts'
 import { nameOfEndpoint } from './options.ts'
@@ -13,6 +14,9 @@ export interface LinkNeeds {
   readonly requestTimeout?: number | undefined
 }
 
+/** A call that has a stalled connection under it must have time left for another one. */
+export const requestTimeoutOf = ({ requestTimeout = 0.4 * TIMEOUT_DEFAULT }: KafkaOptions): number => requestTimeout
+
 const isAddress = (host: string): boolean => host.includes(':') || /^[\d.]+$/.test(host)
 
 /** What the client is told for one broker. */
@@ -24,7 +28,7 @@ export function linkOptions(options: KafkaOptions, { host }: Endpoint, { inFligh
     Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as { [K in keyof T]: NonNullable<T[K]> } // Only what is there is left.
   const client: ConnectionOptions = {
     connectTimeout,
-    requestTimeout: requestTimeout ?? options.requestTimeout ?? 30_000,
+    requestTimeout: requestTimeout ?? requestTimeoutOf(options),
     maxInflights: inFlight,
     ...(isEncrypted ? { tls: defined({ ca: typeof ca === 'object' ? [...ca] : ca, cert, key, passphrase }) } : {}),
     // Brokers behind one address are told apart by this name, and Node.js does not send it unless told to.

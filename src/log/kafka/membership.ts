@@ -65,6 +65,7 @@ export class Membership {
   #basis = ''
   #last: GroupReference['member']
   #isLeader = false
+  #isLooking = false
   #life = new AbortController()
   #rebalancing: Promise<void> | undefined
   /** Why the member can't go on; told at the next call. */
@@ -82,7 +83,8 @@ export class Membership {
     this.#rebalanceTimeout = rebalanceTimeout
     this.#isCooperative = assignor === 'sticky'
     this.#joins = cluster.links({ inFlight: 1, requestTimeout: rebalanceTimeout + 10_000 })
-    this.links = cluster.links({ inFlight: 5, requestTimeout: Math.max(1000, sessionTimeout) })
+    // Where a connection is stalled a sign of life must get through on the next one before the session is over.
+    this.links = cluster.links({ inFlight: 5, requestTimeout: Math.min(cluster.requestTimeout, Math.max(300, sessionTimeout / 3)) })
   }
 
   isMember(): boolean {
@@ -184,8 +186,16 @@ export class Membership {
       await this.#beat(life)
       if (life.aborted || now - this.#lookedAt < lookEvery) continue
       this.#lookedAt = now
-      if (this.#rebalancing === undefined && (await this.#hasChanged())) this.#rebalanceInBackground(life)
+      if (this.#rebalancing === undefined && !this.#isLooking) void this.#look(life)
     }
+  }
+
+  /** Beside the signs of life, not between them: it may wait for a connection of others. */
+  async #look(life: AbortSignal): Promise<void> {
+    this.#isLooking = true
+    const hasChanged = await this.#hasChanged()
+    this.#isLooking = false
+    if (hasChanged && !life.aborted && this.#rebalancing === undefined) this.#rebalanceInBackground(life)
   }
 
   #leaveIdle(): void {
@@ -196,7 +206,8 @@ export class Membership {
   }
 
   async #beat(life: AbortSignal): Promise<void> {
-    if (this.#state !== 'member') return
+    // Between two lives of a rebalance there is nobody to be alive.
+    if (this.#state !== 'member' || this.#generation < 0) return
     const { group } = this.#options
     const sentAt = this.#cluster.clock.monotonic()
     const generation = this.#generation
@@ -211,8 +222,11 @@ export class Membership {
       if (code === BROKER.REBALANCE_IN_PROGRESS) {
         this.#seenAt = Math.max(this.#seenAt, sentAt)
         this.#rebalanceInBackground(life)
-      } else if (code !== undefined && DROPPED.has(code) && generation === this.#generation && this.#rebalancing === undefined) this.expire()
-      else if (!mayRetry(error) && code !== undefined && !DROPPED.has(code)) this.#fail(error)
+      } else if (code !== undefined && DROPPED.has(code) && generation === this.#generation) {
+        if (this.#rebalancing === undefined) this.expire()
+        // The group does not wait for this join any more, if it ever came there: it is begun anew.
+        else this.#joins.drop()
+      } else if (!mayRetry(error) && code !== undefined && !DROPPED.has(code)) this.#fail(error)
     }
   }
 

@@ -27,7 +27,7 @@ export interface KafkaOptions {
   readonly login?: KafkaLogin | undefined
   /** Milliseconds that making a connection may take, login included; default 10,000. */
   readonly connectTimeout?: number | undefined
-  /** Milliseconds after which a broker that does not answer is given up; default 30,000. */
+  /** Milliseconds after which a broker that does not answer is given up; default 12,000, less than half of what a call may take. */
   readonly requestTimeout?: number | undefined
   /** Milliseconds between two looks at the topics of a group (new ones, new partitions); default 10,000. */
   readonly lookEvery?: number | undefined

@@ -323,7 +323,7 @@ export class KafkaProducer implements Producer, LaneOwner {
 
   #sender(broker: number): Sender {
     let sender = this.#senders.get(broker)
-    if (sender === undefined) this.#senders.set(broker, (sender = new Sender(this.#cluster.link(broker, this.#links), this.#name)))
+    if (sender === undefined) this.#senders.set(broker, (sender = new Sender(this.#cluster.link(broker, this.#links), this.#name, this.#cluster.requestTimeout)))
     return sender
   }
 

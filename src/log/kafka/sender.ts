@@ -15,8 +15,8 @@ import type { Produced } from './produce.ts'
 export const REQUESTS_MAX = 5
 /** Bytes of a request at most, unless a single batch is larger. */
 const REQUEST_BYTES = 1 << 20
-/** Milliseconds that a broker waits for its replicas. */
-const REPLICAS_TIMEOUT = 20_000
+/** Part of the time for a request in which the broker must have its replicas: it shall say that it has not before it is given up. */
+const REPLICAS_TIMEOUT = 0.8
 /** The batch may well be written, though too few replicas have it: the same batch goes again, and is dropped if it is there. */
 const MAYBE_WRITTEN: ReadonlySet<number> = new Set([7, 13, 20])
 
@@ -30,13 +30,15 @@ export class Sender {
   readonly #link: Link
   readonly #transactionalId: string | undefined
   readonly #lanes = new Set<Lane>()
+  readonly #replicasTimeout: number
   #version = 0
   #requests = 0
   #isScheduled = false
   #isConnecting = false
 
-  constructor(link: Link, transactionalId: string | undefined) {
+  constructor(link: Link, transactionalId: string | undefined, requestTimeout: number) {
     this.#link = link
+    this.#replicasTimeout = Math.ceil(requestTimeout * REPLICAS_TIMEOUT)
     this.#transactionalId = transactionalId
   }
 
@@ -59,7 +61,7 @@ export class Sender {
       if (parts.length === 0) return
       this.#requests++
       const batches = parts.map(({ lane: { topic, partition }, batch }) => ({ topic, partition, batch }))
-      this.#link.send(open, produceRequest(this.#version, this.#transactionalId, REPLICAS_TIMEOUT, batches)).then(
+      this.#link.send(open, produceRequest(this.#version, this.#transactionalId, this.#replicasTimeout, batches)).then(
         answers => this.#answered(parts, answers),
         (error: unknown) => this.#lost(parts, error),
       )
