@@ -382,6 +382,16 @@ export interface SinkChunk {
   readonly rows: number
   /** Where each row ends in `bytes`; only if the encoding asks for `rows`. */
   readonly ends: Uint32Array | undefined
+  /** What of the input was being worked on when the rows came out: each range once, in order. A stage with memory may have held events back from ranges before. */
+  readonly input?: readonly InputRange[]
+}
+/** A piece of a source: from where its first record lies up to the position behind it. */
+export interface InputRange {
+  readonly source: string
+  /** `Piece.from`. */
+  readonly from: JsonValue
+  /** `Piece.position`. */
+  readonly position: JsonValue
 }
 /** An answer for one row; rows without one are ok. */
 export interface RowAnswer {

@@ -206,6 +206,7 @@ export class Coordinator {
       const { piece } = answer
       if (piece === undefined) return
       const flight = this.#launch(0, open.node, piece.position, piece.bytes)
+      flight.input = { source: open.id, from: piece.from, position: piece.position }
       open.track(flight)
       this.#toWorker({
         kind: 'piece',

@@ -21,6 +21,7 @@ export class Delivery {
   #stopped = false
 
   constructor(sources: readonly OpenSource[], sinks: ReadonlyMap<number, SinkRunner>, active: boolean, clock: Clock, fail: (error: unknown) => void) {
+    this.#flushed = clock.monotonic()
     this.#sources = sources
     this.#sinks = sinks
     this.#active = active
@@ -41,13 +42,19 @@ export class Delivery {
     this.#flushing ??= this.#flushAll()
   }
 
+  /** When the last flush was. */
+  #flushed: number
+  /** Ends the wait for the next flush. */
+  #hurry: (() => void) | undefined
+  #isHurried = false
   readonly #last = new Map<number, number>()
 
   async #flushAll(): Promise<void> {
     try {
       while (this.#landed.length > 0 && !this.#stopped) {
-        // A turn of the event loop lets batches that land together share a flush.
+        // A turn of the event loop lets batches that land together share a flush; a sink may want more to share it.
         await this.#clock.sleep(0)
+        await this.#pause()
         const batch = this.#landed
         this.#landed = []
         await this.#flushSinks()
@@ -61,13 +68,28 @@ export class Delivery {
     }
   }
 
+  /** Waits until a flush is due, or somebody needs it now. */
+  async #pause(): Promise<void> {
+    const every = Math.max(0, ...[...this.#sinks.values()].map(({ sink }) => sink.cutsEvery ?? 0))
+    const left = this.#flushed + every - this.#clock.monotonic()
+    if (every === 0 || left <= 0 || this.#isHurried || this.#stopped) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#hurry = resolve
+    const cancel = this.#clock.timer(left, resolve)
+    await promise
+    cancel()
+  }
+
   async #flushSinks(): Promise<void> {
     await Promise.all([...this.#sinks.values()].map(sink => sink.flush()))
+    this.#flushed = this.#clock.monotonic()
   }
 
   /** Makes all durable that has landed. */
   async flush(): Promise<void> {
     if (!this.#active) return
+    this.#isHurried = true
+    this.#hurry?.()
     await this.#flushing
     await this.#flushSinks()
     for (const source of this.#sources) {
@@ -79,5 +101,6 @@ export class Delivery {
 
   stop(): void {
     this.#stopped = true
+    this.#hurry?.()
   }
 }

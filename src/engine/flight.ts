@@ -6,6 +6,7 @@
  * `open` counts what is still to come: one for the levels, and one for each write that a sink has not answered.
  */
 import type { JsonValue } from '../event/index.ts'
+import type { InputRange } from './component.ts'
 import type { SinkRows } from './sink-encoder.ts'
 
 export interface LaneOutput {
@@ -25,6 +26,8 @@ export class Flight {
   readonly entry: number
   /** Bytes of memory that it holds. */
   charge: number
+  /** What of the input it is; undefined for the end of the input and for ticks. */
+  input: InputRange | undefined
   open = 1
   /** The level it is on, and how many lanes have still to answer. */
   level: number

@@ -191,6 +191,7 @@ export class SinkRunner {
 
   async #deliver(number: number, writes: readonly Write[]): Promise<void> {
     const rows = joined(writes)
+    const input = writes.flatMap(({ flight }) => flight.input ?? [])
     const refused: { row: number; error: unknown; attempts: number }[] = []
     // Rows still to be taken, as indices into the chunk. A retry sends only these.
     let open: readonly number[] | undefined
@@ -199,7 +200,7 @@ export class SinkRunner {
       await this.#policy.call({ events: rows.rows, bytes: rows.bytes.length }, async () => {
         attempts++
         if (attempts > 1) this.totals.retries++
-        const answers = await this.#sink.write(open === undefined ? whole(number, rows) : part(number, rows, open), this.#signal)
+        const answers = await this.#sink.write({ ...(open === undefined ? whole(number, rows) : part(number, rows, open)), input }, this.#signal)
         const retry = sort(answers ?? [], open, refused, attempts)
         if (retry.length === 0) return
         open = retry.map(one => one.row)

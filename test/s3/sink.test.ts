@@ -1,5 +1,6 @@
 /** The sink of objects on a real S3 server: what it writes, how it goes on when the server is gone, and what it says when something is wrong. */
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
@@ -73,6 +74,19 @@ else {
     assert.equal((await linesBelow('csv/')).length, LINES + keys.length)
     assert.deepEqual(await server.tags(keys[0] ?? ''), { team: 'data: more' })
     assert.equal((await server.head(keys[0] ?? '')).type, 'text/csv')
+  })
+
+  test('a manifest tells what is complete, of which input, and names may hold its first offset', async () => {
+    await write({ key: 'told/rows-{{first}}-{{id}}.ndjson', manifest: 'told-manifest/' })
+    const [key = ''] = await server.keys('told/')
+    assert.match(key, /^told\/rows-000000000000-/)
+    const body = await server.get(key)
+    const { time, ...rest } = JSON.parse(await server.textBelow('told-manifest/')) as Record<string, unknown>
+    assert.ok(Math.abs(Date.parse(String(time)) - Date.now()) < 60_000)
+    assert.deepEqual(rest, {
+      bucket: config.bucket, key, events: LINES, bytes: body.length, sha256: createHash('sha256').update(body).digest('hex'),
+      input: [{ source: 'in', path: join(folder, 'in.ndjson'), first: 0, end: Buffer.byteLength(text(events)) }],
+    })
   })
 
   for (const state of [undefined, 'large-state']) {

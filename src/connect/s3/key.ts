@@ -32,9 +32,13 @@ export function checkTemplate({ prefix, literal, source }: CompiledTemplate): vo
   if (wrong !== undefined) throw new SluiceError('CONFIG_VALUE', `The key ${JSON.stringify(source)} ${wrong}: results/dt={format_time(time, "yyyy-MM-dd")}/rows.ndjson.zst`)
 }
 
-/** Puts the id into a key: where `{id}` stands, else before the ending. */
-export function withId(key: string, id: string): string {
-  if (key.includes('{id}')) return key.replace('{id}', id)
+/** Digits of an offset in a key, so that names stand in the order of offsets. */
+const DIGITS = 12
+
+/** Puts the id into a key, where `{id}` stands, else before the ending; and for `{first}` the offset of the first record. */
+export function withId(template: string, id: string, first?: number): string {
+  const key = template.replaceAll('{first}', first === undefined ? '_' : String(first).padStart(DIGITS, '0'))
+  if (key.includes('{id}')) return key.replaceAll('{id}', id)
   const slash = key.lastIndexOf('/') + 1
   const ending = /(?:\.[A-Za-z0-9]+)?(?:\.(?:gz|zst))?$/.exec(key.slice(slash))?.[0] ?? ''
   const stem = key.slice(0, key.length - ending.length)

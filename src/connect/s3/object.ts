@@ -5,20 +5,32 @@
  *
  * Nobody sees anything of it before it is completed.
  */
+import { createHash } from 'node:crypto'
 import { promisify } from 'node:util'
 import { constants, gzip, zstdCompress } from 'node:zlib'
+import type { InputRange } from '../../engine/index.ts'
+import type { JsonValue } from '../../event/index.ts'
+import { Spans } from './spans.ts'
 import type { Part, S3Keeping, S3Store } from './store.ts'
 import type { Uploads } from './uploads.ts'
 
 export type S3Compression = 'none' | 'gzip' | 'zstd'
 
-/** An object whose parts are all there: what a checkpoint keeps of it. */
-export interface Sealed {
+/** What a manifest tells of an object. */
+export interface Described {
   readonly key: string
-  readonly upload: string
-  readonly parts: readonly Part[]
   readonly events: number
   readonly bytes: number
+  readonly sha256: string
+  /** Milliseconds since 1970 when it was ended. */
+  readonly time: number
+  readonly input: readonly JsonValue[]
+}
+
+/** An object whose parts are all there: what a checkpoint keeps of it. */
+export interface Sealed extends Described {
+  readonly upload: string
+  readonly parts: readonly Part[]
 }
 
 export interface ObjectOptions {
@@ -60,6 +72,10 @@ export class S3Object {
   #upload: Promise<string> | undefined
   #parts = 0
   readonly #done: Part[] = []
+  readonly #spans = new Spans()
+  readonly #hash = createHash('sha256')
+  #sha256: string | undefined
+  #ended = 0
 
   constructor(key: string, since: number, options: ObjectOptions) {
     this.key = key
@@ -74,8 +90,9 @@ export class S3Object {
   }
 
   /** The bytes are the object's from now on. Waits while too much is being compressed. */
-  async add(bytes: Uint8Array, events: number): Promise<void> {
+  async add(bytes: Uint8Array, events: number, input?: readonly InputRange[]): Promise<void> {
     this.events += events
+    this.#spans.add(input)
     this.bytes += bytes.length
     this.#push(bytes)
     if (this.#rawBytes >= MEMBER) this.#member()
@@ -111,6 +128,7 @@ export class S3Object {
   #append(body: readonly Uint8Array[], counted: number): void {
     const bytes = body.reduce((sum, one) => sum + one.length, 0)
     this.#body.push(...body)
+    for (const one of body) this.#hash.update(one)
     this.#bodyBytes += bytes - counted
     this.#stored += bytes
     this.#ready += bytes
@@ -143,7 +161,8 @@ export class S3Object {
   }
 
   /** Nothing more comes: what is held becomes the last part. Where there is only that and `alone` is true, it is answered instead of uploaded. */
-  async seal(alone: boolean): Promise<Uint8Array | undefined> {
+  async seal(alone: boolean, now: number): Promise<Uint8Array | undefined> {
+    this.#ended = now
     if (this.#rawBytes > 0) this.#member()
     await this.#members
     if (alone && this.#parts === 0) {
@@ -166,17 +185,18 @@ export class S3Object {
 
   /** After all uploads have settled. */
   async sealed(): Promise<Sealed> {
-    return { key: this.key, upload: await this.#begun(), parts: this.#done.toSorted((a, b) => a.number - b.number), events: this.events, bytes: this.#stored }
+    return { ...this.described(), upload: await this.#begun(), parts: this.#done.toSorted((a, b) => a.number - b.number) }
+  }
+
+  /** After it was sealed. */
+  described(): Described {
+    this.#sha256 ??= this.#hash.digest('hex')
+    return { key: this.key, events: this.events, bytes: this.#stored, sha256: this.#sha256, time: this.#ended, input: this.#spans.toJson() }
   }
 
   /** Gives up what was uploaded. */
   async abort(): Promise<void> {
     if (this.#upload === undefined) return
     await this.#options.store.abort(this.key, await this.#upload)
-  }
-
-  /** Bytes of the object itself. */
-  get stored(): number {
-    return this.#stored
   }
 }

@@ -16,13 +16,14 @@ import type { Event, JsonValue } from '../../event/index.ts'
 import { failpoint } from '../../platform/index.ts'
 import { checkTemplate, keyOf, withId } from './key.ts'
 import { S3Object } from './object.ts'
-import type { ObjectOptions, S3Compression, Sealed } from './object.ts'
+import type { Described, ObjectOptions, S3Compression, Sealed } from './object.ts'
 import { S3Store, S3_FIELDS } from './store.ts'
+import { firstOf } from './spans.ts'
 import { Uploads } from './uploads.ts'
 
 const CONFIG = field.object({
   ...S3_FIELDS,
-  key: field.template({ description: 'Key of the objects, with expressions in braces; an id is put before its ending, or where {{id}} stands' }),
+  key: field.template({ description: 'Key of the objects, with expressions in braces; an id is put before its ending, or where {{id}} stands; {{first}} is the offset of the first record' }),
   format: field.choice(['auto', 'ndjson', 'csv', 'tsv', 'lines'], { default: 'auto', description: 'Form of the records; `auto` goes by the key' }),
   options: field.anything({ default: {}, description: 'Options of the format, such as `columns` for csv' }),
   compression: field.choice(['auto', 'none', 'gzip', 'zstd'], { default: 'auto', description: '`auto` goes by the key: .gz, .zst' }),
@@ -37,6 +38,7 @@ const CONFIG = field.object({
   encryption: field.optional(field.choice(['AES256', 'aws:kms', 'aws:kms:dsse'], { description: 'Encryption at the server, where the bucket\'s own is not meant' })),
   kms_key: field.optional(field.string({ description: 'Key of the encryption with aws:kms' })),
   tags: field.record(field.string(), { default: {}, description: 'Tags of the objects' }),
+  manifest: field.optional(field.string({ minLength: 1, description: 'Beginning of the keys of objects that list, as JSON lines, which objects are complete: results/_manifest/' })),
   on_gone: field.choice(['fail', 'warn'], { default: 'fail', description: 'What to do at a start where an upload of the last checkpoint is neither open nor complete' }),
 })
 type Config = ValueOf<typeof CONFIG>
@@ -45,6 +47,8 @@ const PARTS_MAX = 10_000
 const PART_MIN = 5 * 1024 * 1024
 /** Objects that may be open at once. */
 const OPEN_MAX = 1000
+/** Objects in a manifest, without checkpoints. */
+const SHOWN_MAX = 1000
 const ENDINGS: Readonly<Record<string, string>> = { '.csv': 'csv', '.tsv': 'tsv', '.txt': 'lines', '.log': 'lines' }
 const TYPES: Readonly<Record<string, string>> = { csv: 'text/csv', tsv: 'text/tab-separated-values', lines: 'text/plain', ndjson: 'application/x-ndjson' }
 
@@ -85,6 +89,13 @@ function encoding(config: Config): SinkEncoding {
   return key.literal ? format : { ...format, target: (event: Event) => keyOf(key, event) }
 }
 
+/** What `flush` hands to a checkpoint: the objects that readers shall see once it is kept. */
+interface Mark {
+  readonly objects: readonly Sealed[]
+  /** Key of the manifest that tells of them. */
+  readonly manifest?: string
+}
+
 class S3Sink implements Sink {
   /** Each checkpoint ends the open objects. */
   readonly cutsEvery: number
@@ -96,8 +107,10 @@ class S3Sink implements Sink {
   readonly #open = new Map<string, S3Object>()
   /** Whose last part is under way. */
   #sealing: S3Object[] = []
-  /** Of the last mark: readers see them once it is in a checkpoint. */
-  #marked: readonly Sealed[] = []
+  /** Readers see these once the mark is in a checkpoint. */
+  #mark: Mark = { objects: [] }
+  /** Without checkpoints: objects that are complete, and not yet in a manifest. */
+  #shown: Described[] = []
   /** Begins every id, so that no two runs share one. */
   readonly #run: string
   #number = 0
@@ -120,10 +133,7 @@ class S3Sink implements Sink {
 
   async open(mark: JsonValue | undefined): Promise<void> {
     await this.#store.open()
-    if (mark !== undefined) {
-      const { objects } = mark as unknown as { readonly objects: readonly Sealed[] } // Made by `flush`.
-      await this.#complete(objects)
-    }
+    if (mark !== undefined) await this.#complete(mark as unknown as Mark) // Made by `flush`.
     await this.#probe()
   }
 
@@ -133,9 +143,25 @@ class S3Sink implements Sink {
     await this.#store.abort(key, await this.#store.begin(key, this.#options.keeping))
   }
 
-  async #complete(objects: readonly Sealed[]): Promise<void> {
+  /** May be done again: neither objects nor the manifest then change. */
+  async #complete({ objects, manifest }: Mark): Promise<void> {
     for (const { key, upload, parts } of objects) this.#uploads.add(0, () => this.#show(key, upload, parts))
     await this.#uploads.settle()
+    if (manifest !== undefined) await this.#tell(manifest, objects)
+  }
+
+  async #tell(manifest: string, objects: readonly Described[]): Promise<void> {
+    const { bucket } = this.#config
+    const lines = objects.map(({ key, events, bytes, sha256, time, input }) => `${JSON.stringify({ bucket, key, events, bytes, sha256, time: new Date(time).toISOString(), input })}\n`)
+    await this.#store.put(manifest, Buffer.from(lines.join('')), { ...this.#options.keeping, contentType: 'application/x-ndjson' })
+  }
+
+  #manifestKey(): string | undefined {
+    return this.#config.manifest === undefined ? undefined : `${this.#config.manifest}${this.#nextId()}.ndjson`
+  }
+
+  #nextId(): string {
+    return `${this.#run}-${String(++this.#number).padStart(6, '0')}`
   }
 
   async #show(key: string, upload: string, parts: Sealed['parts']): Promise<void> {
@@ -152,26 +178,31 @@ class S3Sink implements Sink {
   async #showNow(object: S3Object): Promise<void> {
     const { key, upload, parts } = await object.sealed()
     await this.#show(key, upload, parts)
+    this.#sealed(object)
+  }
+
+  #sealed(object: S3Object): void {
     this.#sealing = this.#sealing.filter(one => one !== object)
+    if (this.#config.manifest !== undefined) this.#shown.push(object.described())
   }
 
   async write(chunk: SinkChunk): Promise<void> {
     // Throws before anything of the chunk is taken.
     await this.#uploads.room(this.#config.part_size * this.#config.uploads)
-    const object = this.#objectFor(chunk.target)
+    const object = this.#objectFor(chunk)
     const { bytes } = chunk
     // A small chunk in a large buffer would hold all of it.
-    await object.add(bytes.length * 2 < bytes.buffer.byteLength ? bytes.slice() : bytes, chunk.rows)
+    await object.add(bytes.length * 2 < bytes.buffer.byteLength ? bytes.slice() : bytes, chunk.rows, chunk.input)
     const { size, events } = this.#config
     if (object.bytes >= size || (events !== undefined && object.events >= events)) await this.#seal(chunk.target, object)
     await this.#limit()
+    if (this.#shown.length >= SHOWN_MAX) this.#tellShown()
   }
 
-  #objectFor(target: string): S3Object {
+  #objectFor({ target, input }: SinkChunk): S3Object {
     const known = this.#open.get(target)
     if (known !== undefined) return known
-    const id = `${this.#run}-${String(++this.#number).padStart(6, '0')}`
-    const object = new S3Object(withId(this.#config.key.literal ? this.#config.key.prefix : target, id), this.#context.now(), this.#options)
+    const object = new S3Object(withId(this.#config.key.literal ? this.#config.key.prefix : target, this.#nextId(), firstOf(input)), this.#context.now(), this.#options)
     this.#open.set(target, object)
     return object
   }
@@ -195,10 +226,12 @@ class S3Sink implements Sink {
   async #seal(target: string, object: S3Object): Promise<void> {
     this.#open.delete(target)
     this.#sealing.push(object)
-    const whole = await object.seal(this.#context.keeps !== true)
+    const whole = await object.seal(this.#context.keeps !== true, this.#context.now())
     if (whole === undefined) return
-    this.#sealing = this.#sealing.filter(one => one !== object)
-    this.#uploads.add(whole.length, () => this.#store.put(object.key, whole, this.#options.keeping))
+    this.#uploads.add(whole.length, async () => {
+      await this.#store.put(object.key, whole, this.#options.keeping)
+      this.#sealed(object)
+    })
   }
 
   async flush(): Promise<JsonValue> {
@@ -206,17 +239,29 @@ class S3Sink implements Sink {
     await this.#uploads.settle()
     const objects: Sealed[] = []
     for (const object of this.#sealing) objects.push(await object.sealed())
-    this.#marked = [...this.#marked, ...objects]
+    const all = [...this.#mark.objects, ...objects]
+    const manifest = this.#mark.manifest ?? (all.length > 0 ? this.#manifestKey() : undefined)
+    this.#mark = { objects: all, ...(manifest === undefined ? {} : { manifest }) }
     this.#sealing = []
+    this.#tellShown()
+    await this.#uploads.settle()
     failpoint('s3.uploaded')
-    return { objects: this.#marked.map(one => ({ ...one, parts: one.parts.map(part => ({ ...part })) })) }
+    return this.#mark as unknown as JsonValue // JSON throughout.
+  }
+
+  #tellShown(): void {
+    const shown = this.#shown
+    const manifest = shown.length === 0 ? undefined : this.#manifestKey()
+    if (manifest === undefined) return
+    this.#shown = []
+    this.#uploads.add(0, () => this.#tell(manifest, shown))
   }
 
   async committed(): Promise<JsonValue | undefined> {
-    if (this.#marked.length === 0) return undefined
-    await this.#complete(this.#marked)
+    if (this.#mark.objects.length === 0) return undefined
+    await this.#complete(this.#mark)
     failpoint('s3.completed')
-    this.#marked = []
+    this.#mark = { objects: [] }
     return { objects: [] }
   }
 
