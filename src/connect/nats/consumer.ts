@@ -36,7 +36,7 @@ export async function ensureConsumer(connection: NatsConnection, server: string,
     const manager = await jetstreamManager(connection, { ...options, checkAPI: false })
     const info = (await existing(manager, wants)) ?? (await manager.consumers.add(stream, settings(wants)))
     check(info, server, wants)
-    return { consumer: jetstream(connection, options).consumers.getConsumerFromInfo(info), ackWait: Number(info.config.ack_wait ?? 30e9) / 1e6 }
+    return { consumer: jetstream(connection, options).consumers.getConsumerFromInfo(info), ackWait: (info.config.ack_wait ?? 30e9) / 1e6 }
   } catch (error) {
     const known = natsError(error, server, `the stream "${stream}"`)
     if (known.code === 'NATS_STREAM' && !known.retry) throw new SluiceError('NATS_STREAM', `There is no stream "${stream}" at NATS ${server}. Check "stream", or make it.`, { cause: error, retry: false })

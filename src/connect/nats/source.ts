@@ -15,6 +15,7 @@ import type { JsonValue } from '../../event/index.ts'
 import { Inbox } from '../messages/inbox.ts'
 import type { Incoming } from '../messages/inbox.ts'
 import { VALUE_FIELD } from '../messages/message-codec.ts'
+import { Patience } from '../patience.ts'
 import { NATS_FIELDS, NatsLink } from './connection.ts'
 import { ensureConsumer, startOf } from './consumer.ts'
 import { natsError } from './errors.ts'
@@ -37,7 +38,10 @@ const EXPIRES = 30_000
 /** The server says that it is there so often while it has nothing. */
 const HEARTBEAT = 5000
 const MESSAGES_MAX = 5000
-const PAUSE_MAX = 10_000
+/** Longest wait for the server's word that it took acknowledgements. */
+const ACK_WAIT = 2000
+/** Messages that are remembered as done while that word is missing. */
+const DONE_MAX = 100_000
 
 class NatsSource implements Source {
   readonly live = true
@@ -51,6 +55,8 @@ class NatsSource implements Source {
   readonly #held = new Map<number, string>()
   /** The same of those that are done, until the server has taken the acknowledgement. */
   readonly #done = new Map<number, string>()
+  /** Numbers of those that came again. */
+  readonly #again: number[] = []
   #ackWait: number
   #pending: number | undefined
   /** Messages to ask for at once: as many as fit, by the largest of those that came last. At first they may be as large as the server takes. */
@@ -96,22 +102,27 @@ class NatsSource implements Source {
   async #receive(first: Consumer): Promise<void> {
     const { signal } = this.#closing
     let consumer: Consumer | undefined = first
-    for (let failures = 0; !signal.aborted; ) {
+    const patience = new Patience(true, this.#context)
+    while (!signal.aborted) {
       try {
-        consumer ??= await this.#consumer()
-        await this.#acknowledge([...this.#done.keys()])
+        if (consumer === undefined) {
+          consumer = await this.#consumer()
+          // What the last connection took with it.
+          void this.#acknowledge([...this.#done.keys()])
+        }
         await this.#inbox.room(signal)
         if (!signal.aborted) await this.#fetch(consumer)
-        failures = 0
+        patience.succeeded()
       } catch (error) {
         if (signal.aborted) return
         const known = natsError(error, this.#link.server, 'messages')
-        if (!known.retry) return this.#inbox.fail(known)
         consumer = undefined
         this.#link.drop()
-        this.#context.warn(`${known.message} It is tried again; nothing is lost.`, 'server')
-        const most = Math.min(PAUSE_MAX, 100 * 2 ** ++failures)
-        await this.#context.sleep(most / 2 + (most / 2) * this.#context.random(), signal).catch(() => undefined)
+        try {
+          await patience.failed(known, signal)
+        } catch (why) {
+          return this.#inbox.fail(why)
+        }
       }
     }
   }
@@ -140,10 +151,11 @@ class NatsSource implements Source {
     const { seq, info } = message
     const reply = replyOf(message)
     this.#pending = info.pending
-    const here = this.#done.has(seq) ? this.#done : this.#held.has(seq) ? this.#held : undefined
-    // The newest way to acknowledge is the one that counts.
-    if (here !== undefined) return void here.set(seq, reply)
+    // Where it is here already, the newest way to acknowledge is the one that counts.
+    if (this.#done.has(seq)) return this.#acknowledgeAgain(seq, reply)
+    const isHere = this.#held.has(seq)
     this.#held.set(seq, reply)
+    if (isHere) return
     const headers = headersOf(message)
     const incoming: Incoming<number> = {
       body: message.data, key: message.subject, time: Math.floor(info.timestampNanos / 1e6), from: { stream: this.#config.stream, sequence: seq }, token: seq,
@@ -158,24 +170,35 @@ class NatsSource implements Source {
       this.#done.set(number, this.#held.get(number) ?? '')
       this.#held.delete(number)
     }
-    try {
-      await this.#acknowledge(numbers)
-    } catch (error) {
-      // The next connection does it again.
-      const { message } = natsError(error, this.#link.server, 'acknowledgements')
-      this.#context.warn(`${message} They are sent again.`, 'server')
+    await this.#acknowledge(numbers)
+    // Those whose acknowledgement the server never answered, and which it did not send again, are settled.
+    for (const number of this.#done.keys()) {
+      if (this.#done.size <= DONE_MAX) break
+      this.#done.delete(number)
     }
   }
 
-  /** Sends acknowledgements; the server takes them in order, so its word for the last one goes for all. */
+  #acknowledgeAgain(number: number, reply: string): void {
+    this.#done.set(number, reply)
+    if (this.#again.push(number) === 1) setImmediate(() => void this.#acknowledge(this.#again.splice(0)))
+  }
+
+  /**
+   * Sends acknowledgements; the server takes them in order, so its word for the last one goes for all. Without that word, they are kept: the server may send the messages
+   * once more, and a server that was killed may not know that it had sent them.
+   */
   async #acknowledge(numbers: readonly number[]): Promise<void> {
     const waiting = numbers.filter(number => this.#done.has(number))
     const last = waiting.at(-1)
     if (last === undefined) return
-    const connection = await this.#link.connected()
-    for (const number of waiting) if (number !== last) connection.publish(this.#done.get(number) ?? '', '+ACK')
-    await connection.request(this.#done.get(last) ?? '', '+ACK', { timeout: this.#config.timeout })
-    for (const number of waiting) this.#done.delete(number)
+    try {
+      const connection = await this.#link.connected()
+      for (const number of waiting) if (number !== last) connection.publish(this.#done.get(number) ?? '', '+ACK')
+      await connection.request(this.#done.get(last) ?? '', '+ACK', { timeout: Math.min(ACK_WAIT, this.#config.timeout) })
+      for (const number of waiting) this.#done.delete(number)
+    } catch {
+      // Whoever receives tells of a connection that is lost, and the next one acknowledges again.
+    }
   }
 
   /** Tells the server, for as long as they are here, that messages are being worked on. */
@@ -213,7 +236,8 @@ class NatsSource implements Source {
     this.#closing.abort()
     await Promise.all(this.#tasks)
     if (this.#tasks.length > 0) {
-      await this.#acknowledge([...this.#done.keys()]).catch(() => this.#context.warn('Messages that are done could not be acknowledged; they come again in the next run.'))
+      await this.#acknowledge([...this.#done.keys()])
+      if (this.#done.size > 0) this.#context.warn(`${this.#done.size} messages are done, but the server has not taken their acknowledgement: they may come again in the next run.`)
       await this.#giveBack().catch(() => undefined)
     }
     await this.#link.close()

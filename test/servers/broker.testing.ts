@@ -1,0 +1,81 @@
+/** What the tests of brokers share: components that are opened by hand, and pipelines that run until the test ends them. */
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { SluiceError } from '../../src/base/index.ts'
+import { copy, testContext } from '../../src/connect/testing.ts'
+import { prepareConfig } from '../../src/engine/index.ts'
+import type { Report, Sink, SinkDeclaration, Source, SourceDeclaration } from '../../src/engine/index.ts'
+import { folderOf } from '../conformance/outsides.ts'
+
+export function sinkOf(declaration: SinkDeclaration, config: object): Sink {
+  return declaration.create(prepareConfig(declaration.config, config, testContext()), testContext())
+}
+
+export function sourceOf(declaration: SourceDeclaration, config: object): Source {
+  return declaration.create(prepareConfig(declaration.config, config, testContext()), testContext())
+}
+
+/** Opens a source or a sink that must not open; answers the error. No part of it may show the secret. */
+export async function refusal(component: Source | Sink, secret = 'not-the-secret'): Promise<SluiceError> {
+  try {
+    const error: unknown = await component.open(undefined).then(() => assert.fail('it was let in'), (why: unknown) => why)
+    assert.ok(error instanceof SluiceError, String(error))
+    assert.doesNotMatch(`${error.message} ${error.stack ?? ''}`, new RegExp(secret))
+    return error
+  } finally {
+    await component.close('failed')
+  }
+}
+
+export interface Running {
+  readonly folder: string
+  readonly warnings: readonly string[]
+  /** Events that have arrived, where the sink is a file. */
+  numbers(): number[]
+  finish(): Promise<Report>
+}
+
+interface End {
+  readonly type: string
+  readonly config: object
+}
+
+/** A pipeline whose sink tries again for as long as the test runs. */
+export function running(t: TestContext, source: End, sink: End = { type: 'file', config: { path: 'out.ndjson', format: 'ndjson' } }): Running {
+  const stop = new AbortController()
+  const folder = folderOf(t)
+  const warnings: string[] = []
+  const report = copy(folder, source, sink, {
+    sinks: [{ id: 'out', from: ['in'], ...sink, breaker: undefined, rateLimit: undefined, retry: { attempts: 1000, backoff: 20, factor: 2, backoffMax: 200, deadline: 60_000, budget: 0 } }],
+    options: { signal: stop.signal, onWarning: (_place: string, message: string) => void warnings.push(message) },
+  })
+  // The test asks for it at its end.
+  report.catch(() => undefined)
+  return {
+    folder, warnings,
+    numbers: () => numbersIn(join(folder, 'out.ndjson')),
+    finish: () => {
+      stop.abort()
+      return report
+    },
+  }
+}
+
+/** Field `n` of the events of a file. */
+export function numbersIn(path: string): number[] {
+  try {
+    return readFileSync(path, 'utf8').split('\n').filter(line => line !== '').map(line => (JSON.parse(line) as { readonly n: number }).n) // Events of the tests.
+  } catch {
+    return []
+  }
+}
+
+export const upTo = (count: number, from = 0): number[] => Array.from({ length: count }, (_, n) => n + from)
+
+/** Asks again and again until it is so: what a real server does, no clock of ours can be moved to. */
+export async function until(check: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await check())) await pause(10)
+}
