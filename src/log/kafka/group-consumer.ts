@@ -120,12 +120,16 @@ export class KafkaGroupConsumer implements GroupConsumer {
       const foreign = offsets.find(at => this.#fetcher.find(at) === undefined)
       if (foreign !== undefined) throw new SluiceError('LOG_FENCED', `"${foreign.topic}" partition ${foreign.partition} does not belong to this member of the group "${group}" now.`)
       if (offsets.length === 0) return
+      const { generation } = membership
       await this.#cluster.atCoordinator('group', group, async link => {
-        const answer = await link.request(offsetCommitV8.api, group, membership.generation, membership.id, null, topics)
+        const answer = await link.request(offsetCommitV8.api, group, generation, membership.id, null, topics)
         for (const { name, partitions } of answer.topics) {
           for (const { errorCode, partitionIndex } of partitions) check(errorCode, `The offset of the group "${group}" in "${name}" partition ${partitionIndex}`)
         }
-      }, membership.links)
+      }, membership.links).catch((error: unknown) => {
+        membership.refused(brokerCodeOf(error), generation)
+        throw error
+      })
     })
   }
 

@@ -222,12 +222,18 @@ export class Membership {
       if (code === BROKER.REBALANCE_IN_PROGRESS) {
         this.#seenAt = Math.max(this.#seenAt, sentAt)
         this.#rebalanceInBackground(life)
-      } else if (code !== undefined && DROPPED.has(code) && generation === this.#generation) {
-        if (this.#rebalancing === undefined) this.expire()
-        // The group does not wait for this join any more, if it ever came there: it is begun anew.
-        else this.#joins.drop()
-      } else if (!mayRetry(error) && code !== undefined && !DROPPED.has(code)) this.#fail(error)
+      } else if (this.refused(code, generation)) return
+      else if (!mayRetry(error) && code !== undefined && !DROPPED.has(code)) this.#fail(error)
     }
+  }
+
+  /** What the coordinator's answer to a member of that generation means: true where the group went on without it. */
+  refused(code: number | undefined, generation: number): boolean {
+    if (code === undefined || !DROPPED.has(code) || generation !== this.#generation) return false
+    if (this.#rebalancing === undefined) this.expire()
+    // The group does not wait for this join any more, if it ever came there: it is begun anew.
+    else this.#joins.drop()
+    return true
   }
 
   #rebalanceInBackground(life: AbortSignal): void {
