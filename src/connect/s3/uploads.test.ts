@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { Uploads } from './uploads.ts'
 
 /** A request that ends when the test says so. */
-function request(): { run: () => Promise<void>; begun: () => number; end(error?: Error): void } {
+function request(): { run: () => Promise<void>; begun: () => number; end(why?: Error): void } {
   let begun = 0
   let ending = Promise.withResolvers<void>()
   return {
@@ -12,11 +12,11 @@ function request(): { run: () => Promise<void>; begun: () => number; end(error?:
       return ending.promise
     },
     begun: () => begun,
-    end: error => {
+    end: why => {
       const { resolve, reject } = ending
       ending = Promise.withResolvers<void>()
-      if (error === undefined) resolve()
-      else reject(error)
+      if (why === undefined) resolve()
+      else reject(why)
     },
   }
 }
