@@ -208,6 +208,8 @@ export interface ErrorDetails {
   readonly place?: string
   /** Overrides the registry's `retry` where this case differs. */
   readonly retry?: boolean
+  /** True where the run must end: leaving single events out would not put it right. */
+  readonly stops?: boolean
 }
 
 /** The error that every room throws. `message` tells what happened here; `ERRORS[code]` tells what it means in general. */
@@ -215,6 +217,7 @@ export class SluiceError extends Error {
   readonly code: ErrorCode
   readonly retry: boolean
   readonly place: string | undefined
+  readonly stops: boolean
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
@@ -222,5 +225,6 @@ export class SluiceError extends Error {
     this.code = code
     this.retry = details.retry ?? ERRORS[code].retry
     this.place = details.place
+    this.stops = details.stops ?? false
   }
 }

@@ -351,7 +351,7 @@ export interface PieceMarks {
 
 /**
  * Runs on the coordinating thread. `write` is called in the pipeline's order, and not again before it has answered (unless `concurrency` is above 1).
- * An error thrown by `write` means nothing of the chunk was taken; `retry` on it says whether another attempt may help.
+ * An error thrown by `write` means nothing of the chunk was taken; `retry` on it says whether another attempt may help, and `stops` that the run must end, with no event given up.
  */
 export interface Sink {
   /** How many `write` calls may be under way at once; 1 by default. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Policy } from '../base/index.ts'
+import { Policy, SluiceError } from '../base/index.ts'
 import { SimulatedClock } from '../platform/index.ts'
 import type { SinkChunk } from './component.ts'
 import { Flight } from './flight.ts'
@@ -192,4 +192,19 @@ test('behind a write that failed for good nothing more is written, and no flush 
   assert.equal(one.landed(), false)
   await waiting
   await assert.rejects(runner.flush(), /no room/)
+})
+
+test('an error that ends the run gives up no event, also where single events could be told apart', async () => {
+  const refused: unknown[] = []
+  const failures: unknown[] = []
+  const clock = new SimulatedClock()
+  const policy = new Policy({ retry: undefined, breaker: undefined, rateLimit: undefined }, { now: () => clock.now(), random: () => 0, sleep: (ms, signal) => clock.sleep(ms, signal) })
+  const lost = new SluiceError('LOG_CLOSED', 'all is lost', { stops: true })
+  const sink = { open: () => Promise.resolve(), write: () => Promise.reject(lost), flush: () => Promise.resolve(undefined), close: () => Promise.resolve() }
+  const runner = new SinkRunner('out', sink, policy, new AbortController().signal, (_rows, rows) => refused.push(...rows), error => failures.push(error))
+  const rows: SinkRows = { sink: 0, target: '', bytes: new Uint8Array(1), rows: 1, ends: Uint32Array.of(1), tickets: undefined, origins: [new Uint8Array(1)] }
+  runner.write(rows, new Flight(0, 0, 0, undefined, 1, () => undefined))
+  await turn()
+  assert.deepEqual(failures, [lost])
+  assert.deepEqual(refused, [])
 })

@@ -208,7 +208,7 @@ export class SinkRunner {
         throw Object.assign(error, { retryAfter: Math.max(...retry.map(({ after }) => after)) })
       }, this.#signal)
     } catch (error) {
-      if (this.#signal.aborted || writes.some(write => write.rows.origins.length === 0)) throw error
+      if (this.#signal.aborted || (error instanceof SluiceError && error.stops) || writes.some(write => write.rows.origins.length === 0)) throw error
       const left = open ?? Array.from({ length: rows.rows }, (_, row) => row)
       for (const row of left) refused.push({ row, error, attempts })
     }

@@ -14,7 +14,7 @@ import { SluiceError } from '../../base/index.ts'
 import type { Committer } from '../../engine/index.ts'
 import { failpoint } from '../../platform/index.ts'
 import { PostgresConnection, addressOf } from './connection.ts'
-import type { PostgresFields } from './connection.ts'
+import type { PostgresFields, Session } from './connection.ts'
 
 const TABLES = `
   CREATE TABLE IF NOT EXISTS sluice_pipelines (pipeline text PRIMARY KEY, epoch bigint NOT NULL, pid integer NOT NULL, started timestamptz NOT NULL);
@@ -45,7 +45,8 @@ export class PostgresCommitter implements Committer {
   readonly #warn: (message: string) => void
   #epoch = ''
   #number = 0
-  #open = false
+  /** The transaction that is open. */
+  #session: Session | undefined
   /** Sinks that share the transaction use it one after the other. */
   #turn: Promise<unknown> = Promise.resolve()
 
@@ -87,12 +88,11 @@ export class PostgresCommitter implements Committer {
   }
 
   /** Does something in the transaction, which is begun where none is open. */
-  within<T>(work: (connection: PostgresConnection) => Promise<T>): Promise<T> {
+  within<T>(work: (session: Session) => Promise<T>): Promise<T> {
     const turn = this.#turn.then(async () => {
+      const session = this.#session ?? (await this.#begin())
       try {
-        if (!this.#open) await this.#connection.query({ text: 'BEGIN' })
-        this.#open = true
-        return await work(this.#connection)
+        return await work(session)
       } catch (error) {
         throw lostBy(error)
       }
@@ -101,16 +101,23 @@ export class PostgresCommitter implements Committer {
     return turn
   }
 
+  async #begin(): Promise<Session> {
+    const session = await this.#connection.session()
+    await session.query({ text: 'BEGIN' })
+    this.#session = session
+    return session
+  }
+
   async commit(cut: Uint8Array, full: boolean): Promise<void> {
-    await this.within(async connection => {
+    await this.within(async session => {
       failpoint('commit.begin')
-      const mine = await connection.query({ text: 'SELECT 1 FROM sluice_pipelines WHERE pipeline = $1 AND epoch = $2 FOR UPDATE', values: [this.#pipeline, this.#epoch] })
-      if (mine.length === 0) throw new SluiceError('POSTGRES_LOST', `Another run of "${this.#pipeline}" has taken over at PostgreSQL ${connection.server}; this one may not write any more.`)
-      if (full) await connection.query({ text: 'DELETE FROM sluice_cuts WHERE pipeline = $1', values: [this.#pipeline] })
-      await connection.query({ text: 'INSERT INTO sluice_cuts VALUES ($1, $2, $3)', values: [this.#pipeline, ++this.#number, cut] })
+      const mine = await session.query({ text: 'SELECT 1 FROM sluice_pipelines WHERE pipeline = $1 AND epoch = $2 FOR UPDATE', values: [this.#pipeline, this.#epoch] })
+      if (mine.length === 0) throw new SluiceError('POSTGRES_LOST', `Another run of "${this.#pipeline}" has taken over at PostgreSQL ${session.server}; this one may not write any more.`, { stops: true })
+      if (full) await session.query({ text: 'DELETE FROM sluice_cuts WHERE pipeline = $1', values: [this.#pipeline] })
+      await session.query({ text: 'INSERT INTO sluice_cuts VALUES ($1, $2, $3)', values: [this.#pipeline, ++this.#number, cut] })
       failpoint('commit.cut-sent')
-      await connection.query({ text: 'COMMIT' })
-      this.#open = false
+      await session.query({ text: 'COMMIT' })
+      this.#session = undefined
       failpoint('commit.done')
     })
   }
@@ -124,5 +131,5 @@ export class PostgresCommitter implements Committer {
 /** Another attempt would be without what was written before in the same transaction: only a new run puts that right. */
 function lostBy(error: unknown): unknown {
   if (!(error instanceof SluiceError) || !error.retry) return error
-  return new SluiceError('POSTGRES_LOST', `The open transaction was lost: ${error.message} Start the pipeline again: it goes on from the last commit, and nothing is lost or doubled.`, { cause: error })
+  return new SluiceError('POSTGRES_LOST', `The open transaction was lost: ${error.message} Start the pipeline again: it goes on from the last commit, and nothing is lost or doubled.`, { cause: error, stops: true })
 }

@@ -29,6 +29,13 @@ export interface Query {
   readonly name?: string
 }
 
+/** What queries go to: a connection that is made anew after it was lost, or a session that ends with it. */
+export interface Session {
+  readonly server: string
+  /** The rows that a query answers. Throws POSTGRES_... */
+  query(query: Query): Promise<readonly Row[]>
+}
+
 interface Address {
   readonly host: string
   readonly port: number
@@ -57,7 +64,7 @@ export function quoted(name: string): string {
 const SETTINGS = "SET datestyle = 'ISO, YMD'; SET intervalstyle = 'iso_8601'; SET timezone = 'UTC'; SET bytea_output = 'hex'; SET client_min_messages = 'error'"
 const TEXTS = { getTypeParser: () => (text: string | Buffer) => text }
 
-export class PostgresConnection {
+export class PostgresConnection implements Session {
   /** Host, port and database, as messages show them. */
   readonly server: string
   readonly #fields: PostgresFields
@@ -74,14 +81,23 @@ export class PostgresConnection {
     this.#settings = `${SETTINGS}; SET statement_timeout = ${Math.round(fields.timeout)}; ${settings}`
   }
 
-  /** The rows that a query answers. Throws POSTGRES_... */
-  async query({ text, values = [], name }: Query): Promise<readonly Row[]> {
+  async query(query: Query): Promise<readonly Row[]> {
     try {
-      const client = await this.#connected()
-      const { rows } = await client.query<Record<string, string | null>>({ text, values: values.map(bufferOf), types: TEXTS, ...(name === undefined ? {} : { name }) })
-      return rows
+      return await rowsOf(await this.#connected(), query)
     } catch (error) {
       throw postgresError(error, this.server, 'a query')
+    }
+  }
+
+  /** The connection as it is now. When it is lost, the session is: what belongs to one transaction never goes on in another connection, outside of it. */
+  async session(): Promise<Session> {
+    const client = await this.#connected()
+    const { server } = this
+    return {
+      server,
+      query: query => rowsOf(client, query).catch((error: unknown) => {
+        throw postgresError(error, server, 'a query')
+      }),
     }
   }
 
@@ -121,6 +137,11 @@ export class PostgresConnection {
     this.#client = undefined
     await (await client?.catch(() => undefined))?.end().catch(() => undefined)
   }
+}
+
+async function rowsOf(client: Client, { text, values = [], name }: Query): Promise<readonly Row[]> {
+  const { rows } = await client.query<Record<string, string | null>>({ text, values: values.map(bufferOf), types: TEXTS, ...(name === undefined ? {} : { name }) })
+  return rows
 }
 
 function bufferOf<T>(value: T): T | Buffer {

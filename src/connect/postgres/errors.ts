@@ -50,7 +50,7 @@ const NETWORK: Readonly<Record<string, string>> = {
 
 const TLS = /^(CERT_|ERR_TLS|ERR_SSL|ERR_OSSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|EPROTO|HOSTNAME_MISMATCH)/
 
-/** True where the values of a row are to blame: they don't fit (class 22), or break a constraint (class 23). */
+/** True where the values of a row are to blame: they don't fit (class 22), break a constraint (23), are too large (54), or a trigger refuses them (P0001). */
 export function isOfRow(error: unknown): boolean {
   return error instanceof SluiceError && error.code === 'POSTGRES_ROW'
 }
@@ -61,9 +61,9 @@ export function postgresError(error: unknown, server: string, doing: string): Sl
   const reason: Error = error instanceof Error ? error : new Error(String(error))
   const code = 'code' in reason && typeof reason.code === 'string' ? reason.code : ''
   if (/^[0-9A-Z]{5}$/.test(code) && 'severity' in reason) return fromServer(Object.assign(reason, { code }), server, doing) // Errors of the server have a severity and a state.
-  if (TLS.test(code)) return new SluiceError('POSTGRES_TLS', `The encrypted connection to PostgreSQL at ${server} could not be made: ${reason.message}. ${cureOf(code)}`, { cause: error })
-  if (reason.message.includes('does not support SSL')) return new SluiceError('POSTGRES_TLS', `PostgreSQL at ${server} takes no encrypted connections. Switch that on there ("ssl = on"), or leave out "tls".`, { cause: error })
-  if (/password must be/.test(reason.message)) return new SluiceError('POSTGRES_AUTH', `PostgreSQL at ${server} wants a password. Set "password".`, { cause: error })
+  if (TLS.test(code)) return new SluiceError('POSTGRES_TLS', `The encrypted connection to PostgreSQL at ${server} could not be made: ${reason.message}. ${cureOf(code)}`, { cause: error, stops: true })
+  if (reason.message.includes('does not support SSL')) return new SluiceError('POSTGRES_TLS', `PostgreSQL at ${server} takes no encrypted connections. Switch that on there ("ssl = on"), or leave out "tls".`, { cause: error, stops: true })
+  if (/password must be/.test(reason.message)) return new SluiceError('POSTGRES_AUTH', `PostgreSQL at ${server} wants a password. Set "password".`, { cause: error, stops: true })
   const why = NETWORK[code] ?? (/timeout/i.test(reason.message) ? NETWORK['ETIMEDOUT'] : `the connection was cut (${reason.message}).`)
   return new SluiceError('POSTGRES_CONNECT', `PostgreSQL at ${server} could not be reached for ${doing}: ${why}`, { cause: error, retry: true })
 }
@@ -77,9 +77,10 @@ function cureOf(code: string): string {
 function fromServer(error: ServerError, server: string, doing: string): SluiceError {
   const { code, message, detail } = error
   const known = STATES[code]
-  if (known !== undefined) return new SluiceError(known[0], known[1](server, message), { cause: error })
+  // What is wrong for all rows ends the run: they are not given up one by one.
+  if (known !== undefined) return new SluiceError(known[0], known[1](server, message), { cause: error, stops: known[0] !== 'POSTGRES_BUSY' })
   const full = `${message}${detail === undefined ? '' : ` (${detail.replace(/\.$/, '')})`}`
-  if (/^2[23]/.test(code)) return new SluiceError('POSTGRES_ROW', `PostgreSQL refused the row: ${full}.`, { cause: error })
+  if (/^(2[23]|54|P0001)/.test(code)) return new SluiceError('POSTGRES_ROW', `PostgreSQL refused the row: ${full}.`, { cause: error })
   if (/^(08|53|57P)/.test(code)) return new SluiceError('POSTGRES_BUSY', `PostgreSQL at ${server} can't do that now: ${full}.`, { cause: error })
   return new SluiceError('POSTGRES_REPLY', `PostgreSQL at ${server} answered to ${doing}: ${full} (SQLSTATE ${code}).`, { cause: error })
 }

@@ -3,6 +3,7 @@
  *
  * A statement writes all of its rows or none. Where values of a row are to blame, the batch is cut in halves until the row stands alone: it is refused, and all others are written,
  * in order. On a database that the pipeline commits to (`delivery: exactly_once`), statements are part of its transaction, each behind a savepoint.
+ * What fails there for now is tried again in the same transaction, as long as its connection stands.
  */
 import { SluiceError } from '../../base/index.ts'
 import { defineSink, field } from '../../engine/index.ts'
@@ -62,7 +63,7 @@ class PostgresSink implements Sink {
       const failed = await this.#put(chunk, from, Math.min(chunk.rows, from + this.#config.rows), answers)
       if (failed === undefined) continue
       const { error, row: first } = failed
-      if (first === 0 || this.#committer !== undefined) throw error
+      if (first === 0 || error.stops) throw error
       // An error for all would write again what stands before.
       for (let row = first; row < chunk.rows; row++) answers.push({ row, answer: error.retry ? 'retry' : 'reject', reason: error.message })
       break
@@ -92,16 +93,19 @@ class PostgresSink implements Sink {
     if (text === undefined) throw new SluiceError('INTERNAL', `the sink for ${this.#config.table} is not open`)
     const query = { text, values: [rows], name: `sluice ${this.#config.table}`.slice(0, 60) }
     if (this.#committer === undefined) return void (await this.#connection.query(query))
-    await this.#committer.within(async connection => {
-      await connection.query({ text: 'SAVEPOINT rows' })
+    const failed = await this.#committer.within(async session => {
+      await session.query({ text: 'SAVEPOINT rows' })
       try {
-        await connection.query({ text, values: [rows] })
-        await connection.query({ text: 'RELEASE SAVEPOINT rows' })
+        await session.query({ text, values: [rows] })
+        await session.query({ text: 'RELEASE SAVEPOINT rows' })
+        return undefined
       } catch (error) {
-        if (isOfRow(error)) await connection.query({ text: 'ROLLBACK TO SAVEPOINT rows' })
-        throw error
+        // If the session is lost, so is the transaction, and this fails as well.
+        await session.query({ text: 'ROLLBACK TO SAVEPOINT rows' })
+        return error
       }
     })
+    if (failed !== undefined) throw failed
   }
 
   flush(): Promise<undefined> {

@@ -5,14 +5,16 @@ import type { ErrorCode } from '../../base/index.ts'
 interface Meaning {
   readonly code: ErrorCode
   readonly retry?: boolean
+  /** True where it is wrong for all entries: they are not given up one by one. */
+  readonly stops?: boolean
   readonly say: (server: string, reply: string) => string
 }
 
 /** By the first word of an error reply. */
 const REPLIES: Readonly<Record<string, Meaning>> = {
-  WRONGPASS: { code: 'REDIS_AUTH', say: server => `Redis at ${server} refused the login: the user or the password is wrong, or the user is switched off. Check "username" and "password".` },
-  NOAUTH: { code: 'REDIS_AUTH', say: server => `Redis at ${server} wants a login. Set "password", and "username" unless it is the default user.` },
-  NOPERM: { code: 'REDIS_DENIED', say: (server, reply) => `Redis at ${server} does not allow that to this user: ${reply}. Give it the command and the key by ACL SETUSER.` },
+  WRONGPASS: { code: 'REDIS_AUTH', stops: true, say: server => `Redis at ${server} refused the login: the user or the password is wrong, or the user is switched off. Check "username" and "password".` },
+  NOAUTH: { code: 'REDIS_AUTH', stops: true, say: server => `Redis at ${server} wants a login. Set "password", and "username" unless it is the default user.` },
+  NOPERM: { code: 'REDIS_DENIED', stops: true, say: (server, reply) => `Redis at ${server} does not allow that to this user: ${reply}. Give it the command and the key by ACL SETUSER.` },
   WRONGTYPE: { code: 'REDIS_TYPE', say: server => `The key at Redis ${server} holds something that is no stream. Take another name, or remove the key.` },
   NOGROUP: { code: 'REDIS_GROUP', retry: true, say: (server, reply) => `The consumer group is gone from Redis at ${server}: ${reply}.` },
   OOM: { code: 'REDIS_BUSY', say: server => `Redis at ${server} has used up its memory ("maxmemory"). Give it more, or shorten its streams ("max_length").` },
@@ -46,7 +48,7 @@ export function redisError(error: unknown, server: string, doing: string): Sluic
   if (isReply(error)) return fromReply(error, server, doing)
   const reason: Error = error instanceof Error ? error : new Error(String(error))
   const code = 'code' in reason && typeof reason.code === 'string' ? reason.code : ''
-  if (TLS.test(code)) return new SluiceError('REDIS_TLS', `The encrypted connection to Redis at ${server} could not be made: ${reason.message} ${cureOf(code)}`, { cause: error })
+  if (TLS.test(code)) return new SluiceError('REDIS_TLS', `The encrypted connection to Redis at ${server} could not be made: ${reason.message} ${cureOf(code)}`, { cause: error, stops: true })
   const why = NETWORK[code] ?? (/timeout/i.test(`${reason.name} ${reason.message}`) ? NETWORK['ETIMEDOUT'] : `the connection was cut (${reason.message}).`)
   return new SluiceError('REDIS_CONNECT', `Redis at ${server} could not be reached for ${doing}: ${why}`, { cause: error, retry: true })
 }
@@ -67,6 +69,6 @@ export function isReply(error: unknown): error is Error {
 function fromReply(reply: Error, server: string, doing: string): SluiceError {
   const word = reply.message.split(' ', 1)[0] ?? ''
   const known = REPLIES[word]
-  if (known !== undefined) return new SluiceError(known.code, known.say(server, reply.message), { cause: reply, ...(known.retry === undefined ? {} : { retry: known.retry }) })
+  if (known !== undefined) return new SluiceError(known.code, known.say(server, reply.message), { cause: reply, stops: known.stops ?? false, ...(known.retry === undefined ? {} : { retry: known.retry }) })
   return new SluiceError('REDIS_REPLY', `Redis at ${server} answered to ${doing}: ${reply.message}`, { cause: reply })
 }
