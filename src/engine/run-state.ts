@@ -58,7 +58,7 @@ export async function openState(config: PipelineConfig, registry: Registry, cont
 /** Why the delivery that is asked for can't be had; undefined where it can. */
 export function deliveryProblem(config: PipelineConfig, registry: Registry, context: (id: string) => ComponentContext): string | undefined {
   if (config.delivery !== 'exactly_once' || config.state !== undefined || groundOf(config, registry, context) !== undefined) return undefined
-  return '"delivery: exactly_once" needs sinks that write to one log, or "state" and sinks that can go back to a checkpoint.'
+  return '"delivery: exactly_once" needs sinks that write to one log or one database, or "state" and sinks that can go back to a checkpoint.'
 }
 
 function committerOf(config: PipelineConfig, registry: Registry, context: (id: string) => ComponentContext): Committer | undefined {

@@ -73,7 +73,7 @@ export const SETTINGS = field.object({
   memory: field.size({ default: '64MiB', description: 'Most bytes of events under way' }),
   state: field.optional(field.path({ description: 'Folder of the checkpoints; without it nothing is kept between runs' })),
   checkpoint_interval: field.duration({ default: '1s', description: 'How often a checkpoint is taken' }),
-  delivery: field.optional(field.choice(['exactly_once', 'at_least_once'], { description: 'exactly_once commits outputs, positions and memory in one transaction of a log (the default from log to log with a group), or needs `state` and sinks that can go back' })),
+  delivery: field.optional(field.choice(['exactly_once', 'at_least_once'], { description: 'exactly_once commits outputs, positions and memory in one transaction of a log or a PostgreSQL database (the default from log to log with a group), or needs `state` and sinks that can go back' })),
   ordered: field.boolean({ default: true, description: 'Keep the order of the source in the output, whatever the number of workers' }),
   batch: field.object(
     {
