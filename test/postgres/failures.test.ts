@@ -1,6 +1,6 @@
 /** What goes wrong between a pipeline and a real PostgreSQL: told in plain words, and nothing lost. */
 import assert from 'node:assert/strict'
-import { readFile, writeFile } from 'node:fs/promises'
+import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import type { TestContext } from 'node:test'
@@ -9,6 +9,7 @@ import { copy, testContext } from '../../src/connect/testing.ts'
 import { prepareConfig } from '../../src/engine/index.ts'
 import type { PipelineConfig, Sink, Source } from '../../src/engine/index.ts'
 import { folderOf } from '../conformance/outsides.ts'
+import { expire } from '../servers/certificates.ts'
 import { startService } from '../servers/service.ts'
 import { openDatabase, until } from './database.ts'
 
@@ -113,6 +114,16 @@ else {
     const named = plain.replace('127.0.0.1', 'localhost')
     await says({ url: named, tls: true }, 'POSTGRES_TLS', /give that as tls\.ca/)
     await says({ url: plain, tls: { ca } }, 'POSTGRES_TLS', /tls\.server_name/)
+    await expire(server.folder)
+    const certificate = async (name: string): Promise<void> => {
+      await copyFile(join(server.folder, name), join(server.folder, 'server.pem'))
+      await database.sql('SELECT pg_reload_conf()')
+    }
+    await copyFile(join(server.folder, 'server.pem'), join(server.folder, 'right.pem'))
+    await certificate('expired.pem')
+    await until(() => refusal(sinkOf({ url: named, tls: { ca } })).then(({ code, message }) => code === 'POSTGRES_TLS' && /expired.*has to be renewed/.test(message), () => false))
+    await certificate('right.pem')
+    await until(() => refusal(sinkOf({ url: named, tls: { ca } })).then(() => false, () => true))
     const sink = sinkOf({ url: named, tls: { ca } })
     t.after(() => sink.close('done'))
     await sink.open(undefined)
@@ -127,6 +138,45 @@ else {
     assert.equal(report.dead_lettered, 7)
     for (const words of [/invalid input syntax for type integer: "x"/, /violates check constraint/, /numeric field overflow/, /null value in column "n"/, /no column "prize" to write. Did you mean "price"\?/, /no column "order" to write/]) assert.ok(reasons.some(reason => words.test(reason)), `${words} in ${reasons.join('\n')}`)
     assert.deepEqual(await database.sql('SELECT n, price FROM prices ORDER BY "order"'), [{ n: '1', price: '1.50' }, { n: '6', price: '2.25' }])
+  })
+
+  test('what is wrong for all rows ends the run instead of filling the dead letters, what passes is tried again', async t => {
+    await database.sql('CREATE TABLE moody (n integer)')
+    await database.sql('CREATE SEQUENCE attempts')
+    await database.sql("CREATE FUNCTION mood() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.n = 1 AND nextval('attempts') < 3 THEN RAISE EXCEPTION 'no space left on device' USING ERRCODE = 'disk_full'; ELSIF NEW.n = 2 THEN RAISE EXCEPTION 'not two'; ELSIF NEW.n = 3 THEN RAISE insufficient_privilege USING MESSAGE = 'not any more'; END IF; RETURN NEW; END $$")
+    await database.sql('CREATE TRIGGER mood BEFORE INSERT ON moody FOR EACH ROW EXECUTE FUNCTION mood()')
+    const config = { url, table: 'moody' }
+    const more = { sinks: [{ id: 'out', from: ['in'], type: 'postgres', config, retry, breaker: undefined, rateLimit: undefined }] }
+    const { report, reasons } = await fill(t, [{ n: 0 }, { n: 1 }, { n: 2 }], config, more)
+    assert.equal(report.retries, 2)
+    assert.deepEqual(reasons.map(reason => /not two/.test(reason)), [true])
+    await assert.rejects(fill(t, [{ n: 3 }, { n: 4 }], config, more), { code: 'POSTGRES_DENIED', message: /not any more.*GRANT/ })
+    assert.deepEqual((await database.sql('SELECT n FROM moody ORDER BY n')).map(({ n }) => n), ['0', '1'])
+  })
+
+  test('a query that is none, and one that takes too long, are told with the words of the server', async () => {
+    const broken = await refusal(sourceOf({ table: undefined, query: 'SELECT FROM WHERE' }))
+    assert.equal(broken.code, 'POSTGRES_REPLY')
+    assert.match(broken.message, /syntax error at or near "WHERE"/)
+    const slow = sourceOf({ table: undefined, query: 'SELECT 1 AS id, pg_sleep(60) AS nothing OFFSET 0', timeout: '100ms' })
+    await slow.open(undefined)
+    await assert.rejects(slow.next(1000, new AbortController().signal), { code: 'POSTGRES_BUSY', message: /took longer than "timeout"/ })
+    await slow.close()
+  })
+
+  test('a server that stands still is given up after a while, and the next attempt finds it again', async t => {
+    const sink = sinkOf({ timeout: '100ms', key: ['id'] })
+    t.after(() => sink.close('done'))
+    await sink.open(undefined)
+    const [row] = await database.sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'sluice' AND pid <> pg_backend_pid() AND query LIKE 'EXPLAIN%'")
+    const pid = Number(row?.['pid'])
+    process.kill(pid, 'SIGSTOP')
+    const line = Buffer.from('{"id":4711,"city":"Zürich"}\n')
+    const write = () => sink.write({ number: 0, target: '', bytes: line, rows: 1, ends: Uint32Array.of(line.length) }, new AbortController().signal)
+    await assert.rejects(write().then(() => undefined), { code: 'POSTGRES_CONNECT', retry: true, message: /There was no answer to a query within .* stand still/ })
+    await write()
+    process.kill(pid, 'SIGCONT')
+    assert.deepEqual(await database.sql('SELECT city FROM orders WHERE id = 4711'), [{ city: 'Zürich' }])
   })
 
   test('names and values of any kind stay what they are', async t => {

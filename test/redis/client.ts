@@ -33,7 +33,7 @@ export function cutAll(): void {
 
 /** The first connection of the process is the test's own: it is never cut. */
 export async function openRedis(url: string): Promise<TestRedis> {
-  const redis = new RedisConnection({ url, username: undefined, password: undefined, tls: undefined, connect_timeout: 5000 })
+  const redis = new RedisConnection({ url, username: undefined, password: undefined, tls: undefined, connect_timeout: 5000, timeout: 30_000 })
   await redis.call('PING')
   const entries = async (stream: string): Promise<Readonly<Record<string, string>>[]> => {
     const reply = await redis.call('XRANGE', stream, '-', '+')

@@ -5,14 +5,16 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { copy, testContext } from '../../src/connect/testing.ts'
+import { packEntry } from '../../src/connect/redis/entries-codec.ts'
 import { redisSink, redisSource } from '../../src/connect/index.ts'
 import { prepareConfig } from '../../src/engine/index.ts'
 import type { Sink, Source } from '../../src/engine/index.ts'
 import { folderOf } from '../conformance/outsides.ts'
+import { expire } from '../servers/certificates.ts'
 import { startService } from '../servers/service.ts'
 import { openRedis, until } from './client.ts'
 
-const server = await startService('redis', { args: ['--secure'], ports: 2, env: { REDIS_CONFIG: 'appendfsync always\nuser limited on >limited-secret ~orders* +@all -xadd' } })
+const server = await startService('redis', { args: ['--secure'], ports: 2, env: { REDIS_CONFIG: 'appendfsync always\nrepl-diskless-sync-delay 0\nuser limited on >limited-secret ~orders* +@all -xadd' } })
 if (typeof server === 'string') test('failures of Redis', { skip: server }, () => undefined)
 else {
   const url = server.value('url')
@@ -174,6 +176,67 @@ else {
     await run.finish()
     assert.deepEqual(await numbers('lost-out'), upTo(6))
     assert.match(run.warnings.join('\n'), /The group "g" was gone from "lost"/)
+  })
+
+  test('a server that stands still is given up after a while, and nothing is lost', async t => {
+    const run = running(t, { url, stream: 'still', group: 'g', timeout: '200ms' }, { type: 'redis_streams', config: { url, stream: 'still-out', timeout: '200ms' } })
+    await add('still', 10)
+    await until(async () => (await redis.call('XLEN', 'still-out')) === 10)
+    await server.pause()
+    await until(() => Promise.resolve(run.warnings.some(warning => /There was no answer to .* within 200 ms.*stand still/.test(warning))))
+    await server.resume()
+    await add('still', 10, 10)
+    await until(async () => new Set(await numbers('still-out')).size === 20)
+    await run.finish()
+    assert.deepEqual([...new Set(await numbers('still-out'))].sort((a, b) => a - b), upTo(20))
+  })
+
+  test('a server without memory left is waited for', async t => {
+    const run = running(t, { url, stream: 'room', group: 'g' }, { type: 'redis_streams', config: { url, stream: 'room-out' } })
+    await add('room', 1)
+    await until(async () => (await redis.call('XLEN', 'room-out')) === 1)
+    const sink = sinkOf({ url, stream: 'room-out' })
+    t.after(() => sink.close('done'))
+    await sink.open(undefined)
+    await redis.call('CONFIG', 'SET', 'maxmemory', '1')
+    const entry = packEntry(['body', '{"n":1}'])
+    await assert.rejects(sink.write({ number: 0, target: 'room-out', bytes: entry, rows: 1, ends: Uint32Array.of(entry.length) }, new AbortController().signal).then(() => undefined), { code: 'REDIS_BUSY', retry: true, message: /has used up its memory/ })
+    await redis.call('CONFIG', 'SET', 'maxmemory', '0')
+    await add('room', 9, 1)
+    await until(async () => (await redis.call('XLEN', 'room-out')) === 10)
+    await run.finish()
+    assert.deepEqual(await numbers('room-out'), upTo(10))
+  })
+
+  test('a certificate that has expired, and a database that is not there, are told as such', async () => {
+    await expire(server.folder)
+    await redis.call('CONFIG', 'SET', 'tls-cert-file', join(server.folder, 'expired.pem'))
+    const expired = await refusal({ url: server.value('tls'), tls: { ca } })
+    assert.equal(expired.code, 'REDIS_TLS')
+    assert.match(expired.message, /expired.*has to be renewed/)
+    await redis.call('CONFIG', 'SET', 'tls-cert-file', join(server.folder, 'server.pem'))
+    const missing = await refusal({ url: `${url}/99` })
+    assert.equal(missing.code, 'REDIS_REPLY')
+    assert.match(missing.message, /DB index is out of range/)
+  })
+
+  test('a replica has what the sink waited for, and one that is missing is told', async t => {
+    const replica = await startService('redis', { env: { REDIS_CONFIG: `replicaof 127.0.0.1 ${new URL(url).port}` } })
+    if (typeof replica === 'string') return t.skip(replica)
+    t.after(() => replica.dispose())
+    await until(async () => /connected_slaves:1[^]*state=online/.test(String(await redis.call('INFO', 'replication'))))
+    await add('copied', 5)
+    await copy(folderOf(t), { type: 'redis_streams', config: { url, stream: 'copied', group: 'g', until: 'end' } }, { type: 'redis_streams', config: { url, stream: 'copied-out', replicas: 1 } })
+    const other = await openRedis(replica.value('url'))
+    assert.deepEqual((await other.events('copied-out')).length, 5)
+    other.close()
+    const readOnly = sinkOf({ url: replica.value('url') })
+    const lonely = sinkOf({ url, replicas: 2, timeout: '100ms' })
+    t.after(() => Promise.all([readOnly.close('done'), lonely.close('done')]))
+    const entry = packEntry(['body', '{"n":1}'])
+    const write = (sink: Sink) => sink.open(undefined).then(() => sink.write({ number: 0, target: 'copied-out', bytes: entry, rows: 1, ends: Uint32Array.of(entry.length) }, new AbortController().signal))
+    await assert.rejects(write(readOnly).then(() => undefined), { code: 'REDIS_BUSY', message: /is a replica, which takes no writes/ })
+    await assert.rejects(write(lonely).then(() => undefined), { code: 'REDIS_BUSY', message: /only 1 of 2 replicas/ })
   })
 
   test('a server that dies and comes back loses nothing, at either end of a pipeline', async t => {

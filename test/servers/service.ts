@@ -21,6 +21,9 @@ export interface Service {
   stop(): Promise<void>
   /** Ends it at once, as a crash would. */
   kill(): Promise<void>
+  /** Lets its process stand still, or go on. */
+  pause(): Promise<void>
+  resume(): Promise<void>
   /** Ends it for good. */
   dispose(): Promise<void>
 }
@@ -39,6 +42,7 @@ export async function startService(name: string, { args = [], env = {}, ports = 
   const command = ['start', folder, '--port', String(await freePorts(ports)), ...args]
   const start = async (): Promise<string> => (await run(script, command, { env: { ...process.env, ...env } })).stdout
   const stop = async (): Promise<void> => void (await run(script, ['stop', folder]))
+  const signal = async (name: NodeJS.Signals): Promise<void> => void process.kill(Number(await readFile(join(folder, 'pid'), 'utf8')), name)
   // Also where the tests end in an unusual way.
   const stopNow = (): void => void spawnSync(script, ['stop', folder])
   let printed: string
@@ -58,9 +62,11 @@ export async function startService(name: string, { args = [], env = {}, ports = 
     start: async () => void (await start()),
     stop,
     kill: async () => {
-      process.kill(Number(await readFile(join(folder, 'pid'), 'utf8')), 'SIGKILL')
+      await signal('SIGKILL')
       await stop()
     },
+    pause: () => signal('SIGSTOP'),
+    resume: () => signal('SIGCONT'),
     dispose: async () => {
       await stop()
       process.removeListener('exit', stopNow)

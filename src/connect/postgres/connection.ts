@@ -7,6 +7,7 @@ import type { Client } from 'pg'
 import { SluiceError } from '../../base/index.ts'
 import { field } from '../../engine/index.ts'
 import type { ValueOf } from '../../engine/index.ts'
+import { withDeadline } from '../deadline.ts'
 import { TLS, tlsOptions } from '../tls.ts'
 import { postgresError } from './errors.ts'
 
@@ -62,6 +63,8 @@ export function quoted(name: string): string {
 }
 
 const SETTINGS = "SET datestyle = 'ISO, YMD'; SET intervalstyle = 'iso_8601'; SET timezone = 'UTC'; SET bytea_output = 'hex'; SET client_min_messages = 'error'"
+/** How long a server may take to say that a query took too long. */
+const GRACE = 5000
 const TEXTS = { getTypeParser: () => (text: string | Buffer) => text }
 
 export class PostgresConnection implements Session {
@@ -83,7 +86,7 @@ export class PostgresConnection implements Session {
 
   async query(query: Query): Promise<readonly Row[]> {
     try {
-      return await rowsOf(await this.#connected(), query)
+      return await this.#ask(await this.#connected(), query)
     } catch (error) {
       throw postgresError(error, this.server, 'a query')
     }
@@ -95,9 +98,23 @@ export class PostgresConnection implements Session {
     const { server } = this
     return {
       server,
-      query: query => rowsOf(client, query).catch((error: unknown) => {
+      query: query => this.#ask(client, query).catch((error: unknown) => {
         throw postgresError(error, server, 'a query')
       }),
+    }
+  }
+
+  /** The server ends a query that takes too long by itself; where not even that is heard of, the connection is given up. */
+  async #ask(client: Client, query: Query): Promise<readonly Row[]> {
+    try {
+      return await withDeadline(rowsOf(client, query), this.#fields.timeout + GRACE, 'a query')
+    } catch (error) {
+      if (error instanceof SluiceError) {
+        this.#client = undefined
+        // The client waits for the server to say goodbye; this one does not.
+        client.connection.stream.destroy()
+      }
+      throw error
     }
   }
 
@@ -133,9 +150,10 @@ export class PostgresConnection implements Session {
   /** Cuts the connection. A transaction that is open on it is rolled back by the server. */
   async close(): Promise<void> {
     this.#closed = true
-    const client = this.#client
+    const client = await this.#client?.catch(() => undefined)
     this.#client = undefined
-    await (await client?.catch(() => undefined))?.end().catch(() => undefined)
+    if (client === undefined) return
+    await withDeadline(client.end(), GRACE, 'the goodbye').catch(() => client.connection.stream.destroy())
   }
 }
 

@@ -57,14 +57,14 @@ export function isOfRow(error: unknown): boolean {
 
 /** An error of the client or of the server. `server` is its address without the login. */
 export function postgresError(error: unknown, server: string, doing: string): SluiceError {
-  if (error instanceof SluiceError) return error
+  if (error instanceof SluiceError && error.code !== 'TIMED_OUT') return error
   const reason: Error = error instanceof Error ? error : new Error(String(error))
   const code = 'code' in reason && typeof reason.code === 'string' ? reason.code : ''
   if (/^[0-9A-Z]{5}$/.test(code) && 'severity' in reason) return fromServer(Object.assign(reason, { code }), server, doing) // Errors of the server have a severity and a state.
   if (TLS.test(code)) return new SluiceError('POSTGRES_TLS', `The encrypted connection to PostgreSQL at ${server} could not be made: ${reason.message}. ${cureOf(code)}`, { cause: error, stops: true })
   if (reason.message.includes('does not support SSL')) return new SluiceError('POSTGRES_TLS', `PostgreSQL at ${server} takes no encrypted connections. Switch that on there ("ssl = on"), or leave out "tls".`, { cause: error, stops: true })
   if (/password must be/.test(reason.message)) return new SluiceError('POSTGRES_AUTH', `PostgreSQL at ${server} wants a password. Set "password".`, { cause: error, stops: true })
-  const why = NETWORK[code] ?? (/timeout/i.test(reason.message) ? NETWORK['ETIMEDOUT'] : `the connection was cut (${reason.message}).`)
+  const why = NETWORK[code] ?? (reason instanceof SluiceError ? `${reason.message} It may be overloaded or stand still; else raise "timeout".` : /timeout/i.test(reason.message) ? NETWORK['ETIMEDOUT'] : `the connection was cut (${reason.message}).`)
   return new SluiceError('POSTGRES_CONNECT', `PostgreSQL at ${server} could not be reached for ${doing}: ${why}`, { cause: error, retry: true })
 }
 

@@ -8,6 +8,7 @@ import type { createClient as CreateClient } from '@redis/client'
 import { SluiceError } from '../../base/index.ts'
 import { field } from '../../engine/index.ts'
 import type { ValueOf } from '../../engine/index.ts'
+import { withDeadline } from '../deadline.ts'
 import { TLS_FIELD, tlsOptions } from '../tls.ts'
 import { isReply, redisError } from './errors.ts'
 
@@ -17,6 +18,7 @@ export const REDIS_FIELDS = {
   password: field.optional(field.secret({ description: 'Password' })),
   tls: TLS_FIELD,
   connect_timeout: field.duration({ default: '10s', description: 'Longest wait for the connection' }),
+  timeout: field.duration({ default: '30s', description: 'Longest wait for an answer' }),
 }
 const SHAPE = field.object(REDIS_FIELDS)
 export type RedisFields = ValueOf<typeof SHAPE>
@@ -68,14 +70,15 @@ export class RedisConnection {
   async #send(commands: readonly (readonly Argument[])[], doing: string): Promise<readonly Reply[]> {
     try {
       const client = await this.#connected()
-      const replies = await Promise.allSettled(commands.map(command => client.sendCommand<Reply>(command)))
+      const replies = await withDeadline(Promise.allSettled(commands.map(command => client.sendCommand<Reply>(command))), this.#fields.timeout, doing)
       return replies.map(reply => {
         if (reply.status === 'fulfilled') return reply.value
         if (isReply(reply.reason)) return reply.reason
         throw reply.reason
       })
     } catch (error) {
-      if (!(error instanceof SluiceError)) this.drop()
+      // Answers that come late must not be taken for those to other calls: what is under way ends with its connection.
+      if (!(error instanceof SluiceError) || error.code === 'TIMED_OUT') this.drop()
       throw redisError(error, this.server, doing)
     }
   }

@@ -44,12 +44,12 @@ const TLS = /^(CERT_|ERR_TLS|ERR_SSL|ERR_OSSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|E
 
 /** An error of the client or of the server. `server` is its address without the login. */
 export function redisError(error: unknown, server: string, doing: string): SluiceError {
-  if (error instanceof SluiceError) return error
+  if (error instanceof SluiceError && error.code !== 'TIMED_OUT') return error
   if (isReply(error)) return fromReply(error, server, doing)
   const reason: Error = error instanceof Error ? error : new Error(String(error))
   const code = 'code' in reason && typeof reason.code === 'string' ? reason.code : ''
   if (TLS.test(code)) return new SluiceError('REDIS_TLS', `The encrypted connection to Redis at ${server} could not be made: ${reason.message} ${cureOf(code)}`, { cause: error, stops: true })
-  const why = NETWORK[code] ?? (/timeout/i.test(`${reason.name} ${reason.message}`) ? NETWORK['ETIMEDOUT'] : `the connection was cut (${reason.message}).`)
+  const why = NETWORK[code] ?? (reason instanceof SluiceError ? `${reason.message} It may be overloaded or stand still; else raise "timeout".` : /timeout/i.test(`${reason.name} ${reason.message}`) ? NETWORK['ETIMEDOUT'] : `the connection was cut (${reason.message}).`)
   return new SluiceError('REDIS_CONNECT', `Redis at ${server} could not be reached for ${doing}: ${why}`, { cause: error, retry: true })
 }
 

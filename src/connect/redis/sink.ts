@@ -19,8 +19,7 @@ const CONFIG = field.object({
   max_length: field.optional(field.integer({ minimum: 1, description: 'Entries that a stream keeps; the oldest go first. Without it all are kept' })),
   trim: field.choice(['about', 'exact'], { default: 'about', description: 'Whether `max_length` may be passed by some, which is much cheaper' }),
   entries: field.integer({ default: 1000, minimum: 1, maximum: 100_000, description: 'Most entries in a transaction' }),
-  replicas: field.integer({ default: 0, minimum: 0, description: 'Wait until so many replicas have the entries too' }),
-  timeout: field.duration({ default: '30s', description: 'Longest wait for the replicas' }),
+  replicas: field.integer({ default: 0, minimum: 0, description: 'Wait until so many replicas have the entries too, for half of `timeout` at most' }),
 })
 type Config = ValueOf<typeof CONFIG>
 
@@ -56,7 +55,8 @@ class RedisSink implements Sink {
   }
 
   async #add(chunk: SinkChunk, from: number, to: number): Promise<readonly RowAnswer[]> {
-    const { max_length: most, trim, replicas, timeout } = this.#config
+    const { max_length: most, trim, replicas } = this.#config
+    const timeout = Math.ceil(this.#config.timeout / 2)
     const limit = most === undefined ? [] : ['MAXLEN', trim === 'about' ? '~' : '=', String(most)]
     const adds: Argument[][] = []
     for (let row = from; row < to; row++) adds.push(['XADD', chunk.target, ...limit, '*', ...unpackEntry(chunk.bytes, row === 0 ? 0 : (chunk.ends?.[row - 1] ?? 0))])

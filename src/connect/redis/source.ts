@@ -37,8 +37,8 @@ const CONFIG = field.object({
 })
 type Config = ValueOf<typeof CONFIG>
 
-/** How long one read waits at the server. It says nothing of delays: what comes ends the wait. */
-const WAIT = 1000
+/** How long one read waits at the server at most. It says nothing of delays: what comes ends the wait. */
+const WAIT_MAX = 1000
 /** Entries of one answer at most, and where to begin while their size is not known. */
 const COUNT_MAX = 10_000
 const COUNT_FIRST = 64
@@ -138,7 +138,7 @@ class RedisSource implements Source {
     await this.#acknowledge()
     if (this.#owed) return this.#readOwed(count)
     if (this.#context.now() >= this.#claimAt && (await this.#claim(count))) return
-    const found = await this.#reader.fresh(this.#streams, count, this.live ? WAIT : undefined)
+    const found = await this.#reader.fresh(this.#streams, count, this.live ? Math.min(WAIT_MAX, Math.ceil(this.#config.timeout / 2)) : undefined)
     for (const [stream, entries] of found) this.#take(stream, entries, true)
     if (!this.live) this.#drained = found.length === 0 || this.#passed(found)
   }

@@ -1,0 +1,29 @@
+/** Certificates that no service starts with. */
+import { execFile } from 'node:child_process'
+import { copyFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+
+/** Puts a certificate for localhost that has expired beside that of a service: `expired.pem`, for the same key. */
+export async function expire(folder: string): Promise<void> {
+  await writeFile(join(folder, 'index.txt'), '')
+  await writeFile(join(folder, 'serial'), '77')
+  await writeFile(join(folder, 'expired.conf'), `[ca]
+default_ca = own
+[own]
+dir = ${folder}
+database = ${folder}/index.txt
+serial = ${folder}/serial
+new_certs_dir = ${folder}
+default_md = sha256
+policy = any
+[any]
+commonName = supplied
+[names]
+subjectAltName = DNS:localhost
+`)
+  await run('openssl', ['ca', '-batch', '-config', 'expired.conf', '-extensions', 'names', '-cert', 'ca.pem', '-keyfile', 'ca.key', '-startdate', '20200101000000Z', '-enddate', '20200201000000Z', '-in', 'server.csr', '-out', 'made.pem', '-notext'], { cwd: folder })
+  await copyFile(join(folder, 'made.pem'), join(folder, 'expired.pem'))
+}
