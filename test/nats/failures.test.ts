@@ -154,16 +154,17 @@ else {
 
   test('a connection that breaks doubles nothing: what the sink sends again is dropped, and what the source has is not taken twice', async t => {
     const [stream, out] = [await made('cut'), await made('cut-out')]
-    const run = running(t, { type: 'nats', config: { servers, stream, consumer: 'c' } }, { type: 'nats', config: { servers, subject: `${out}.x` } })
-    for (let round = 0; round < 10; round++) {
+    // What was on its way when the connection broke, comes again after this time.
+    const run = running(t, { type: 'nats', config: { servers, stream, consumer: 'c', ack_wait: '1s' } }, { type: 'nats', config: { servers, subject: `${out}.x` } })
+    for (let round = 0; round < 5; round++) {
       await add(`${stream}.x`, 100, round * 100)
       await until(async () => (await manager.streams.info(out)).state.messages > round * 100)
       cutAll()
     }
-    await until(async () => (await manager.streams.info(out)).state.messages >= 1000)
+    await until(async () => (await manager.streams.info(out)).state.messages >= 500)
     await run.finish()
-    assert.deepEqual((await numbers(out)).toSorted((a, b) => a - b), upTo(1000))
-    assert.equal(await left(stream), 0)
+    assert.deepEqual((await numbers(out)).toSorted((a, b) => a - b), upTo(500))
+    await until(async () => (await left(stream)) === 0)
   })
 
   test('a server that dies and comes back loses nothing, at either end of a pipeline', async t => {
@@ -178,6 +179,6 @@ else {
     await until(async () => new Set(await numbers(out)).size === 1000)
     await until(async () => (await left(stream)) === 0)
     await run.finish()
-    assert.match(run.warnings.join('\n'), /could not be reached.*tried again/)
+    assert.match(run.warnings.join('\n'), /(could not be reached|was cut).*tried again/)
   })
 }

@@ -7,15 +7,17 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { SluiceError } from '../../src/base/index.ts'
 import { copy, testContext } from '../../src/connect/testing.ts'
 import { prepareConfig } from '../../src/engine/index.ts'
-import type { Report, Sink, SinkDeclaration, Source, SourceDeclaration } from '../../src/engine/index.ts'
+import type { ComponentContext, Report, Sink, SinkDeclaration, Source, SourceDeclaration } from '../../src/engine/index.ts'
 import { folderOf } from '../conformance/outsides.ts'
 
+const context = (): ComponentContext => testContext({ sleep: (ms, signal) => pause(ms, undefined, signal === undefined ? {} : { signal }) })
+
 export function sinkOf(declaration: SinkDeclaration, config: object): Sink {
-  return declaration.create(prepareConfig(declaration.config, config, testContext()), testContext())
+  return declaration.create(prepareConfig(declaration.config, config, context()), context())
 }
 
 export function sourceOf(declaration: SourceDeclaration, config: object): Source {
-  return declaration.create(prepareConfig(declaration.config, config, testContext()), testContext())
+  return declaration.create(prepareConfig(declaration.config, config, context()), context())
 }
 
 /** Opens a source or a sink that must not open; answers the error. No part of it may show the secret. */

@@ -103,7 +103,8 @@ export class Inbox<T> {
       end += body.length
       metas.push({ end, from, ...(key === undefined ? {} : { key }), ...(headers === undefined ? {} : { headers }), ...(time === undefined ? {} : { time }) })
     }
-    return { position: number, from: taken[0]?.from ?? null, bytes: cost, data: Buffer.concat(taken.map(({ body }) => body)), meta: { messages: metas } as unknown as JsonValue } // An interface with nothing but JSON in it.
+    const data = Buffer.concat(taken.map(({ body }) => body), end)
+    return { position: number, from: taken[0]?.from ?? null, bytes: end, data, meta: { messages: metas } as unknown as JsonValue } // An interface with nothing but JSON in it.
   }
 
   /** Everything up to the position is durable: what is to be acknowledged, in the order it came. */

@@ -57,7 +57,14 @@ export class NatsLink {
   /** Throws NATS_... */
   connected(): Promise<NatsConnection> {
     if (this.#closed) throw new SluiceError('NATS_CONNECT', 'The connection to NATS is closed.', { retry: false })
-    this.#connection ??= this.#connect()
+    if (this.#connection === undefined) {
+      const made = this.#connect()
+      const forget = (): void => {
+        if (this.#connection === made) this.#connection = undefined
+      }
+      this.#connection = made
+      made.then(connection => connection.closed()).then(forget, forget)
+    }
     return this.#connection
   }
 
@@ -71,17 +78,10 @@ export class NatsLink {
       ...(authenticator === undefined ? {} : { authenticator }), tls: this.#encrypted ? tlsOptions(this.#fields.tls) : null,
     }
     try {
-      const connection = await connect(options)
-      void connection.closed().then(() => this.#lost())
-      return connection
+      return await connect(options)
     } catch (error) {
-      this.#connection = undefined
       throw natsError(error, this.server, 'the login')
     }
-  }
-
-  #lost(): void {
-    this.#connection = undefined
   }
 
   /** Cuts the connection, so that the next call makes a new one. */

@@ -1,5 +1,5 @@
 /** The durable consumer that a source reads by: found, or made. */
-import type { Consumer, ConsumerConfig, ConsumerInfo, JetStreamManager } from '@nats-io/jetstream'
+import type { ConsumerConfig, ConsumerInfo, JetStreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { SluiceError } from '../../base/index.ts'
 import { natsError } from './errors.ts'
@@ -27,16 +27,15 @@ export function startOf(text: string): Start {
   return { policy: 'by_start_time', time: new Date(time).toISOString() }
 }
 
-/** Throws NATS_... */
-export async function ensureConsumer(connection: NatsConnection, server: string, wants: ConsumerWants): Promise<{ readonly consumer: Consumer; readonly ackWait: number }> {
-  const { jetstream, jetstreamManager } = await import('@nats-io/jetstream')
+/** Answers how long the server waits for a sign of life, in milliseconds. Throws NATS_... */
+export async function ensureConsumer(connection: NatsConnection, server: string, wants: ConsumerWants): Promise<number> {
+  const { jetstreamManager } = await import('@nats-io/jetstream')
   const { timeout, domain, stream } = wants
-  const options = { timeout, ...(domain === undefined ? {} : { domain }) }
   try {
-    const manager = await jetstreamManager(connection, { ...options, checkAPI: false })
+    const manager = await jetstreamManager(connection, { timeout, checkAPI: false, ...(domain === undefined ? {} : { domain }) })
     const info = (await existing(manager, wants)) ?? (await manager.consumers.add(stream, settings(wants)))
     check(info, server, wants)
-    return { consumer: jetstream(connection, options).consumers.getConsumerFromInfo(info), ackWait: (info.config.ack_wait ?? 30e9) / 1e6 }
+    return (info.config.ack_wait ?? 30e9) / 1e6
   } catch (error) {
     const known = natsError(error, server, `the stream "${stream}"`)
     if (known.code === 'NATS_STREAM' && !known.retry) throw new SluiceError('NATS_STREAM', `There is no stream "${stream}" at NATS ${server}. Check "stream", or make it.`, { cause: error, retry: false })

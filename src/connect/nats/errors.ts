@@ -42,7 +42,6 @@ export function natsError(error: unknown, server: string, doing: string): Sluice
   if (reason.name === 'AuthorizationError' || reason.name === 'UserAuthenticationExpiredError') return new SluiceError('NATS_AUTH', `NATS at ${server} refused the login: it is wrong, has run out, or none was given. Check "user" and "password", "token" or "credentials".`, { cause: error })
   if (reason.name === 'PermissionViolationError') return new SluiceError('NATS_DENIED', `NATS at ${server} does not allow that to this user: ${reason.message}. Give the user that permission at the server.`, { cause: error })
   if (reason.name === 'JetStreamNotEnabled' || reason.name === 'NoResponders') return new SluiceError('NATS_STREAM', `Nobody at NATS ${server} takes ${doing}. No stream has that subject, its stream has no leader just now, or JetStream is not switched on.`, { cause: error, retry: true })
-  if (reason.name === 'JetStreamStatusError') return fromStatus(reason, server, doing)
   if (typeof code === 'number') return fromAnswer(code, reason, server, doing)
   if (typeof code === 'string' && TLS.test(code)) return new SluiceError('NATS_TLS', `The encrypted connection to NATS at ${server} could not be made: ${reason.message} ${cureOf(code)}`, { cause: error })
   if (/'tls'|secure TLS|not available on this server/i.test(reason.message)) return new SluiceError('NATS_TLS', `The encrypted connection to NATS at ${server} could not be made: the server does not speak TLS there. Write nats:// without "tls", or switch TLS on at the server.`, { cause: error })
@@ -73,13 +72,6 @@ function cureOf(code: string): string {
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'If that is the right server, give the name of its certificate as tls.server_name.'
   if (code === 'CERT_HAS_EXPIRED') return 'The certificate has to be renewed.'
   return 'If its certificate comes from an authority of your own, give that as tls.ca.'
-}
-
-/** How the server ends a request for messages. Most of it passes: a server that stops, a cluster that chooses another leader. */
-function fromStatus(reason: Error, server: string, doing: string): SluiceError {
-  if (/consumer deleted/.test(reason.message)) return fromAnswer(10014, reason, server, doing)
-  if (/stream deleted/.test(reason.message)) return fromAnswer(10059, reason, server, doing)
-  return new SluiceError('NATS_REPLY', `NATS at ${server} ended the wait for ${doing}: ${reason.message}.`, { cause: reason, retry: !/push based|bad request/.test(reason.message) })
 }
 
 function fromAnswer(code: number, reason: Error, server: string, doing: string): SluiceError {

@@ -6,8 +6,7 @@
  * The server keeps what was acknowledged, so the next run goes on there, and several pipelines with one consumer share the work. While messages are worked on for long, the
  * server is told so. What it sends again although it is here, is not handed out again; what was done, but whose acknowledgement it has not taken, is acknowledged once more.
  */
-import type { Consumer, JsMsg } from '@nats-io/jetstream'
-import type { NatsConnection } from '@nats-io/transport-node'
+import type { Msg } from '@nats-io/transport-node'
 import { SluiceError } from '../../base/index.ts'
 import { defineSource, field } from '../../engine/index.ts'
 import type { ComponentContext, Piece, Source, ValueOf } from '../../engine/index.ts'
@@ -19,6 +18,7 @@ import { Patience } from '../patience.ts'
 import { NATS_FIELDS, NatsLink } from './connection.ts'
 import { ensureConsumer, startOf } from './consumer.ts'
 import { natsError } from './errors.ts'
+import { Pull, deliveryOf } from './pull.ts'
 
 const CONFIG = field.object({
   ...NATS_FIELDS,
@@ -33,11 +33,6 @@ const CONFIG = field.object({
 })
 type Config = ValueOf<typeof CONFIG>
 
-/** How long a request for messages stands at the server. */
-const EXPIRES = 30_000
-/** The server says that it is there so often while it has nothing. */
-const HEARTBEAT = 5000
-const MESSAGES_MAX = 5000
 /** Longest wait for the server's word that it took acknowledgements. */
 const ACK_WAIT = 2000
 /** Messages that are remembered as done while that word is missing. */
@@ -49,6 +44,7 @@ class NatsSource implements Source {
   readonly #config: Config
   readonly #context: ComponentContext
   readonly #link: NatsLink
+  readonly #patience: Patience
   readonly #closing = new AbortController()
   #inbox: Inbox<number>
   /** Where to send the acknowledgement of each message that is here, by its number in the stream. */
@@ -59,8 +55,6 @@ class NatsSource implements Source {
   readonly #again: number[] = []
   #ackWait: number
   #pending: number | undefined
-  /** Messages to ask for at once: as many as fit, by the largest of those that came last. At first they may be as large as the server takes. */
-  #count = 1
   #tasks: Promise<void>[] = []
 
   constructor(config: Config, context: ComponentContext) {
@@ -70,6 +64,7 @@ class NatsSource implements Source {
     }
     this.#config = config
     this.#context = context
+    this.#patience = new Patience(true, context)
     this.#ackWait = config.ack_wait
     this.#inbox = new Inbox(config.waiting_max)
     this.#link = new NatsLink(config, `sluice ${context.id}`)
@@ -78,8 +73,8 @@ class NatsSource implements Source {
 
   async open(position: JsonValue | undefined): Promise<void> {
     this.#inbox = new Inbox(this.#config.waiting_max, position)
-    const consumer = await this.#consumer()
-    this.#tasks = [this.#receive(consumer), this.#beat()]
+    const pull = await this.#pull()
+    this.#tasks = [this.#receive(pull), this.#beat()]
   }
 
   next(bytes: number, signal: AbortSignal): Promise<Piece | undefined> {
@@ -90,76 +85,53 @@ class NatsSource implements Source {
     return this.#pending === undefined ? undefined : this.#pending + this.#inbox.waiting
   }
 
-  async #consumer(): Promise<Consumer> {
+  async #pull(): Promise<Pull> {
     const connection = await this.#link.connected()
-    this.#count = Math.max(1, Math.floor(this.#config.waiting_max / (connection.info?.max_payload ?? 1024 * 1024)))
-    const { consumer, ackWait } = await ensureConsumer(connection, this.#link.server, this.#config)
-    this.#ackWait = ackWait
-    return consumer
+    this.#ackWait = await ensureConsumer(connection, this.#link.server, this.#config)
+    const { createInbox } = await import('@nats-io/transport-node')
+    const { stream, consumer, domain } = this.#config
+    return new Pull(connection, createInbox(), { stream, consumer, domain, server: this.#link.server, sleep: (ms, signal) => this.#context.sleep(ms, signal) }, message => this.#take(message))
   }
 
   /** Fills the inbox until the source is closed, through broken connections. */
-  async #receive(first: Consumer): Promise<void> {
+  async #receive(first: Pull): Promise<void> {
     const { signal } = this.#closing
-    let consumer: Consumer | undefined = first
-    const patience = new Patience(true, this.#context)
+    let pull: Pull | undefined = first
     while (!signal.aborted) {
       try {
-        if (consumer === undefined) {
-          consumer = await this.#consumer()
+        if (pull === undefined) {
+          pull = await this.#pull()
           // What the last connection took with it.
           void this.#acknowledge([...this.#done.keys()])
         }
         await this.#inbox.room(signal)
-        if (!signal.aborted) await this.#fetch(consumer)
-        patience.succeeded()
+        if (!signal.aborted) await pull.ask(this.#config.waiting_max, signal)
       } catch (error) {
-        if (signal.aborted) return
-        const known = natsError(error, this.#link.server, 'messages')
-        consumer = undefined
+        pull = undefined
         this.#link.drop()
         try {
-          await patience.failed(known, signal)
+          await this.#patience.failed(natsError(error, this.#link.server, 'messages'), signal)
         } catch (why) {
           return this.#inbox.fail(why)
         }
       }
     }
+    await pull?.close()
   }
 
-  /** One request: ends when it has brought what it may, or when its time is up. */
-  async #fetch(consumer: Consumer): Promise<void> {
-    const messages = await consumer.fetch({ max_messages: this.#count, expires: EXPIRES, idle_heartbeat: HEARTBEAT })
-    let largest = 1
-    const end = (): void => void messages.close()
-    this.#closing.signal.addEventListener('abort', end, { once: true })
-    if (this.#closing.signal.aborted) end()
-    try {
-      for await (const message of messages) {
-        largest = Math.max(largest, message.data.length)
-        this.#take(message)
-      }
-    } finally {
-      this.#closing.signal.removeEventListener('abort', end)
-    }
-    const broken = await messages.closed()
-    if (broken instanceof Error) throw broken
-    if (largest > 1) this.#count = Math.max(1, Math.min(MESSAGES_MAX, this.#count * 4, Math.floor(this.#config.waiting_max / largest)))
-  }
-
-  #take(message: JsMsg): void {
-    const { seq, info } = message
-    const reply = replyOf(message)
-    this.#pending = info.pending
+  #take(message: Msg): void {
+    const { reply = '' } = message
+    const { sequence, time, pending } = deliveryOf(reply)
+    this.#pending = pending
+    this.#patience.succeeded()
     // Where it is here already, the newest way to acknowledge is the one that counts.
-    if (this.#done.has(seq)) return this.#acknowledgeAgain(seq, reply)
-    const isHere = this.#held.has(seq)
-    this.#held.set(seq, reply)
+    if (this.#done.has(sequence)) return this.#acknowledgeAgain(sequence, reply)
+    const isHere = this.#held.has(sequence)
+    this.#held.set(sequence, reply)
     if (isHere) return
     const headers = headersOf(message)
     const incoming: Incoming<number> = {
-      body: message.data, key: message.subject, time: Math.floor(info.timestampNanos / 1e6), from: { stream: this.#config.stream, sequence: seq }, token: seq,
-      ...(headers === undefined ? {} : { headers }),
+      body: message.data, key: message.subject, time, from: { stream: this.#config.stream, sequence }, token: sequence, ...(headers === undefined ? {} : { headers }),
     }
     this.#inbox.add(incoming)
   }
@@ -213,7 +185,7 @@ class NatsSource implements Source {
   /** Where there is no connection, whoever receives tells of it. */
   async #say(word: string, replies: Iterable<string>): Promise<void> {
     try {
-      const connection: NatsConnection = await this.#link.connected()
+      const connection = await this.#link.connected()
       for (const reply of replies) connection.publish(reply, word)
       await connection.flush()
     } catch {
@@ -244,13 +216,7 @@ class NatsSource implements Source {
   }
 }
 
-/** Where its acknowledgement goes to. The client has it on its messages, though not in their type: its own acknowledgements end with their connection. */
-function replyOf(message: JsMsg): string {
-  if (!('reply' in message) || typeof message.reply !== 'string') throw new SluiceError('INTERNAL', 'The client of NATS does not tell where a message is acknowledged.')
-  return message.reply
-}
-
-function headersOf({ headers }: JsMsg): Record<string, string> | undefined {
+function headersOf({ headers }: Msg): Record<string, string> | undefined {
   if (headers === undefined) return undefined
   const own = headers.keys().filter(name => !/^nats-/i.test(name))
   return own.length === 0 ? undefined : Object.fromEntries(own.map(name => [name, headers.values(name).join(', ')]))
