@@ -390,7 +390,8 @@ export class Coordinator {
   }
 
   /** Sends the bytes of a chunk back to the lane that made them: at once where they were copied, else when the flight has landed. */
-  #lend({ sink, bytes }: SinkRows, lane: number, flight: Flight, used: boolean): void {
+  #lend({ sink, bytes, shared }: SinkRows, lane: number, flight: Flight, used: boolean): void {
+    if (shared === true) return
     if (!used) this.#parts.links[lane]?.giveBack(bytes)
     else if (this.#parts.sinks.get(sink)?.sink.borrows === true) flight.lent.push({ lane, bytes })
   }

@@ -17,6 +17,8 @@ export interface SinkRows {
   readonly rows: number
   readonly ends: Uint32Array<ArrayBuffer> | undefined
   readonly tickets: Uint32Array<ArrayBuffer> | undefined
+  /** True where `bytes` lies in a buffer with those of other targets. */
+  readonly shared?: boolean
   /** True where `bytes` is one block, which can't be merged with others. */
   readonly block?: boolean
   /** The events themselves as frames, for a sink that may refuse single rows; empty for others. */
@@ -32,6 +34,9 @@ export interface RowWants {
 
 /** Bytes that a target's buffer begins with, where nothing is known about it. */
 const FIRST = 32 * 1024
+/** Targets of a batch from which on they begin small, and leave in one buffer: one for each would be mostly empty, and cost more than what is in it. */
+const MANY = 8
+const SMALL = 2048
 
 class Growing {
   bytes: Buffer<ArrayBuffer>
@@ -45,7 +50,7 @@ class Growing {
 
   constructor(pool: BufferPool, size: number) {
     this.#pool = pool
-    this.bytes = Buffer.from(pool.take(size).buffer)
+    this.bytes = Buffer.from(size <= SMALL ? new ArrayBuffer(size) : pool.take(size).buffer)
   }
 
   write(text: string | Uint8Array): void {
@@ -123,7 +128,7 @@ export class SinkEncoder implements RowEncoder {
 
   #put(target: string, text: string | Uint8Array, event: Event): void {
     let open = this.#open.get(target)
-    if (open === undefined) this.#open.set(target, (open = new Growing(this.#pool, this.#size)))
+    if (open === undefined) this.#open.set(target, (open = new Growing(this.#pool, this.#open.size < MANY ? this.#size : SMALL)))
     open.write(text)
     open.rows++
     if (this.#wants.ends || this.#wants.tickets) open.ends.push(open.used)
@@ -133,13 +138,22 @@ export class SinkEncoder implements RowEncoder {
 
   take(): SinkRows[] {
     const result: SinkRows[] = []
+    const shared = this.#open.size > MANY ? this.#room() : undefined
+    let at = 0
     for (const [target, grown] of this.#open) {
       const open = inOrder(grown, this.#pool)
       this.#size = Math.max(FIRST, open.used)
+      let bytes = new Uint8Array(open.bytes.buffer, 0, open.used)
+      if (shared !== undefined) {
+        shared.set(bytes, at)
+        bytes = shared.subarray(at, (at += open.used))
+        this.#pool.give(open.bytes.buffer)
+      }
       result.push({
         sink: this.#sink,
         target,
-        bytes: new Uint8Array(open.bytes.buffer, 0, open.used),
+        bytes,
+        ...(shared === undefined ? {} : { shared: true }),
         rows: open.rows,
         ends: this.#wants.ends ? Uint32Array.from(open.ends) : undefined,
         tickets: this.#wants.tickets ? Uint32Array.from(open.tickets) : undefined,
@@ -148,6 +162,13 @@ export class SinkEncoder implements RowEncoder {
     }
     if (this.#open.size > 0) this.#open = new Map()
     return result
+  }
+
+  /** One buffer for all targets. Nobody gives it back, as nobody knows who is done with it last. */
+  #room(): Uint8Array<ArrayBuffer> {
+    let bytes = 0
+    for (const { used } of this.#open.values()) bytes += used
+    return new Uint8Array(new ArrayBuffer(bytes))
   }
 }
 

@@ -48,6 +48,11 @@ export interface ObjectOptions {
 
 /** Bytes that are compressed together. */
 const MEMBER = 1024 * 1024
+/** Bytes of memory that an object begins with. */
+const FIRST = 16 * 1024
+const CHUNK_MIN = 16 * 1024
+/** A fifth less work than the usual 6, for objects that are two in a hundred larger. */
+const GZIP_LEVEL = 4
 /** Members of an object that are compressed at the same time. */
 const MEMBERS_MAX = 4
 
@@ -60,7 +65,8 @@ export class S3Object {
   /** Bytes before compression. */
   bytes = 0
   readonly #options: ObjectOptions
-  #raw: Uint8Array[] = []
+  /** What was added since the last member: `#rawBytes` of it. */
+  #raw: Buffer = Buffer.alloc(0)
   #rawBytes = 0
   /** Compressed, in order; not yet a part. */
   #body: Uint8Array[] = []
@@ -89,7 +95,7 @@ export class S3Object {
     return this.#rawBytes + this.#bodyBytes
   }
 
-  /** The bytes are the object's from now on. Waits while too much is being compressed. */
+  /** Copies the bytes. Waits while too much is being compressed. */
   async add(bytes: Uint8Array, events: number, input?: readonly InputRange[]): Promise<void> {
     this.events += events
     this.#spans.add(input)
@@ -100,14 +106,20 @@ export class S3Object {
   }
 
   #push(bytes: Uint8Array): void {
-    this.#raw.push(bytes)
-    this.#rawBytes += bytes.length
+    const needed = this.#rawBytes + bytes.length
+    if (needed > this.#raw.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(this.#raw.length * 2, MEMBER), FIRST))
+      this.#raw.copy(larger, 0, 0, this.#rawBytes)
+      this.#raw = larger
+    }
+    this.#raw.set(bytes, this.#rawBytes)
+    this.#rawBytes = needed
   }
 
   #member(): void {
-    const raw = this.#raw
     const bytes = this.#rawBytes
-    this.#raw = []
+    const raw = this.#raw.subarray(0, bytes)
+    this.#raw = Buffer.alloc(0)
     this.#rawBytes = 0
     this.#bodyBytes += bytes
     const before = this.#members
@@ -117,18 +129,19 @@ export class S3Object {
     this.#members.catch(() => undefined)
   }
 
-  async #compress(raw: readonly Uint8Array[]): Promise<readonly Uint8Array[]> {
+  async #compress(raw: Uint8Array): Promise<Uint8Array> {
     const { compression, level } = this.#options
     if (compression === 'none') return raw
-    const whole = raw.length === 1 && raw[0] !== undefined ? raw[0] : Buffer.concat(raw)
-    if (compression === 'gzip') return [await compressors.gzip(whole, level === undefined ? {} : { level })]
-    return [await compressors.zstd(whole, level === undefined ? {} : { params: { [constants.ZSTD_c_compressionLevel]: level } })]
+    // Few large chunks: each one is a call back from another thread.
+    const chunkSize = Math.max(CHUNK_MIN, raw.length >> 2)
+    if (compression === 'gzip') return compressors.gzip(raw, { chunkSize, level: level ?? GZIP_LEVEL })
+    return compressors.zstd(raw, { chunkSize, ...(level === undefined ? {} : { params: { [constants.ZSTD_c_compressionLevel]: level } }) })
   }
 
-  #append(body: readonly Uint8Array[], counted: number): void {
-    const bytes = body.reduce((sum, one) => sum + one.length, 0)
-    this.#body.push(...body)
-    for (const one of body) this.#hash.update(one)
+  #append(body: Uint8Array, counted: number): void {
+    const bytes = body.length
+    this.#body.push(body)
+    this.#hash.update(body)
     this.#bodyBytes += bytes - counted
     this.#stored += bytes
     this.#ready += bytes

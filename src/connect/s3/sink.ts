@@ -97,6 +97,8 @@ interface Mark {
 }
 
 class S3Sink implements Sink {
+  /** Objects copy what they are given. */
+  readonly borrows = true
   /** Each checkpoint ends the open objects. */
   readonly cutsEvery: number
   readonly #config: Config
@@ -190,9 +192,7 @@ class S3Sink implements Sink {
     // Throws before anything of the chunk is taken.
     await this.#uploads.room(this.#config.part_size * this.#config.uploads)
     const object = this.#objectFor(chunk)
-    const { bytes } = chunk
-    // A small chunk in a large buffer would hold all of it.
-    await object.add(bytes.length * 2 < bytes.buffer.byteLength ? bytes.slice() : bytes, chunk.rows, chunk.input)
+    await object.add(chunk.bytes, chunk.rows, chunk.input)
     const { size, events } = this.#config
     if (object.bytes >= size || (events !== undefined && object.events >= events)) await this.#seal(chunk.target, object)
     await this.#limit()
