@@ -58,7 +58,7 @@ export class Delivery {
         const batch = this.#landed
         this.#landed = []
         await this.#flushSinks()
-        for (const flight of batch) this.#sources.find(source => source.node === flight.source)?.durable(flight.seq)
+        for (const flight of batch) this.#durable(flight)
         for (const source of this.#sources) await source.release()
       }
     } catch (error) {
@@ -66,6 +66,10 @@ export class Delivery {
     } finally {
       this.#flushing = undefined
     }
+  }
+
+  #durable({ source: node, seq }: Flight): void {
+    this.#sources.find(source => source.node === node)?.durable(seq)
   }
 
   /** Waits until a flush is due, or somebody needs it now. */
@@ -91,7 +95,11 @@ export class Delivery {
     this.#isHurried = true
     this.#hurry?.()
     await this.#flushing
+    // What landed while the last flush was under way has had none: nothing follows by itself once this is stopped.
+    const batch = this.#landed
+    this.#landed = []
     await this.#flushSinks()
+    for (const flight of batch) this.#durable(flight)
     for (const source of this.#sources) {
       const last = this.#last.get(source.node)
       if (last !== undefined) source.durableUpTo(last)
