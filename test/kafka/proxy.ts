@@ -57,7 +57,9 @@ export class Proxy {
   /** Breaks all connections off with a reset, as a broker does that died. */
   reset(which?: Which): void {
     for (const { client, broker } of this.#chosen(which)) {
-      client.resetAndDestroy()
+      // Node.js leaves a socket open for ever that is reset after its end was sent.
+      if (client.writableEnded) client.destroy()
+      else client.resetAndDestroy()
       broker.destroy()
     }
   }
