@@ -6,6 +6,7 @@ import { logRecords } from '../log/records-codec.ts'
 import { messages } from '../messages/message-codec.ts'
 import { postgresRows } from '../postgres/rows-codec.ts'
 import { redisEntries } from '../redis/entries-codec.ts'
+import { parquetRows } from '../s3/parquet-codec.ts'
 import { deadLetters } from './dead-letters.ts'
 import { defineCodec, field } from '../../engine/index.ts'
 import type { CodecDeclaration, Decoder, Frame, Framer } from '../../engine/index.ts'
@@ -176,4 +177,4 @@ function csvCodec(type: string, summary: string, delimiter: string): CodecDeclar
 
 const plain: readonly CodecDeclaration[] = [ndjson, lines, json, csvCodec('csv', 'Comma-separated values', ','), csvCodec('tsv', 'Tab-separated values', '\t')]
 
-export const codecs: readonly CodecDeclaration[] = [...plain, deadLetters(plain, recordMax => new WithoutMark(new LineFramer(recordMax))), logRecords, messages, postgresRows, redisEntries]
+export const codecs: readonly CodecDeclaration[] = [...plain, deadLetters(plain, recordMax => new WithoutMark(new LineFramer(recordMax))), logRecords, messages, postgresRows, redisEntries, parquetRows]

@@ -1,20 +1,17 @@
 /**
- * One object that is being written: bytes are gathered into members (gzip) or frames (zstd), these into parts, and parts are uploaded as they fill.
+ * One object that is being written: lines are gathered and packed, what comes of it is gathered into parts, and parts are uploaded as they fill.
  *
  *     add* -> seal -> (all parts are there) -> complete, by whoever may decide that readers shall see it
  *
  * Nobody sees anything of it before it is completed.
  */
 import { createHash } from 'node:crypto'
-import { promisify } from 'node:util'
-import { constants, gzip, zstdCompress } from 'node:zlib'
 import type { InputRange } from '../../engine/index.ts'
 import type { JsonValue } from '../../event/index.ts'
+import type { Packing } from './packing.ts'
 import { Spans } from './spans.ts'
 import type { Part, S3Keeping, S3Store } from './store.ts'
 import type { Uploads } from './uploads.ts'
-
-export type S3Compression = 'none' | 'gzip' | 'zstd'
 
 /** What a manifest tells of an object. */
 export interface Described {
@@ -37,8 +34,8 @@ export interface ObjectOptions {
   readonly store: S3Store
   readonly uploads: Uploads
   readonly keeping: S3Keeping
-  readonly compression: S3Compression
-  readonly level: number | undefined
+  /** Makes what packs one object. */
+  readonly packing: () => Packing
   readonly partSize: number
   /** What the object begins with: the header of CSV. */
   readonly head: Uint8Array
@@ -46,17 +43,10 @@ export interface ObjectOptions {
   readonly arrived?: ((object: S3Object) => void) | undefined
 }
 
-/** Bytes that are compressed together. */
-const MEMBER = 1024 * 1024
 /** Bytes of memory that an object begins with. */
 const FIRST = 16 * 1024
-const CHUNK_MIN = 16 * 1024
-/** A fifth less work than the usual 6, for objects that are two in a hundred larger. */
-const GZIP_LEVEL = 4
-/** Members of an object that are compressed at the same time. */
+/** Members of an object that are packed at the same time. */
 const MEMBERS_MAX = 4
-
-const compressors = { gzip: promisify(gzip), zstd: promisify(zstdCompress) }
 
 export class S3Object {
   readonly key: string
@@ -65,6 +55,7 @@ export class S3Object {
   /** Bytes before compression. */
   bytes = 0
   readonly #options: ObjectOptions
+  readonly #packing: Packing
   /** What was added since the last member: `#rawBytes` of it. */
   #raw: Buffer = Buffer.alloc(0)
   #rawBytes = 0
@@ -87,6 +78,7 @@ export class S3Object {
     this.key = key
     this.since = since
     this.#options = options
+    this.#packing = options.packing()
     if (options.head.length > 0) this.#push(options.head)
   }
 
@@ -101,14 +93,14 @@ export class S3Object {
     this.#spans.add(input)
     this.bytes += bytes.length
     this.#push(bytes)
-    if (this.#rawBytes >= MEMBER) this.#member()
-    if (this.#bodyBytes - this.#ready > MEMBERS_MAX * MEMBER) await this.#members
+    if (this.#rawBytes >= this.#packing.member) this.#member()
+    if (this.#bodyBytes - this.#ready > MEMBERS_MAX * this.#packing.member) await this.#members
   }
 
   #push(bytes: Uint8Array): void {
     const needed = this.#rawBytes + bytes.length
     if (needed > this.#raw.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(this.#raw.length * 2, MEMBER), FIRST))
+      const larger = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(this.#raw.length * 2, this.#packing.member), FIRST))
       this.#raw.copy(larger, 0, 0, this.#rawBytes)
       this.#raw = larger
     }
@@ -123,22 +115,14 @@ export class S3Object {
     this.#rawBytes = 0
     this.#bodyBytes += bytes
     const before = this.#members
-    const made = this.#compress(raw)
+    const made = this.#packing.add(raw)
     this.#members = Promise.all([before, made]).then(([, body]) => this.#append(body, bytes))
     // Told by `seal`, or by the one who waits for the members.
     this.#members.catch(() => undefined)
   }
 
-  async #compress(raw: Uint8Array): Promise<Uint8Array> {
-    const { compression, level } = this.#options
-    if (compression === 'none') return raw
-    // Few large chunks: each one is a call back from another thread.
-    const chunkSize = Math.max(CHUNK_MIN, raw.length >> 2)
-    if (compression === 'gzip') return compressors.gzip(raw, { chunkSize, level: level ?? GZIP_LEVEL })
-    return compressors.zstd(raw, { chunkSize, ...(level === undefined ? {} : { params: { [constants.ZSTD_c_compressionLevel]: level } }) })
-  }
-
   #append(body: Uint8Array, counted: number): void {
+    if (body.length === 0 && counted === 0) return
     const bytes = body.length
     this.#body.push(body)
     this.#hash.update(body)
@@ -178,6 +162,7 @@ export class S3Object {
     this.#ended = now
     if (this.#rawBytes > 0) this.#member()
     await this.#members
+    this.#append(this.#packing.finish(), 0)
     if (alone && this.#parts === 0) {
       const body = Buffer.concat(this.#body)
       this.#body = []

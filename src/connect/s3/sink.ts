@@ -16,7 +16,11 @@ import type { Event, JsonValue } from '../../event/index.ts'
 import { failpoint } from '../../platform/index.ts'
 import { checkTemplate, keyOf, withId } from './key.ts'
 import { S3Object } from './object.ts'
-import type { Described, ObjectOptions, S3Compression, Sealed } from './object.ts'
+import type { Described, ObjectOptions, Sealed } from './object.ts'
+import { compressed } from './packing.ts'
+import type { Packing, S3Compression } from './packing.ts'
+import { ParquetFile, loadParquet } from './parquet.ts'
+import type { Columns, ParquetLibrary } from './parquet.ts'
 import { S3Store, S3_FIELDS } from './store.ts'
 import { firstOf } from './spans.ts'
 import { Uploads } from './uploads.ts'
@@ -24,9 +28,10 @@ import { Uploads } from './uploads.ts'
 const CONFIG = field.object({
   ...S3_FIELDS,
   key: field.template({ description: 'Key of the objects, with expressions in braces; an id is put before its ending, or where {{id}} stands; {{first}} is the offset of the first record' }),
-  format: field.choice(['auto', 'ndjson', 'csv', 'tsv', 'lines'], { default: 'auto', description: 'Form of the records; `auto` goes by the key' }),
-  options: field.anything({ default: {}, description: 'Options of the format, such as `columns` for csv' }),
-  compression: field.choice(['auto', 'none', 'gzip', 'zstd'], { default: 'auto', description: '`auto` goes by the key: .gz, .zst' }),
+  format: field.choice(['auto', 'ndjson', 'csv', 'tsv', 'lines', 'parquet'], { default: 'auto', description: 'Form of the records; `auto` goes by the key' }),
+  options: field.anything({ default: {}, description: 'Options of the format: `columns`, a list for csv, and types by names for parquet (string, integer, number, boolean, timestamp, json)' }),
+  compression: field.choice(['auto', 'none', 'gzip', 'zstd'], { default: 'auto', description: '`auto` goes by the key: .gz, .zst; it is zstd for parquet' }),
+  row_group: field.size({ default: '8MiB', description: 'Bytes of JSON that become one row group of parquet' }),
   level: field.optional(field.integer({ minimum: 1, maximum: 19, description: 'How hard to compress; gzip knows 1 to 9' })),
   size: field.size({ default: '256MiB', description: 'Begin another object after so many bytes before compression' }),
   events: field.optional(field.integer({ minimum: 1, description: 'Begin another object after so many events' })),
@@ -49,16 +54,18 @@ const PART_MIN = 5 * 1024 * 1024
 const OPEN_MAX = 1000
 /** Objects in a manifest, without checkpoints. */
 const SHOWN_MAX = 1000
-const ENDINGS: Readonly<Record<string, string>> = { '.csv': 'csv', '.tsv': 'tsv', '.txt': 'lines', '.log': 'lines' }
-const TYPES: Readonly<Record<string, string>> = { csv: 'text/csv', tsv: 'text/tab-separated-values', lines: 'text/plain', ndjson: 'application/x-ndjson' }
+const ENDINGS: Readonly<Record<string, string>> = { '.csv': 'csv', '.tsv': 'tsv', '.txt': 'lines', '.log': 'lines', '.parquet': 'parquet' }
+const TYPES: Readonly<Record<string, string>> = { csv: 'text/csv', tsv: 'text/tab-separated-values', lines: 'text/plain', ndjson: 'application/x-ndjson', parquet: 'application/vnd.apache.parquet' }
 
 function formatOf({ format, key }: Config): string {
   if (format !== 'auto') return format
   return ENDINGS[/\.[a-z]+$/.exec(key.source.replace(/\.(?:gz|zst)$/, ''))?.[0] ?? ''] ?? 'ndjson'
 }
 
-function compressionOf({ compression, key }: Config): S3Compression {
+function compressionOf(config: Config): S3Compression {
+  const { compression, key } = config
   if (compression !== 'auto') return compression
+  if (formatOf(config) === 'parquet') return 'zstd'
   return key.source.endsWith('.gz') ? 'gzip' : key.source.endsWith('.zst') ? 'zstd' : 'none'
 }
 
@@ -85,7 +92,10 @@ function check(config: Config): void {
 
 function encoding(config: Config): SinkEncoding {
   const { key } = config
-  const format = { format: formatOf(config), options: optionsOf(config) }
+  const options = optionsOf(config)
+  // Rows of columns that are made up are plain JSON lines.
+  const rows = options['columns'] === undefined ? 'ndjson' : 'parquet_rows'
+  const format = { format: formatOf(config) === 'parquet' ? rows : formatOf(config), options }
   return key.literal ? format : { ...format, target: (event: Event) => keyOf(key, event) }
 }
 
@@ -106,6 +116,7 @@ class S3Sink implements Sink {
   readonly #store: S3Store
   readonly #uploads: Uploads
   readonly #options: ObjectOptions
+  #parquet: ParquetLibrary | undefined
   readonly #open = new Map<string, S3Object>()
   /** Whose last part is under way. */
   #sealing: S3Object[] = []
@@ -126,7 +137,7 @@ class S3Sink implements Sink {
     this.#uploads = new Uploads(config.uploads)
     this.#run = `${new Date(context.now()).toISOString().replaceAll(/[-:.]/g, '')}${Math.floor(context.random() * 36 ** 4).toString(36).padStart(4, '0')}`
     this.#options = {
-      store: this.#store, uploads: this.#uploads, compression: compressionOf(config), level: config.level, partSize: config.part_size, head: headOf(config),
+      store: this.#store, uploads: this.#uploads, packing: () => this.#packing(), partSize: config.part_size, head: headOf(config),
       // Without checkpoints nothing is waited for.
       arrived: context.keeps === true ? undefined : object => this.#uploads.add(0, () => this.#showNow(object)),
       keeping: { contentType: TYPES[formatOf(config)] ?? 'application/octet-stream', storageClass: config.storage_class, encryption: config.encryption, kmsKey: config.kms_key, tags: config.tags },
@@ -134,9 +145,18 @@ class S3Sink implements Sink {
   }
 
   async open(mark: JsonValue | undefined): Promise<void> {
+    if (formatOf(this.#config) === 'parquet') this.#parquet = await loadParquet()
     await this.#store.open()
     if (mark !== undefined) await this.#complete(mark as unknown as Mark) // Made by `flush`.
     await this.#probe()
+  }
+
+  #packing(): Packing {
+    const compression = compressionOf(this.#config)
+    if (this.#parquet === undefined) return compressed(compression, this.#config.level)
+    const file = new ParquetFile(this.#parquet, compression, optionsOf(this.#config)['columns'] as Columns | undefined) // Checked against the codec's own schema.
+    // Row groups are written one after the other, at once: none overtakes another.
+    return { member: this.#config.row_group, add: lines => new Promise(resolve => resolve(file.add(lines))), finish: () => file.finish() }
   }
 
   /** Begins an upload and gives it up, so that what is wrong is told at the start. Nobody sees anything of it, and it needs no other permissions than the objects do. */
