@@ -231,7 +231,7 @@ else {
     assert.deepEqual((await other.events('copied-out')).length, 5)
     other.close()
     const readOnly = sinkOf({ url: replica.value('url') })
-    const lonely = sinkOf({ url, replicas: 2, timeout: '100ms' })
+    const lonely = sinkOf({ url, replicas: 2, timeout: '1s' })
     t.after(() => Promise.all([readOnly.close('done'), lonely.close('done')]))
     const entry = packEntry(['body', '{"n":1}'])
     const write = (sink: Sink) => sink.open(undefined).then(() => sink.write({ number: 0, target: 'copied-out', bytes: entry, rows: 1, ends: Uint32Array.of(entry.length) }, new AbortController().signal))

@@ -99,7 +99,8 @@ export class RedisConnection {
       RESP: 2, database, disableOfflineQueue: true,
       socket: encrypted ? { ...common, tls: true, ...tlsOptions(this.#fields.tls) } : common,
       ...(user === '' ? {} : { username: user }), ...(secret === '' ? {} : { password: secret }),
-      commandOptions: { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } },
+      // A timer of the client for each command costs more than the command.
+      commandOptions: { timeout: 0, typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } },
     }) as unknown as Client // Its type tells the kind of the replies, which we look at ourselves.
     // Who calls next hears of it; without a listener the process would end.
     client.on('error', () => undefined)

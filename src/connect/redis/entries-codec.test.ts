@@ -15,7 +15,7 @@ test('entries that lie one behind the other are unpacked as they were packed', (
     const found = packed.map(one => {
       const fields = unpackEntry(Buffer.concat(packed), at)
       at += one.length
-      return fields.map(String)
+      return fields
     })
     assert.deepEqual(found, entries)
   }))

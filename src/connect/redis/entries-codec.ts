@@ -114,15 +114,15 @@ export function packEntry(fields: readonly string[]): Uint8Array {
   return packed
 }
 
-/** Names and values of the entry at `start`. */
-export function unpackEntry(bytes: Uint8Array, start: number): Buffer[] {
+/** Names and values of the entry at `start`. As texts: the client writes bytes to its socket one by one. */
+export function unpackEntry(bytes: Uint8Array, start: number): string[] {
   const packed = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const fields: Buffer[] = []
+  const fields: string[] = []
   let at = start + 4
   for (let left = packed.readUInt32LE(start); left > 0; left--) {
     const from = at + 4
     at = from + packed.readUInt32LE(at)
-    fields.push(packed.subarray(from, at))
+    fields.push(packed.toString('utf8', from, at))
   }
   return fields
 }
