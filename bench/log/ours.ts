@@ -17,6 +17,7 @@ import { parseArgs } from 'node:util'
 import { openLog } from '../../src/log/index.ts'
 import type { Compression, Log } from '../../src/log/index.ts'
 import { BatchWriter, RecordCursor, compressBatch } from '../../src/log/batch/index.ts'
+import { processFigures } from '../../src/observe/index.ts'
 
 const { positionals: [name = '', place = '', records = '0', bytes = '0'], values } = parseArgs({ allowPositionals: true, options: { durability: { type: 'string', default: 'fsync' }, codec: { type: 'string', default: 'none' } } })
 const count = Number(records)
@@ -36,7 +37,7 @@ const startOf = (record: number): number => (record * 7919) % (letters.length - 
 
 async function append(log: Log): Promise<object> {
   const producer = log.producer()
-  const writer = new BatchWriter({ bytes: BATCH * 2 })
+  const writer = new BatchWriter({ bytes: BATCH * 2, spare: IN_FLIGHT })
   const waiting = new Set<Promise<unknown>>()
   const begun = performance.now()
   for (let sent = 0; sent < count;) {
@@ -46,7 +47,11 @@ async function append(log: Log): Promise<object> {
       writer.addSlice(letters, start, start + length, now)
     }
     const batch = writer.finish()
-    const ack = producer.append(TOPIC, 0, codec === 'none' ? batch : await compressBatch(batch, codec)).finally(() => waiting.delete(ack))
+    const packed = codec === 'none' ? batch : await compressBatch(batch, codec)
+    const ack = producer.append(TOPIC, 0, packed).finally(() => {
+      waiting.delete(ack)
+      writer.reuse(batch)
+    })
     waiting.add(ack)
     if (waiting.size >= IN_FLIGHT) await Promise.race(waiting)
   }
@@ -150,4 +155,4 @@ if (name !== 'read' && !(await log.admin.listTopics()).includes(TOPIC)) await lo
 const measured = await CASES[name]?.(log)
 const { user, system } = process.cpuUsage()
 await log.close()
-console.log(JSON.stringify({ ...measured, cpu_seconds: (user + system) / 1e6, peak_rss_bytes: process.resourceUsage().maxRSS * 1024 }))
+console.log(JSON.stringify({ ...measured, cpu_seconds: (user + system) / 1e6, peak_rss_bytes: processFigures().peak_rss_bytes }))

@@ -4,13 +4,14 @@
  *     node bench/log/run.ts [--rounds 3] [--records 2000000] [--no-kafka] [--out FILE]
  *
  * Ours acknowledges after fdatasync, and once more without it; Kafka as it comes (no fsync), and with `flush.messages=1`. Kafka's figures are those of its own tools, after a
- * run that warms it up; end to end, our client talks to both. Each round first measures what the disk itself takes in groups. The systems take turns; the table has medians.
+ * run that warms it up; ours is the package as it is published; end to end, our client talks to both. Each round first measures what the disk itself takes in groups. The systems take turns; the table has medians.
  */
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { compileProgram, installPackage } from '../package.ts'
 
 const { values } = parseArgs({
   options: { rounds: { type: 'string', default: '3' }, records: { type: 'string', default: '2000000' }, 'no-kafka': { type: 'boolean', default: false }, out: { type: 'string' } },
@@ -18,6 +19,8 @@ const { values } = parseArgs({
 const root = join(import.meta.dirname, '../..')
 const work = mkdtempSync(join(tmpdir(), 'sluice-bench-log-'))
 const most = Number(values.records)
+const command = installPackage(join(work, 'installed'))
+const program = await compileProgram(join(import.meta.dirname, 'ours.ts'), join(root, '.cache/bench-log'))
 
 interface Row {
   readonly round: number
@@ -62,7 +65,7 @@ interface Ours {
 }
 
 function ours(round: number, { what, place, records, bytes, durability = 'fsync', codec = 'none' }: Ours): void {
-  const text = execFileSync(process.execPath, [join(import.meta.dirname, 'ours.ts'), what, place, String(records), String(bytes), '--durability', durability, '--codec', codec], { encoding: 'utf8' })
+  const text = execFileSync(process.execPath, [program, what, place, String(records), String(bytes), '--durability', durability, '--codec', codec], { encoding: 'utf8' })
   const { seconds, p50, p95, p99, first_ack, idle_rss_bytes, peak_rss_bytes } = JSON.parse(text) as Measured // Printed by ours.ts.
   const latency = p50 === undefined || p95 === undefined || p99 === undefined ? {} : { p50_ms: p50, p95_ms: p95, p99_ms: p99 }
   const start = first_ack === undefined || idle_rss_bytes === undefined ? {} : { first_ack_seconds: first_ack, idle_rss_bytes }
@@ -89,12 +92,12 @@ function disk(round: number): void {
 function pipeline(round: number, folder: string, records: number, bytes: number): void {
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, 'p.yaml'), 'pipeline: p\nsources: { in: { generate: { shape: sensor, count: 1 } } }\nsinks: { out: { discard: {} } }\n')
-  const line = `${JSON.stringify({ v: 'x'.repeat(bytes - 8) })}\n`
-  writeFileSync(join(folder, 'in'), line.repeat(records))
+  const event = `${JSON.stringify({ v: 'x'.repeat(bytes - 8) })}\n`
+  writeFileSync(join(folder, 'in'), event.repeat(records))
   writeFileSync(join(folder, 'p.yaml'), 'pipeline: p\nsources: { in: { stdin: {} } }\nsinks: { out: { log: { log: ./data, topic: bench, create: { partitions: 1 } } } }\n')
   const begun = performance.now()
-  const command = `"${process.execPath}" "${join(root, 'bin/sluice.js')}" run "${join(folder, 'p.yaml')}" --report json --quiet < "${join(folder, 'in')}"`
-  const report = JSON.parse(execFileSync('bash', ['-c', command], { encoding: 'utf8' })) as { readonly events_out: { readonly out: number }; readonly peak_rss_bytes: number } // Printed by `--report json`.
+  const line = `"${process.execPath}" "${command}" run "${join(folder, 'p.yaml')}" --report json --quiet < "${join(folder, 'in')}"`
+  const report = JSON.parse(execFileSync('bash', ['-c', line], { encoding: 'utf8' })) as { readonly events_out: { readonly out: number }; readonly peak_rss_bytes: number } // Printed by `--report json`.
   const seconds = (performance.now() - begun) / 1000
   if (report.events_out.out !== records) throw new Error(`${report.events_out.out} of ${records} records arrived`)
   note({ round, system: 'sluice, fsync', what: 'pipeline', bytes, records, records_per_second: records / seconds, peak_rss_bytes: report.peak_rss_bytes })

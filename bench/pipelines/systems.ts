@@ -1,7 +1,8 @@
 /** The systems that run side by side, and how each is called. A system that is not installed here is left out and named. */
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { installPackage } from '../package.ts'
 import { CACHE } from './inputs.ts'
 import type { Command } from './measure.ts'
 
@@ -33,16 +34,8 @@ const BENTHOS = join(CACHE, 'benthos')
 const DUCKDB = join(CACHE, 'duckdb/bin/python')
 const DUCKDB_VERSION = '2.0.0'
 
-/** The package as it is published, beside the checkout: compiled, without sources. */
+/** Where the package lies, as it is published. */
 const INSTALLED = join(CACHE, 'installed')
-
-function installOwn(): void {
-  execFileSync(process.execPath, [join(root, 'tools/build.ts')], { stdio: 'inherit' })
-  rmSync(INSTALLED, { recursive: true, force: true })
-  mkdirSync(INSTALLED, { recursive: true })
-  for (const name of ['package.json', 'bin', 'dist', 'schema']) cpSync(join(root, name), join(INSTALLED, 'sluice', name), { recursive: true })
-  symlinkSync(join(root, 'node_modules'), join(INSTALLED, 'node_modules'))
-}
 
 function sluice(workers: number, processes: 1 | 2): System {
   return {
@@ -121,7 +114,7 @@ export interface Choice {
 
 /** Sluice, built anew, and, if wanted, every peer that is or can be installed. */
 export function chooseSystems(withPeers: boolean): Choice {
-  installOwn()
+  installPackage(INSTALLED)
   const own = [sluice(1, 1), sluice(2, 1), sluice(1, 2)]
   const versions: Record<string, string> = { node: process.versions.node }
   if (!withPeers) return { systems: own, versions, missing: [] }

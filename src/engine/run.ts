@@ -8,6 +8,7 @@
  * A drain (the first signal) ends the reading and lets everything under way land. A stop at once (the second) leaves what is under way to the next start.
  */
 import { SluiceError } from '../base/index.ts'
+import { processFigures } from '../observe/index.ts'
 import { systemClock, systemRandom } from '../platform/index.ts'
 import type { Clock } from '../platform/index.ts'
 import { MemoryCuts } from './checkpoint/index.ts'
@@ -349,7 +350,7 @@ class Run {
       seconds,
       events_per_second: seconds > 0 ? Math.round(read / seconds) : 0,
       cpu_seconds: (cpu.user + cpu.system) / 1e6,
-      peak_rss_bytes: process.resourceUsage().maxRSS * 1024,
+      peak_rss_bytes: processFigures().peak_rss_bytes,
       workers: threads,
       stopped_by: outcome === 'done' ? 'end of input' : outcome === 'stopped' ? 'signal' : 'failure',
       dead_letters: deadLettered > 0 ? deadLettersPath(this.#plan) : undefined,

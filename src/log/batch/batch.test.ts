@@ -41,3 +41,25 @@ test('batches one behind the other are read as one row of records', () => {
   for (cursor.open(Buffer.concat(batches)); cursor.next(); ) found.push(Buffer.from(cursor.bytes).toString('utf8', cursor.valueStart, cursor.valueEnd))
   assert.deepEqual(found, ['0', '1', '2', '0', '1'])
 })
+
+test('a batch that came back is the room of a later one, and only where it fits', () => {
+  const writer = new BatchWriter({ spare: 1 })
+  const made = (size: number): Uint8Array => {
+    writer.add(null, Buffer.alloc(size, 'x'), undefined, 1)
+    return writer.finish()
+  }
+  const first = made(1000)
+  const second = made(1000)
+  assert.notEqual(first.buffer, second.buffer)
+  writer.reuse(first)
+  writer.reuse(second)
+  const third = made(1001)
+  assert.equal(third.buffer, first.buffer)
+  assert.notEqual(made(1000).buffer, second.buffer, 'one is kept and not two')
+  writer.reuse(third)
+  assert.notEqual(made(5000).buffer, third.buffer, 'too small')
+  assert.deepEqual([...records(third)].map(({ value }) => value?.length), [1001])
+  const moved = structuredClone(second, { transfer: [second.buffer as ArrayBuffer] }) // Nobody shares it.
+  writer.reuse(second)
+  assert.equal([...records(made(1000))].length + [...records(moved)].length, 2)
+})

@@ -18,6 +18,8 @@ export interface BatchWriterOptions {
   readonly bytes?: number | undefined
   /** Bytes of a batch at most, before compression; beyond them a record is LOG_BATCH_TOO_LARGE. Default 128 MiB. */
   readonly bytesMax?: number | undefined
+  /** How many batches that came back are kept for the next ones. Default 16. */
+  readonly spare?: number | undefined
 }
 
 /** Differences of two such times are exact. */
@@ -44,8 +46,11 @@ export class BatchWriter {
   #at = HEADER_BYTES
   #baseTimestamp = NO_TIMESTAMP
   #maxTimestamp = NO_TIMESTAMP
+  readonly #spareMax: number
+  readonly #spare: ArrayBuffer[] = []
 
-  constructor({ bytes = 16 << 10, bytesMax = 128 << 20 }: BatchWriterOptions = {}) {
+  constructor({ bytes = 16 << 10, bytesMax = 128 << 20, spare = 16 }: BatchWriterOptions = {}) {
+    this.#spareMax = spare
     this.#bytesMax = bytesMax
     this.#source = this.#bytes = Buffer.allocUnsafeSlow(Math.max(HEADER_BYTES, Math.min(bytes, bytesMax)))
     this.#sourceView = this.#view = viewOf(this.#bytes)
@@ -148,11 +153,24 @@ export class BatchWriter {
   /** The finished batch, which belongs to the caller. The writer is empty then. */
   finish(): Uint8Array {
     const end = this.#at
-    const batch = Buffer.allocUnsafeSlow(end)
+    const batch = this.#room(end)
     this.#writeHeader(this.#bytes, end)
     batch.set(this.#bytes.subarray(0, end))
     this.reset()
     return batch
+  }
+
+  /** Takes back a batch that nobody reads any more: its bytes hold a later one. Made anew for each, they would be most of the garbage of a producer under load. */
+  reuse({ buffer }: Uint8Array): void {
+    if (buffer instanceof ArrayBuffer && buffer.byteLength > 0 && this.#spare.length < this.#spareMax) this.#spare.push(buffer)
+  }
+
+  /** As many bytes, of an array that came back and is not much larger, or of a new one with some room for the next. */
+  #room(length: number): Uint8Array {
+    for (let buffer = this.#spare.pop(); buffer !== undefined; buffer = this.#spare.pop()) {
+      if (buffer.byteLength >= length && buffer.byteLength <= length * 4) return Buffer.from(buffer, 0, length)
+    }
+    return Buffer.allocUnsafeSlow(length + (length >> 4)).subarray(0, length)
   }
 
   /** Gives up what was added. */

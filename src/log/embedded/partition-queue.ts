@@ -36,6 +36,8 @@ export interface Bundle {
   readonly settle: (error: unknown) => void
   /** True once somebody else tells the error: then a waiter that nobody looks at is no unhandled rejection. */
   covered: boolean
+  /** True where the queue itself made the batch. */
+  own: boolean
   /** Stops the clock that runs from the first record on. */
   readonly cancelDeadline: () => void
 }
@@ -126,6 +128,7 @@ export class PartitionQueue {
     const batch = this.#writer.finish()
     if (this.#owner.compression === 'none') {
       bundle.batch = batch
+      bundle.own = true
       return this.pump()
     }
     compressBatch(batch, this.#owner.compression).then(
@@ -169,7 +172,7 @@ export class PartitionQueue {
     const cancelDeadline = this.#owner.clock.timer(TIMEOUT_DEFAULT, () => {
       this.#tell(bundle, new SluiceError('TIMED_OUT', `Records of "${this.partition.topic}" were not acknowledged within ${TIMEOUT_DEFAULT} ms.`))
     })
-    const bundle: Bundle = { batch: undefined, waiters: [], bytes: 0, settled, settle, covered: false, cancelDeadline }
+    const bundle: Bundle = { batch: undefined, waiters: [], bytes: 0, settled, settle, covered: false, own: false, cancelDeadline }
     return bundle
   }
 
@@ -190,6 +193,7 @@ export class PartitionQueue {
       ({ offset }) => {
         if (identity === this.#identity) this.#acknowledged = behind
         this.#onWay.delete(bundle)
+        if (bundle.own) this.#writer.reuse(batch)
         this.#acknowledge(bundle, offset)
       },
       (error: unknown) => {
