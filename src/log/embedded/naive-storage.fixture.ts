@@ -139,7 +139,7 @@ class NaivePartition implements PartitionStorage {
     const offset = this.#appended
     stamp(batch, { baseOffset: offset, leaderEpoch: 0 })
     if (this.#settings.timestamps === 'append') stampAppendTime(batch, Date.now())
-    await this.#write(batch)
+    await this.#write(new Uint8Array(batch))
     return { offset, duplicate: false }
   }
 

@@ -52,7 +52,8 @@ export interface PartitionStorage {
    * Appends one batch: checks it (CRC, sequence, epoch), gives it its offset in place, queues it for the group commit. Resolves when the durability of the
    * topic is reached. Refusals (LOG_SEQUENCE, LOG_FENCED, LOG_BATCH_TOO_LARGE, LOG_CORRUPT) leave nothing behind. LOG_DISK_FULL may be tried again.
    * LOG_STOPPED after a failed fsync: nothing is taken until the log is opened anew. Batches are acknowledged in the order of the calls; where one is refused
-   * by the disk, those behind it are refused too. Never throws at once.
+   * by the disk, those behind it are refused too. The array is not kept: once it has settled, its
+   * owner may use it for something else. Never throws at once.
    */
   append(batch: Uint8Array): Promise<AppendedBatch>
   /**
