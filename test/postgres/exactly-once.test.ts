@@ -32,7 +32,7 @@ else {
 
   const events = Array.from({ length: COUNT }, (_, n) => ({ n, k: `k${n % 20}` }))
   const numbers = async (table: string): Promise<number[]> => (await database.sql(`SELECT n FROM ${table} ORDER BY n`)).map(({ n }) => Number(n))
-  const sinkTo = (table: string): string => `sinks: { out: { postgres: { url: "${url}", table: ${table} } } }\n`
+  const sinkTo = (table: string): string => `sinks:\n  out: { postgres: { url: "${url}", table: ${table} } }\n`
 
   /** No key: whatever is written twice is there twice. */
   const makeTable = (table: string): Promise<unknown> => database.sql(`CREATE TABLE ${table} (n integer, k text, score json)`)
@@ -50,14 +50,14 @@ else {
     assert.deepEqual(await database.sql('SELECT n, score::text FROM killed ORDER BY n'), await database.sql('SELECT n, score::text FROM whole ORDER BY n'))
   })
 
-  test('from table to table, killed at every step', async (t: TestContext) => {
+  test('from table to two tables, killed at every step', async (t: TestContext) => {
     const folder = folderOf(t)
-    await makeTable('moved')
+    for (const table of ['moved', 'moved_too']) await makeTable(table)
     await database.sql('CREATE TABLE origin (n integer PRIMARY KEY, k text)')
     await database.sql('INSERT INTO origin SELECT * FROM json_populate_recordset(NULL::origin, $1)', [JSON.stringify(events)])
-    writeFileSync(join(folder, 'move.yaml'), `pipeline: move\nsources: { in: { postgres: { url: "${url}", table: origin, watermark: { column: n } } } }\n${sinkTo('moved')}${OFTEN}`)
+    writeFileSync(join(folder, 'move.yaml'), `pipeline: move\nsources: { in: { postgres: { url: "${url}", table: origin, watermark: { column: n } } } }\n${sinkTo('moved')}  too: { from: in, postgres: { url: "${url}", table: moved_too } }\n${OFTEN}`)
     assert.ok((await killAtEach(folder, 'move.yaml', STEPS)) >= STEPS.length)
-    assert.deepEqual(await numbers('moved'), events.map(({ n }) => n))
+    for (const table of ['moved', 'moved_too']) assert.deepEqual(await numbers(table), events.map(({ n }) => n))
   })
 
   test('from a stream of Redis, killed at every step: what a commit has is acknowledged by the next run, not read again', async t => {

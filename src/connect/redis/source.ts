@@ -43,6 +43,8 @@ const WAIT_MAX = 1000
 const COUNT_MAX = 10_000
 const COUNT_FIRST = 64
 
+const FROM_START = { stream: 0, after: '0' }
+
 interface Ready {
   readonly stream: string
   entries: readonly Entry[]
@@ -64,8 +66,8 @@ class RedisSource implements Source {
   #inFlight = new InFlight(0)
   /** What an earlier run had made durable and may not have acknowledged. */
   #before: EntriesPosition | undefined
-  /** True where what is pending here must be read before anything fresh. */
-  #owed = true
+  /** How far what is pending here has been read, by stream: all of it goes before anything fresh. Undefined: it was. */
+  #owed: { readonly stream: number; readonly after: string } | undefined = FROM_START
   #read: Promise<void> | undefined
   /** Acknowledgements that the server has not taken yet. */
   #acks: { readonly stream: string; readonly ids: readonly string[] }[] = []
@@ -136,7 +138,7 @@ class RedisSource implements Source {
   async #readMore(bytes: number): Promise<void> {
     const count = this.#entryBytes === 0 ? COUNT_FIRST : Math.max(1, Math.min(COUNT_MAX, Math.ceil(bytes / this.#entryBytes)))
     await this.#acknowledge()
-    if (this.#owed) return this.#readOwed(count)
+    if (this.#owed !== undefined) return this.#readOwed(this.#owed, count)
     if (this.#context.now() >= this.#claimAt && (await this.#claim(count))) return
     const found = await this.#reader.fresh(this.#streams, count, this.live ? Math.min(WAIT_MAX, Math.ceil(this.#config.timeout / 2)) : undefined)
     for (const [stream, entries] of found) this.#take(stream, entries, true)
@@ -152,26 +154,22 @@ class RedisSource implements Source {
     return this.#ends.size === 0
   }
 
-  /** What this consumer was given before and did not hand out. All of it goes before anything fresh. */
-  async #readOwed(count: number): Promise<void> {
-    const ready: Ready[] = []
-    for (const stream of this.#streams) {
-      for (let after = '0'; ; ) {
-        const entries = await this.#reader.given(stream, after, count)
-        const last = entries.at(-1)
-        if (last === undefined) break
-        after = last.id
-        const before = this.#before
-        const done = before === undefined ? [] : entries.filter(({ id }) => isDone(before, stream, id))
-        await this.#reader.acknowledge(stream, done.map(({ id }) => id), this.#config.delete)
-        const left = entries.filter(entry => !done.includes(entry) && !this.#inFlight.has(stream, entry.id))
-        if (left.length > 0) ready.push({ stream, entries: left, fresh: false })
-      }
+  /** Some of what this consumer was given before and did not hand out. */
+  async #readOwed(owed: { readonly stream: number; readonly after: string }, count: number): Promise<void> {
+    // What was read and not handed out is pending too.
+    if (owed === FROM_START) this.#ready = []
+    const stream = this.#streams[owed.stream]
+    if (stream === undefined) {
+      this.#owed = this.#before = undefined
+      return
     }
-    this.#ready = []
-    for (const { stream, entries } of ready) this.#take(stream, entries, false)
-    this.#before = undefined
-    this.#owed = false
+    const entries = await this.#reader.given(stream, owed.after, count)
+    const last = entries.at(-1)
+    const before = this.#before
+    const done = before === undefined ? [] : entries.filter(({ id }) => isDone(before, stream, id))
+    await this.#reader.acknowledge(stream, done.map(({ id }) => id), this.#config.delete)
+    this.#take(stream, entries.filter(entry => !done.includes(entry) && !this.#inFlight.has(stream, entry.id)), false)
+    this.#owed = last === undefined ? { stream: owed.stream + 1, after: '0' } : { stream: owed.stream, after: last.id }
   }
 
   #take(stream: string, entries: readonly Entry[], fresh: boolean): void {
@@ -223,7 +221,7 @@ class RedisSource implements Source {
   }
 
   async #failed(error: unknown, signal: AbortSignal): Promise<void> {
-    this.#owed = true
+    this.#owed = FROM_START
     await this.#patience.failed(error, signal)
     if (signal.aborted || !(error instanceof SluiceError) || error.code !== 'REDIS_GROUP') return
     try {
