@@ -124,6 +124,7 @@ export const ERRORS = {
   S3_BUCKET: entry('The bucket is not there, or elsewhere.', 'A slip in the name, or another region or server.', 'Check `bucket`, `region` and `endpoint`, or make the bucket.'),
   S3_BUSY: entry('The object store can\'t do that now.', 'It is starting, overloaded, or limits the requests.', 'Nothing: the call is tried again. Where it lasts, let `uploads` or the number of keys be lower.', true),
   S3_GONE: entry('An object, or an upload that a checkpoint counts on, is gone.', 'Somebody removed it, or a lifecycle rule did.', 'See the message.'),
+  S3_CHANGED: entry('An object was replaced while it was read.', 'Another program wrote it anew.', 'Let objects have names of their own; what was read of the old one stays.'),
   S3_REPLY: entry('The object store answered with an error.', 'See the message.', 'See the message.'),
   POSTGRES_CONNECT: entry('PostgreSQL could not be reached.', 'It is down, the address or port is wrong, or a firewall is between.', 'Check `url`; the call is tried again.', true),
   POSTGRES_TLS: entry('The encrypted connection to PostgreSQL could not be made.', 'The certificate is not trusted, has expired or is for another name, or the server takes no TLS.', 'See the message.'),

@@ -8,7 +8,7 @@ import type { SinkDeclaration, SourceDeclaration } from '../engine/index.ts'
 import { log as logSink } from './log/sink.ts'
 import { log as logSource } from './log/source.ts'
 import { natsSink, natsSource } from './nats/index.ts'
-import { s3Sink } from './s3/index.ts'
+import { s3Sink, s3Source } from './s3/index.ts'
 import { file as fileSink } from './sinks/file.ts'
 import { http as httpSink } from './sinks/http.ts'
 import { postgresSink, postgresSource } from './postgres/index.ts'
@@ -23,5 +23,5 @@ import { exec, stdin } from './sources/process.ts'
 export { codecs } from './codecs/index.ts'
 export { discard, exec, fileSink, fileSource, generate, httpClient, httpServer, httpSink, logSink, logSource, natsSink, natsSource, postgresSink, postgresSource, redisSink, redisSource, stdin, stdout, s3Sink }
 export { shareLog } from './log/open-logs.ts'
-export const sources: readonly SourceDeclaration[] = [exec, fileSource, generate, httpClient, httpServer, logSource, natsSource, postgresSource, redisSource, stdin]
+export const sources: readonly SourceDeclaration[] = [exec, fileSource, generate, httpClient, httpServer, logSource, natsSource, postgresSource, redisSource, stdin, s3Source]
 export const sinks: readonly SinkDeclaration[] = [discard, fileSink, httpSink, logSink, natsSink, postgresSink, redisSink, stdout, s3Sink]

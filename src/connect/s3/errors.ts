@@ -32,12 +32,13 @@ const REPLIES: Readonly<Record<string, Meaning>> = {
   RequestTimeTooSkewed: { code: 'S3_AUTH', say: ({ server }) => `The clock of this machine and that of ${server} are too far apart. Set the clock.` },
   InvalidBucketName: { code: 'S3_BUCKET', say: ({ bucket }) => `"${bucket}" can't be the name of a bucket.` },
   EntityTooSmall: { code: 'S3_REPLY', say: ({ server }) => `${server} wants larger parts. Set "part_size" higher.` },
+  PreconditionFailed: { code: 'S3_CHANGED', say: (_place, _reply) => 'The object is another one than when it was listed.' },
   NoSuchKey: { code: 'S3_GONE', say: ({ server, bucket }) => `An object is gone from the bucket "${bucket}" at ${server}.` },
   NoSuchUpload: { code: 'S3_GONE', say: ({ server, bucket }) => `An upload to the bucket "${bucket}" is gone from ${server}: somebody aborted it, or a lifecycle rule did.` },
   CredentialsProviderError: { code: 'S3_AUTH', say: ({ server }) => `No credentials for ${server} were found: set "access_key" and "secret_key", AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "profile", or give the machine a role.` },
 }
 /** Replies to HEAD have no body, only a status. */
-const STATUSES: Readonly<Record<number, string>> = { 301: 'PermanentRedirect', 403: 'AccessDenied', 408: 'RequestTimeout', 429: 'SlowDown', 500: 'InternalError', 502: 'InternalError', 503: 'SlowDown', 504: 'RequestTimeout' }
+const STATUSES: Readonly<Record<number, string>> = { 301: 'PermanentRedirect', 403: 'AccessDenied', 412: 'PreconditionFailed', 408: 'RequestTimeout', 429: 'SlowDown', 500: 'InternalError', 502: 'InternalError', 503: 'SlowDown', 504: 'RequestTimeout' }
 
 const NETWORK: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nobody listens there. Is it running, and is "endpoint" right?',

@@ -3,6 +3,7 @@
  *
  * Loaded when opened. The client never tries again by itself: that is the sink's policy, so that breaker and rate limit see every request.
  */
+import type { Readable } from 'node:stream'
 import type { CompletedPart, PutObjectCommandInput, S3Client } from '@aws-sdk/client-s3'
 import { SluiceError } from '../../base/index.ts'
 import { field } from '../../engine/index.ts'
@@ -40,6 +41,16 @@ export interface Part {
   readonly tag: string
 }
 
+/** An object as it was listed. */
+export interface FoundObject {
+  readonly key: string
+  /** Another after each change. */
+  readonly tag: string
+  readonly size: number
+  /** Milliseconds since 1970 when it was written. */
+  readonly time: number
+}
+
 type Sdk = typeof import('@aws-sdk/client-s3')
 
 export class S3Store {
@@ -69,7 +80,7 @@ export class S3Store {
       ...(endpoint === undefined ? {} : { endpoint }),
       ...(profile === undefined ? {} : { profile }),
       forcePathStyle: pathStyle ?? endpoint !== undefined,
-      requestHandler: { requestTimeout: timeout, connectionTimeout: Math.min(timeout, 10_000) },
+      requestHandler: { requestTimeout: timeout, throwOnRequestTimeout: true, socketTimeout: timeout, connectionTimeout: Math.min(timeout, 10_000) },
       ...(accessKeyId === undefined || secretAccessKey === undefined ? {} : { credentials: { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) } }),
     })
     if (this.#region === '') this.#region = await this.#client.config.region().catch((error: unknown) => {
@@ -86,9 +97,23 @@ export class S3Store {
     }
   }
 
-  /** Throws where keys of this beginning can't be listed: what a reader needs. */
-  async look(prefix: string): Promise<void> {
-    await this.#call(`looking into "${this.#config.bucket}"`, (sdk, client) => client.send(new sdk.ListObjectsV2Command({ Bucket: this.#config.bucket, Prefix: prefix, MaxKeys: 1 })))
+  /** Up to a thousand objects whose keys begin with `prefix`, in the order of their keys, behind the key `after`. Fewer than there are where `more` is true. */
+  list(prefix: string, after: string | undefined): Promise<{ readonly objects: readonly FoundObject[]; readonly more: boolean }> {
+    return this.#call(`listing ${prefix === '' ? 'the objects' : prefix}`, async (sdk, client) => {
+      const page = await client.send(new sdk.ListObjectsV2Command({ Bucket: this.#config.bucket, Prefix: prefix, ...(after === undefined ? {} : { StartAfter: after }) }))
+      const objects = (page.Contents ?? []).flatMap(({ Key: key, ETag: tag = '', Size: size = 0, LastModified: time }) => (key === undefined ? [] : [{ key, tag, size, time: time?.getTime() ?? 0 }]))
+      return { objects, more: page.IsTruncated === true }
+    })
+  }
+
+  /** The bytes of an object from a place on, up to another where it is given. Throws S3_CHANGED where it is not the one that was listed. */
+  get({ key, tag }: Pick<FoundObject, 'key' | 'tag'>, from: number, signal?: AbortSignal, to?: number): Promise<Readable> {
+    return this.#call(`reading ${key}`, async (sdk, client) => {
+      const range = from === 0 && to === undefined ? {} : { Range: `bytes=${from}-${to === undefined ? '' : to - 1}` }
+      const { Body: body } = await client.send(new sdk.GetObjectCommand({ Bucket: this.#config.bucket, Key: key, ...range, ...(tag === '' ? {} : { IfMatch: tag }) }), signal === undefined ? {} : { abortSignal: signal })
+      if (body === undefined || !('pipe' in body)) throw new SluiceError('S3_REPLY', `${this.place.server} gave no bytes for ${key}.`)
+      return body // In Node it is a stream.
+    })
   }
 
   async put(key: string, body: Uint8Array, keeping: S3Keeping): Promise<void> {
