@@ -213,31 +213,27 @@ export class KafkaProducer implements Producer, LaneOwner {
   }
 
   #send(record: ProducerRecord, call: Call | undefined): Promise<Appended> {
+    let taken = 0
     try {
       this.#checkOpen()
       const bytes = sizeOf(record)
       // The way of nearly all records, without a closure: there is room, and the places are known.
-      const places = this.#room.isCrowded ? undefined : this.#places(record.topic, record.partition ?? 0)
-      if (places !== undefined && this.#room.tryTake(bytes)) return this.#add(places, record, bytes)
-      return this.#enter(bytes, call, () => this.#withPlaces(record.topic, record.partition ?? 0, bytes, places => this.#choose(places, record, bytes).add(record, bytes)))
+      const places = this.#topic(record.topic).waiting.isEmpty ? this.#placesOf(record.topic, record.partition ?? 0) : undefined
+      if (places !== undefined && this.#room.tryTake(bytes)) {
+        taken = bytes
+        return this.#choose(places, record, bytes).add(record, bytes)
+      }
+      return this.#enter(bytes, call, () => this.#withPlaces(record.topic, record.partition ?? 0, bytes, found => this.#choose(found, record, bytes).add(record, bytes)))
     } catch (error) {
+      this.#room.give(taken)
       return Promise.reject(error)
     }
   }
 
-  #add(places: TopicPlaces, record: ProducerRecord, bytes: number): Promise<Appended> {
-    try {
-      return this.#choose(places, record, bytes).add(record, bytes)
-    } catch (error) {
-      this.#room.give(bytes)
-      throw error
-    }
-  }
-
-  /** The places of a topic where they are known and nobody waits for them. */
-  #places(name: string, partition: number): TopicPlaces | undefined {
+  /** The places of a topic where they are known, that of the partition with them. */
+  #placesOf(name: string, partition: number): TopicPlaces | undefined {
     const known = this.#cluster.known(name)
-    return known !== undefined && partition < known.leaders.length && this.#topic(name).waiting.isEmpty ? known : undefined
+    return known !== undefined && partition < known.leaders.length ? known : undefined
   }
 
   /** Runs `work` once there is room, in the order of the calls. A caller that gives up while waiting leaves the row, and what it had is not sent. */
@@ -271,13 +267,17 @@ export class KafkaProducer implements Producer, LaneOwner {
   /** Runs `work` once the places of a topic are known; at once where they are and nobody waits. Gives the room back where it can't be run. */
   #withPlaces(name: string, partition: number, bytes: number, work: (places: TopicPlaces) => Promise<Appended>): Promise<Appended> {
     const topic = this.#topic(name)
-    const known = this.#places(name, partition)
+    const known = topic.waiting.isEmpty ? this.#placesOf(name, partition) : undefined
     if (known !== undefined) return this.#run(bytes, () => work(known))
-    const look = (): Promise<TopicPlaces> => this.#cluster.persist(undefined, `Looking for "${name}"`, () => this.#cluster.topic(name, ({ leaders }) => partition < leaders.length))
     return new Promise((resolve, reject) => {
-      topic.waiting.add(look, places => resolve(this.#run(bytes, () => work(places))), error => {
-        this.#room.give(bytes)
-        reject(error)
+      topic.waiting.add({
+        look: () => this.#cluster.persist(undefined, `Looking for "${name}"`, () => this.#cluster.topic(name, ({ leaders }) => partition < leaders.length)),
+        known: () => this.#placesOf(name, partition),
+        run: places => resolve(this.#run(bytes, () => work(places))),
+        refuse: error => {
+          this.#room.give(bytes)
+          reject(error)
+        },
       })
     })
   }
