@@ -97,6 +97,21 @@ else {
     assert.deepEqual((await run(40)).toSorted(), lines(0, 40).toSorted())
   })
 
+  for (const workers of [0, 2]) {
+    test(`Parquet files, by ranges of rows, with ${workers} workers, and from the place where the last run ended`, async () => {
+      const rows = Array.from({ length: 30_000 }, (_, n) => JSON.stringify({ n, city: `c${n % 7}`, half: n / 2 }))
+      writeFileSync(join(folder, 'rows.ndjson'), `${rows.join('\n')}\n`)
+      const below = `parquet-${workers}`
+      writeFileSync(join(folder, 'fill.yaml'), JSON.stringify({ pipeline: 'fill', sources: { in: { file: { path: 'rows.ndjson' } } }, sinks: { out: { s3: { ...config, key: `${below}/rows.parquet`, row_group: '200KiB', events: 8000 } } }, batch: { bytes: '64KiB' } }))
+      await runFile('fill.yaml', { folder })
+      const more = { state: `${below}-state`, workers, batch: { bytes: '16KiB' } }
+      const plain = (found: readonly string[]): string[] => found.map(line => JSON.stringify({ ...(JSON.parse(line) as object), _rest: undefined }))
+      assert.deepEqual(plain(await read(below, { prefix: `${below}/`, match: '*.parquet' }, more)), rows)
+      await server.put(`${below}/z.parquet`, await server.get((await server.keys(`${below}/`))[0] ?? ''))
+      assert.ok((await read(below, { prefix: `${below}/`, match: '*.parquet' }, more)).length > rows.length)
+    })
+  }
+
   test('CSV has its header in each object, and what is no record goes to the dead letters', async () => {
     await server.put('csv/1.csv.gz', gzipSync('n,city\n1,Oslo\n'))
     await server.put('csv/2.csv.gz', gzipSync('city,n\nKöln,2\n'))

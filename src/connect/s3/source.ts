@@ -1,7 +1,7 @@
 /**
  * Reads objects of a bucket: once, in the order of their keys, or with `poll` again and again, in the order in which they were written.
  *
- * Position: `{ key, tag, offset }`, bytes of the unpacked object; what lies in front of `key` is done. With `poll` also `{ time, done }`: objects that were written before `time` are done, and of the
+ * Position: `{ key, tag, offset }`, bytes of the unpacked object, or rows of Parquet; what lies in front of `key` is done. With `poll` also `{ time, done }`: objects that were written before `time` are done, and of the
  * later ones those in `done`. An object may appear that was written before others which were read already (uploads in parts count from their beginning): `late` is how long that may take.
  */
 import { matchesGlob } from 'node:path'
@@ -13,6 +13,7 @@ import { framerFor } from '../sources/stream-reader.ts'
 import { KeyOrder, TimeOrder } from './listing.ts'
 import type { Listing } from './listing.ts'
 import { ObjectReader } from './object-reader.ts'
+import { ParquetObject, ParquetObjectReader, RETRY } from './parquet-objects.ts'
 import { S3Store, S3_FIELDS } from './store.ts'
 import type { FoundObject } from './store.ts'
 
@@ -20,7 +21,7 @@ const CONFIG = field.object({
   ...S3_FIELDS,
   prefix: field.string({ default: '', description: 'Beginning of the keys' }),
   match: field.optional(field.string({ minLength: 1, description: 'Pattern that the rest of a key must have: **/*.ndjson.zst' })),
-  format: field.choice(['auto', 'ndjson', 'json', 'csv', 'tsv', 'lines'], { default: 'auto', description: 'Form of the records; `auto` goes by `match`, or else by `prefix`' }),
+  format: field.choice(['auto', 'ndjson', 'json', 'csv', 'tsv', 'lines', 'parquet'], { default: 'auto', description: 'Form of the records; `auto` goes by `match`, or else by `prefix`' }),
   options: field.anything({ default: {}, description: 'Options of the format, such as `types` for csv' }),
   compression: field.choice(['auto', 'none', 'gzip', 'zstd'], { default: 'auto', description: '`auto` goes by the key: .gz, .zst' }),
   poll: field.optional(field.duration({ description: 'Look for new objects so often; without it, the source ends with the last object' })),
@@ -29,9 +30,7 @@ const CONFIG = field.object({
 })
 type Config = ValueOf<typeof CONFIG>
 
-const ENDINGS: Readonly<Record<string, string>> = { ndjson: 'ndjson', jsonl: 'ndjson', json: 'json', csv: 'csv', tsv: 'tsv', log: 'lines', txt: 'lines' }
-/** A source with an end gives up after about a minute; one without goes on trying. */
-const RETRY = { backoff: 200, factor: 2, backoffMax: 15_000, deadline: 0, budget: 0 }
+const ENDINGS: Readonly<Record<string, string>> = { ndjson: 'ndjson', jsonl: 'ndjson', json: 'json', csv: 'csv', tsv: 'tsv', parquet: 'parquet', log: 'lines', txt: 'lines' }
 
 function formatOf({ format, match, prefix }: Config): FormatChoice['format'] {
   if (format !== 'auto') return format
@@ -61,15 +60,17 @@ class S3Source implements Source {
   #listing: Listing | undefined
   /** What was being read at the position that the source was opened at. */
   #begun: Place | undefined
-  #reader: ObjectReader | undefined
+  #reader: ObjectReader | ParquetObject | undefined
 
   constructor(config: Config, context: ComponentContext) {
     this.#config = config
     this.#context = context
     this.live = config.poll !== undefined
     const options = typeof config.options === 'object' && config.options !== null ? (config.options as Readonly<Record<string, JsonValue>>) : {} // Checked against the codec's own schema later.
-    this.format = { format: formatOf(config), options: { record_max: config.line_max, ...options } }
+    // Rows come from the workers' half as JSON lines.
+    this.format = { format: formatOf(config) === 'parquet' ? 'ndjson' : formatOf(config), options: { record_max: config.line_max, ...options } }
     this.#store = new S3Store(config)
+    // A source with an end gives up after about a minute; one without goes on trying.
     this.#retry = new Retry({ ...RETRY, attempts: this.live ? 0 : 10 }, context)
   }
 
@@ -101,12 +102,12 @@ class S3Source implements Source {
     return undefined
   }
 
-  #placed({ offset, ...piece }: Omit<Piece, 'position'> & { readonly offset: number }, { object }: ObjectReader): Piece {
+  #placed({ offset, ...piece }: Omit<Piece, 'position'> & { readonly offset: number }, { object }: ObjectReader | ParquetObject): Piece {
     return { ...piece, position: { key: object.key, tag: object.tag, offset, listing: this.#listing?.position ?? null } }
   }
 
   /** The next object to read, as soon as there is one. Undefined at the end, and when the signal fires. */
-  async #nextObject(signal: AbortSignal): Promise<ObjectReader | undefined> {
+  async #nextObject(signal: AbortSignal): Promise<ObjectReader | ParquetObject | undefined> {
     for (;;) {
       const found = await this.#retry.run(() => this.#listing?.next(this.#begun?.key) ?? Promise.resolve(undefined), signal).catch((error: unknown) => {
         if (signal.aborted) return undefined
@@ -119,13 +120,14 @@ class S3Source implements Source {
     }
   }
 
-  #open(object: FoundObject): ObjectReader {
+  async #open(object: FoundObject): Promise<ObjectReader | ParquetObject> {
     const begun = this.#begun
     this.#begun = undefined
     if (begun !== undefined && begun.key !== object.key) this.#context.warn(`${begun.key}, which was being read, is not there any more. What was not read of it by then is passed over.`)
     const goesOn = begun?.key === object.key && begun.tag === object.tag
     // Where objects are read as they appear, one that was written anew is a new one.
     if (begun?.key === object.key && !goesOn && !this.live) throw new SluiceError('S3_CHANGED', `${object.key} is another object than the one that was being read.`)
+    if (formatOf(this.#config) === 'parquet') return ParquetObject.open(this.#store, object, goesOn ? begun.offset : 0, this.#retry, this.#closing.signal)
     const compression = compressionOf(this.#config, object.key)
     return new ObjectReader(this.#store, object, compression, this.format, framerFor(this.format), goesOn ? begun.offset : 0, this.#retry, this.#closing.signal)
   }
@@ -148,4 +150,5 @@ export const s3Source = defineSource({
     { title: 'New objects every half minute', config: { bucket: 'uploads', prefix: 'in/', match: '*.csv.gz', poll: '30s' } },
   ],
   create: (config, context) => new S3Source(config, context),
+  reader: (config, context) => new ParquetObjectReader(config, context),
 })

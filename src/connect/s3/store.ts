@@ -116,6 +116,21 @@ export class S3Store {
     })
   }
 
+  /** A range of an object's bytes. */
+  async getRange(object: Pick<FoundObject, 'key' | 'tag'>, from: number, to: number, signal: AbortSignal): Promise<ArrayBuffer> {
+    const body = await this.get(object, from, signal, to)
+    return this.#call(`reading ${object.key}`, async () => {
+      const bytes = new Uint8Array(to - from)
+      let done = 0
+      for await (const chunk of body as AsyncIterable<Buffer>) { // A body is bytes.
+        bytes.set(chunk, done)
+        done += chunk.length
+      }
+      if (done < bytes.length) throw new SluiceError('S3_REPLY', `${this.place.server} gave ${done} of ${bytes.length} bytes of ${object.key}.`, { retry: true })
+      return bytes.buffer
+    })
+  }
+
   async put(key: string, body: Uint8Array, keeping: S3Keeping): Promise<void> {
     await this.#call(`writing ${key}`, (sdk, client) => client.send(new sdk.PutObjectCommand({ ...this.#kept(key, keeping), Body: body })))
   }

@@ -20,6 +20,21 @@ interface RowRequest {
 const ROWS_MAX = 8192
 const OPEN_MAX = 4
 
+/** A file that is open for reading by ranges. */
+export interface OpenBytes {
+  readonly buffer: AsyncBuffer
+  /** What messages call it. */
+  readonly name: string
+  close(): Promise<void>
+}
+/** Opens what a path means; a file, unless said otherwise. */
+export type OpenPath = (path: string) => Promise<OpenBytes>
+
+const openLocal: OpenPath = async path => {
+  const handle = await open(path, 'r')
+  return { buffer: await asyncBuffer(handle), name: path, close: () => handle.close() }
+}
+
 async function asyncBuffer(handle: FileHandle): Promise<AsyncBuffer> {
   const { size } = await handle.stat()
   return {
@@ -42,6 +57,7 @@ async function metadataOf(buffer: AsyncBuffer, path: string): Promise<FileMetaDa
   try {
     return await parquetMetadataAsync(buffer)
   } catch (error) {
+    if (error instanceof SluiceError) throw error
     throw new SluiceError('FILE_READ', `${path} is no Parquet file: ${error instanceof Error ? error.message : String(error)}`, { cause: error, retry: false })
   }
 }
@@ -66,16 +82,16 @@ export class ParquetRanges {
     ParquetRanges.#groups += ends.length
   }
 
-  static async open(path: string, row: number): Promise<ParquetRanges> {
-    const handle = await open(path, 'r')
+  static async open(path: string, row: number, openPath = openLocal): Promise<ParquetRanges> {
+    const { buffer, name, close } = await openPath(path)
     try {
-      const metadata = await metadataOf(await asyncBuffer(handle), path)
+      const metadata = await metadataOf(buffer, name)
       let rows = 0
       const ends = metadata.row_groups.map(group => (rows += Number(group.num_rows)))
       const columns = metadata.schema.length
       return new ParquetRanges(path, ends, Math.max(32, columns * 24), row)
     } finally {
-      await handle.close()
+      await close()
     }
   }
 
@@ -100,9 +116,7 @@ interface Column {
   readonly textAt: (row: number) => string
 }
 
-interface OpenFile {
-  readonly handle: FileHandle
-  readonly buffer: AsyncBuffer
+interface OpenFile extends OpenBytes {
   readonly metadata: FileMetaData
   /** The row group that was decoded last, by column: its ranges are asked for one after the other. */
   group: RowGroup | undefined
@@ -120,6 +134,11 @@ export class ParquetReader implements PieceReader {
   readonly #open = new Map<string, Promise<OpenFile>>()
   /** The file that was read last. */
   #last: { readonly path: string; readonly file: OpenFile } | undefined
+  readonly #openPath: OpenPath
+
+  constructor(openPath = openLocal) {
+    this.#openPath = openPath
+  }
 
   read(request: JsonValue, target: ReadTarget): PieceRead | Promise<PieceRead> {
     const rows = request as unknown as RowRequest // Made by ParquetRanges.
@@ -132,23 +151,23 @@ export class ParquetReader implements PieceReader {
 
   async #load(rows: RowRequest, target: ReadTarget): Promise<PieceRead> {
     const file = await this.#file(rows.path)
-    const group = await this.#group(file, rows.path, rows.from, rows.to)
+    const group = await this.#group(file, rows.from, rows.to)
     this.#last = { path: rows.path, file }
     return write(file, group, rows, target)
   }
 
   /** The row group that holds the rows. Pieces that come while it is decoded wait for it too. */
-  #group(file: OpenFile, path: string, from: number, to: number): Promise<RowGroup> {
+  #group(file: OpenFile, from: number, to: number): Promise<RowGroup> {
     const { group, loading } = file
     if (group !== undefined && from >= group.from && to <= group.to) return Promise.resolve(group)
-    if (loading !== undefined) return loading.then(() => this.#group(file, path, from, to))
+    if (loading !== undefined) return loading.then(() => this.#group(file, from, to))
     // The old one is let go before the new one is read: one at a time is enough memory.
     file.group = undefined
-    file.loading = this.#decode(file, path, from).finally(() => (file.loading = undefined))
+    file.loading = this.#decode(file, from).finally(() => (file.loading = undefined))
     return file.loading
   }
 
-  async #decode(file: OpenFile, path: string, from: number): Promise<RowGroup> {
+  async #decode(file: OpenFile, from: number): Promise<RowGroup> {
     let start = 0
     let end = 0
     for (const group of file.metadata.row_groups) {
@@ -160,14 +179,15 @@ export class ParquetReader implements PieceReader {
       file.group = { from: start, to: end, columns: await readColumns(file, start, end) }
       return file.group
     } catch (error) {
-      throw new SluiceError('FILE_READ', `${path} can't be read from row ${start} on: ${error instanceof Error ? error.message : String(error)}`, { cause: error, retry: false })
+      if (error instanceof SluiceError) throw error
+      throw new SluiceError('FILE_READ', `${file.name} can't be read from row ${start} on: ${error instanceof Error ? error.message : String(error)}`, { cause: error, retry: false })
     }
   }
 
   #file(path: string): Promise<OpenFile> {
     let file = this.#open.get(path)
     if (file === undefined) {
-      file = openFile(path)
+      file = openFile(path, this.#openPath)
       this.#open.set(path, file)
       if (this.#open.size > OPEN_MAX) void this.#forget()
     }
@@ -178,11 +198,11 @@ export class ParquetReader implements PieceReader {
     const oldest = this.#open.entries().next()
     if (oldest.done === true) return
     this.#open.delete(oldest.value[0])
-    await (await oldest.value[1]).handle.close()
+    await (await oldest.value[1]).close()
   }
 
   async close(): Promise<void> {
-    for (const file of this.#open.values()) await (await file).handle.close()
+    for (const file of this.#open.values()) await (await file).close()
     this.#open.clear()
   }
 }
@@ -209,10 +229,9 @@ function fileBytes({ buffer, metadata }: OpenFile, row: number): number {
   return Math.round((buffer.byteLength * row) / Math.max(1, Number(metadata.num_rows)))
 }
 
-async function openFile(path: string): Promise<OpenFile> {
-  const handle = await open(path, 'r')
-  const buffer = await asyncBuffer(handle)
-  return { handle, buffer, metadata: await metadataOf(buffer, path), group: undefined, loading: undefined }
+async function openFile(path: string, openPath: OpenPath): Promise<OpenFile> {
+  const opened = await openPath(path)
+  return { ...opened, metadata: await metadataOf(opened.buffer, opened.name), group: undefined, loading: undefined }
 }
 
 /** The columns of the rows `from` up to `to`, which are one row group. One after the other: as they come, values take many times the memory that is kept. */
