@@ -7,6 +7,7 @@
 import type { SinkDeclaration, SourceDeclaration } from '../engine/index.ts'
 import { log as logSink } from './log/sink.ts'
 import { log as logSource } from './log/source.ts'
+import { mqttSink, mqttSource } from './mqtt/index.ts'
 import { natsSink, natsSource } from './nats/index.ts'
 import { s3Sink, s3Source } from './s3/index.ts'
 import { file as fileSink } from './sinks/file.ts'
@@ -21,7 +22,7 @@ import { httpServer } from './sources/http-server.ts'
 import { exec, stdin } from './sources/process.ts'
 
 export { codecs } from './codecs/index.ts'
-export { discard, exec, fileSink, fileSource, generate, httpClient, httpServer, httpSink, logSink, logSource, natsSink, natsSource, postgresSink, postgresSource, redisSink, redisSource, stdin, stdout, s3Sink }
+export { discard, exec, fileSink, fileSource, generate, httpClient, httpServer, httpSink, logSink, logSource, mqttSink, mqttSource, natsSink, natsSource, postgresSink, postgresSource, redisSink, redisSource, stdin, stdout, s3Sink, s3Source }
 export { shareLog } from './log/open-logs.ts'
-export const sources: readonly SourceDeclaration[] = [exec, fileSource, generate, httpClient, httpServer, logSource, natsSource, postgresSource, redisSource, stdin, s3Source]
-export const sinks: readonly SinkDeclaration[] = [discard, fileSink, httpSink, logSink, natsSink, postgresSink, redisSink, stdout, s3Sink]
+export const sources: readonly SourceDeclaration[] = [exec, fileSource, generate, httpClient, httpServer, logSource, mqttSource, natsSource, postgresSource, redisSource, stdin, s3Source]
+export const sinks: readonly SinkDeclaration[] = [discard, fileSink, httpSink, logSink, mqttSink, natsSink, postgresSink, redisSink, stdout, s3Sink]

@@ -149,7 +149,7 @@ else {
     const run = running(t, { type: 'nats', config: { servers, stream, consumer: 'c' } })
     await until(() => run.numbers().length === 3)
     await manager.consumers.delete(stream, 'c')
-    await assert.rejects(run.finish(), { code: 'NATS_CONSUMER', message: /somebody deleted it/ })
+    await assert.rejects(run.report, { code: 'NATS_CONSUMER', message: /somebody deleted it/ })
   })
 
   test('a connection that breaks doubles nothing: what the sink sends again is dropped, and what the source has is not taken twice', async t => {

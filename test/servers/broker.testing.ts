@@ -37,6 +37,8 @@ export interface Running {
   readonly warnings: readonly string[]
   /** Events that have arrived, where the sink is a file. */
   numbers(): number[]
+  /** Rejects where the pipeline fails. */
+  readonly report: Promise<Report>
   finish(): Promise<Report>
 }
 
@@ -57,7 +59,7 @@ export function running(t: TestContext, source: End, sink: End = { type: 'file',
   // The test asks for it at its end.
   report.catch(() => undefined)
   return {
-    folder, warnings,
+    folder, warnings, report,
     numbers: () => numbersIn(join(folder, 'out.ndjson')),
     finish: () => {
       stop.abort()

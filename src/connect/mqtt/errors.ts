@@ -1,0 +1,49 @@
+/** What an MQTT broker and the way to it say, in plain words. No message holds a password: addresses are shown without the login. */
+import { SluiceError } from '../../base/index.ts'
+
+const NETWORK: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nobody listens there. Is it running, and is the port right?',
+  ENOTFOUND: 'there is no host of that name. Check "url".',
+  EAI_AGAIN: 'the name of the host could not be looked up just now.',
+  ETIMEDOUT: 'it did not answer in time. A firewall may be between.',
+  EHOSTUNREACH: 'there is no way to that host.',
+  ENETUNREACH: 'there is no way to that network.',
+  ECONNRESET: 'the connection was cut.',
+  EPIPE: 'the connection was cut.',
+}
+
+/** Certificates that are refused carry one of these. */
+const TLS = /^(CERT_|ERR_TLS|ERR_SSL|ERR_OSSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|EPROTO|HOSTNAME_MISMATCH)/
+
+/** Reason codes of MQTT 5, and the return codes of MQTT 3.1.1 for the login (1 to 5). */
+const LOGIN_REFUSED: ReadonlySet<number> = new Set([4, 5, 134, 135, 138, 140])
+const BUSY: ReadonlySet<number> = new Set([3, 136, 137, 139, 141, 147, 149, 150, 151, 159])
+
+/** An error of the client, or a reason that the broker gave. `server` is its address without the login. */
+export function mqttError(error: unknown, server: string, doing: string): SluiceError {
+  if (error instanceof SluiceError) return error
+  const reason = error instanceof Error ? error : new Error(String(error))
+  const code = 'code' in reason ? reason.code : undefined
+  if (typeof code === 'number') return fromReason(code, reason, server, doing)
+  if (typeof code === 'string' && TLS.test(code)) return new SluiceError('MQTT_TLS', `The encrypted connection to the MQTT broker at ${server} could not be made: ${reason.message} ${cureOf(code)}`, { cause: error })
+  const why = (typeof code === 'string' ? NETWORK[code] : undefined) ?? (/timeout/i.test(reason.message) ? 'it did not answer in time.' : 'the connection was cut.')
+  return new SluiceError('MQTT_CONNECT', `The MQTT broker at ${server} could not be reached for ${doing}: ${why}`, { cause: error })
+}
+
+function fromReason(code: number, reason: Error, server: string, doing: string): SluiceError {
+  const isLogin = doing === 'the login'
+  if (isLogin && LOGIN_REFUSED.has(code)) return new SluiceError('MQTT_AUTH', `The MQTT broker at ${server} refused the login: the user or the password is wrong, or none was given. Check "username" and "password".`, { cause: reason })
+  if (isLogin && (code === 2 || code === 133)) return new SluiceError('MQTT_REPLY', `The MQTT broker at ${server} refused the client id. Take another "client_id".`, { cause: reason })
+  if (isLogin && (code === 1 || code === 132)) return new SluiceError('MQTT_REPLY', `The MQTT broker at ${server} does not speak this version of MQTT. Try "version: '3.1.1'".`, { cause: reason })
+  if (code === 135 || code === 5 || code === 128) return new SluiceError('MQTT_DENIED', `The MQTT broker at ${server} does not allow ${doing} to this user. Give it the permission at the broker (ACL).`, { cause: reason })
+  if (code === 142) return new SluiceError('MQTT_TAKEN', `The MQTT broker at ${server} ended the connection: another client came with the same id. Give each pipeline a "client_id" of its own.`, { cause: reason })
+  if (code === 143 || code === 144) return new SluiceError('MQTT_TOPIC', `The MQTT broker at ${server} refuses the topic of ${doing}.`, { cause: reason })
+  return new SluiceError('MQTT_REPLY', `The MQTT broker at ${server} answered to ${doing}: ${reason.message} (${code})`, { cause: reason, retry: BUSY.has(code) })
+}
+
+function cureOf(code: string): string {
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'If that is the right broker, give the name of its certificate as tls.server_name.'
+  if (code === 'CERT_HAS_EXPIRED') return 'The certificate has to be renewed.'
+  if (code.startsWith('ERR_SSL') || code === 'EPROTO') return 'Does that port speak TLS? If not, write mqtt:// instead of mqtts://.'
+  return 'If its certificate comes from an authority of your own, give that as tls.ca.'
+}

@@ -1,0 +1,138 @@
+/** What goes wrong between a pipeline and a real MQTT broker: told in plain words, and nothing lost. */
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { mqttSink, mqttSource } from '../../src/connect/index.ts'
+import type { Sink, Source } from '../../src/engine/index.ts'
+import { refusal, running, sinkOf, sourceOf, until, upTo } from '../servers/broker.testing.ts'
+import { startService } from '../servers/service.ts'
+import { cutAll, openMqtt } from './client.ts'
+
+const server = await startService('mosquitto', { args: ['--secure'], ports: 2 })
+if (typeof server === 'string') test('failures of MQTT', { skip: server }, () => undefined)
+else {
+  const url = server.value('url')
+  const mqtt = await openMqtt(url)
+  after(async () => {
+    await mqtt.close()
+    await server.dispose()
+  })
+  const ca = await readFile(server.value('ca'), 'utf8')
+  const password = server.value('password')
+
+  const sink = (config: object): Sink => sinkOf(mqttSink, { url, topic: 'open/out', ...config })
+  const source = (config: object): Source => sourceOf(mqttSource, { url, topic: 'open/in', client_id: 'c', ...config })
+  const add = (topic: string, count: number, from = 0): Promise<void> => mqtt.publish(upTo(count, from).map(n => ({ key: topic, value: { n } })))
+  const numbers = (topic: string): number[] => mqtt.received(topic).map(({ value }) => (value as { readonly n: number }).n) // Made by `add`.
+  /** Makes a session, for which the broker keeps what comes from now on. */
+  const session = async (config: object): Promise<void> => {
+    const first = source(config)
+    await first.open(undefined)
+    await first.close()
+  }
+
+  for (const version of ['5', '3.1.1'] as const) {
+    test(`a wrong password is told as such, and shown nowhere (MQTT ${version})`, async () => {
+      for (const component of [sink({ username: 'sluice', password: 'not-the-secret', version }), source({ username: 'sluice', password: 'not-the-secret', version })]) {
+        const error = await refusal(component)
+        assert.equal(error.code, 'MQTT_AUTH')
+        assert.equal(error.retry, false)
+        assert.match(error.message, /refused the login: the user or the password is wrong.*Check "username" and "password"/)
+      }
+    })
+  }
+
+  test('a login in the address is not taken, and shown nowhere', () => {
+    assert.throws(() => sink({ url: url.replace('//', '//sluice:not-the-secret@') }), (error: Error) => /must not hold a login/.test(error.message) && !/not-the-secret/.test(error.message))
+  })
+
+  test('a port where nobody listens, and a host that is not there, are told apart', async () => {
+    const nobody = await refusal(sink({ url: 'mqtt://127.0.0.1:1' }))
+    assert.match(nobody.message, /127\.0\.0\.1:1 could not be reached.*nobody listens there/)
+    assert.equal(nobody.retry, true)
+    assert.match((await refusal(sink({ url: 'mqtt://mqtt.invalid' }))).message, /there is no host of that name|could not be looked up/)
+  })
+
+  test('over TLS the certificate must be right, and errors name what is wrong with it', async t => {
+    const tls = server.value('tls')
+    const stranger = await refusal(sink({ url: tls }))
+    assert.equal(stranger.code, 'MQTT_TLS')
+    assert.match(stranger.message, /give that as tls\.ca/)
+    assert.match((await refusal(sink({ url: tls, tls: { ca, server_name: 'mqtt.example' } }))).message, /tls\.server_name/)
+    assert.match((await refusal(sink({ url: url.replace('mqtt:', 'mqtts:'), timeout: '500ms' }))).message, /MQTT broker at 127\.0\.0\.1/)
+    const good = sink({ url: tls, tls: { ca }, username: server.value('user'), password })
+    t.after(() => good.close('done'))
+    await good.open(undefined)
+  })
+
+  test('what is no JSON, no topic, or not allowed, becomes a dead letter; the rest goes on', async t => {
+    const config = { url, topic: 'open/mixed', client_id: 'mixed' }
+    await session(config)
+    for (const body of ['{"n":1,"to":"open/mixed-out"}', '{"n":', '', '{"n":2,"to":"open/+"}', '{"n":3,"to":"secret/x"}', '{"n":4,"to":"open/mixed-out"}']) await mqtt.client.publishAsync('open/mixed', body, { qos: 1 })
+    const run = running(t, { type: 'mqtt', config }, { type: 'mqtt', config: { url, username: 'guest', password, topic: '{event.to}' } })
+    const letters = (): Promise<string> => readFile(join(run.folder, 'dead.ndjson'), 'utf8').catch(() => '')
+    await until(async () => mqtt.received('open/mixed-out').length === 2 && (await letters()).split('\n').length === 5)
+    assert.equal((await run.finish()).dead_lettered, 4)
+    assert.deepEqual(numbers('open/mixed-out'), [1, 4])
+    for (const reason of [/The body of the message is not JSON/, /is no topic to publish to/, /does not allow a message for \\"secret\/x\\" to this user/]) assert.match(await letters(), reason)
+  })
+
+  test('where another client has the same id, the one that is cut off says what it may be', async t => {
+    const run = running(t, { type: 'mqtt', config: { url, topic: 'open/taken', client_id: 'taken' } })
+    await until(async () => {
+      await add('open/taken', 1)
+      return run.numbers().length > 0
+    })
+    const other = source({ topic: 'open/taken', client_id: 'taken' })
+    await other.open(undefined)
+    await until(() => /was cut\. If that happens again and again, another client has the same "client_id"/.test(run.warnings.join()))
+    await other.close()
+    await run.finish()
+  })
+
+  test('a message is acknowledged only once it is durable', async () => {
+    await session({ topic: 'open/held', client_id: 'held' })
+    await add('open/held', 3)
+    for (const round of [0, 1]) {
+      const reader = source({ topic: 'open/held', client_id: 'held' })
+      await reader.open(undefined)
+      const wanted = new Set<string>()
+      let last
+      while (wanted.size < 3 - round) {
+        last = await reader.next(1, new AbortController().signal)
+        wanted.add(Buffer.from(last?.data ?? []).toString('utf8'))
+        if (round === 0 && wanted.size === 1) await reader.commit?.(last?.position ?? null)
+      }
+      assert.deepEqual([...wanted].at(-1), '{"n":2}')
+      await reader.close()
+    }
+  })
+
+  test('a connection that breaks loses nothing, and what the source has is not taken twice', async t => {
+    const config = { url, topic: 'open/cut', client_id: 'cut' }
+    await session(config)
+    const run = running(t, { type: 'mqtt', config }, { type: 'mqtt', config: { url, topic: 'open/cut-out' } })
+    for (let round = 0; round < 5; round++) {
+      await add('open/cut', 100, round * 100)
+      await until(() => mqtt.received('open/cut-out').length > round * 100)
+      cutAll()
+    }
+    await until(() => new Set(numbers('open/cut-out')).size === 500)
+    await run.finish()
+  })
+
+  test('a broker that stops and comes back loses nothing, at either end of a pipeline', async t => {
+    const config = { url, topic: 'open/gone', client_id: 'gone' }
+    await session(config)
+    const run = running(t, { type: 'mqtt', config }, { type: 'mqtt', config: { url, topic: 'open/gone-out' } })
+    await add('open/gone', 300)
+    await until(() => mqtt.received('open/gone-out').length > 0)
+    await server.stop()
+    await server.start()
+    await add('open/gone', 300, 300)
+    await until(() => new Set(numbers('open/gone-out')).size === 600)
+    await run.finish()
+    assert.match(run.warnings.join('\n'), /was cut.*tried again/)
+  })
+}
