@@ -127,7 +127,10 @@ export class KafkaGroupConsumer implements GroupConsumer {
           for (const { errorCode, partitionIndex } of partitions) check(errorCode, `The offset of the group "${group}" in "${name}" partition ${partitionIndex}`)
         }
       }, membership.links).catch((error: unknown) => {
-        membership.refused(brokerCodeOf(error), generation)
+        const code = brokerCodeOf(error)
+        // The group is in its next round, and the answer that says so is on its way: what is still this member's then is committed in that one.
+        if (code === BROKER.ILLEGAL_GENERATION && membership.isJoining) throw new SluiceError('LOG_GROUP_REBALANCE', `The group "${group}" is being shared out anew.`, { cause: error })
+        membership.refused(code, generation)
         throw error
       })
     })

@@ -66,6 +66,8 @@ export class Membership {
   #last: GroupReference['member']
   #isLeader = false
   #isLooking = false
+  /** True while a round is under way: the coordinator may be in it already. */
+  isJoining = false
   #life = new AbortController()
   #rebalancing: Promise<void> | undefined
   /** Why the member can't go on; told at the next call. */
@@ -231,8 +233,8 @@ export class Membership {
   refused(code: number | undefined, generation: number): boolean {
     if (code === undefined || !DROPPED.has(code) || generation !== this.#generation) return false
     if (this.#rebalancing === undefined) this.expire()
-    // The group does not wait for this join any more, if it ever came there: it is begun anew.
-    else this.#joins.drop()
+    // The group does not wait for this join any more, if it ever came there: it is begun anew. (An old generation means only that its answer is on the way.)
+    else if (code === BROKER.UNKNOWN_MEMBER_ID) this.#joins.drop()
     return true
   }
 
@@ -297,6 +299,7 @@ export class Membership {
     for (let pause = 20; ; pause = Math.min(1000, pause * 2)) {
       if (life.aborted) throw left()
       try {
+        this.isJoining = true
         return await this.#cluster.atCoordinator('group', group, link => this.#joinAndSync(link), this.#joins)
       } catch (error) {
         if (life.aborted) throw left()
@@ -311,6 +314,8 @@ export class Membership {
           if (!mayRetry(error)) throw error
           await this.#cluster.clock.sleep(pause, life)
         }
+      } finally {
+        this.isJoining = false
       }
     }
   }
