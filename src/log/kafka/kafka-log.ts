@@ -2,7 +2,7 @@
  * The log on Apache Kafka.
  *
  * The client brings connections, encryption, login and the forms of requests; what makes the promises of the port true is here: see
- * docs/decisions/0009-own-kafka-core.md.
+ * docs/decisions/0012-own-kafka-core.md.
  */
 import { SluiceError } from '../../base/index.ts'
 import { systemClock, systemRandom } from '../../platform/index.ts'
