@@ -75,14 +75,19 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** The text of a body, which may have so many bytes. Throws HTTP_STATUS. */
+/** The text of a body, which may have so many bytes. Throws HTTP_STATUS where it has more, and HTTP_FAILED where it breaks off or does not end in time. */
 export async function bodyText(response: Response, most: number, url: string): Promise<string> {
   const parts: Uint8Array[] = []
   let length = 0
-  for await (const part of response.body ?? []) {
-    length += part.length
-    if (length > most) throw new SluiceError('HTTP_STATUS', `${shown(url)} answered with more than ${most} bytes.`)
-    parts.push(part)
+  try {
+    for await (const part of response.body ?? []) {
+      length += part.length
+      if (length > most) throw new SluiceError('HTTP_STATUS', `${shown(url)} answered with more than ${most} bytes.`)
+      parts.push(part)
+    }
+  } catch (error) {
+    if (error instanceof SluiceError) throw error
+    throw new SluiceError('HTTP_FAILED', `The answer of ${shown(url)} broke off: ${reasonOf(error)}`, { cause: error })
   }
   return Buffer.concat(parts).toString('utf8')
 }

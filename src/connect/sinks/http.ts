@@ -83,8 +83,10 @@ class HttpSink implements Sink {
       timeout,
       this.#context,
     )
-    const answer = await bodyText(response, ANSWER_MAX, url)
-    return this.#config.results === undefined ? [] : resultsOf(answer, this.#config.results, count)
+    const answer = bodyText(response, ANSWER_MAX, url)
+    // The status has taken the batch: what breaks off behind it is no reason to send it again. It is read so that the connection can be used again.
+    if (this.#config.results === undefined) return answer.then(() => [], () => [])
+    return resultsOf(await answer, this.#config.results, count)
   }
 
   flush(): Promise<undefined> {

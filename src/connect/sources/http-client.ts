@@ -215,7 +215,7 @@ class HttpClientSource implements Source {
           throw this.#refusal(error)
         })
         this.#tokens?.served()
-        return { response, text: await wholeText(response, answer_max, url) }
+        return { response, text: await bodyText(response, answer_max, url) }
       },
       signal,
     )
@@ -268,16 +268,6 @@ class HttpClientSource implements Source {
 
   close(): Promise<void> {
     return Promise.resolve()
-  }
-}
-
-/** The text of an answer. One that breaks off is worth another attempt. */
-async function wholeText(response: Response, most: number, url: string): Promise<string> {
-  try {
-    return await bodyText(response, most, url)
-  } catch (error) {
-    if (error instanceof SluiceError) throw error
-    throw new SluiceError('HTTP_FAILED', `The answer of ${shown(url)} broke off: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
   }
 }
 
