@@ -5,6 +5,8 @@ import { SluiceError } from './base/index.ts'
 import { RunControl, runPipeline } from './engine/index.ts'
 import type { PipelineConfig, Progress, Registry, ReloadOutcome, Report, ThreadStart } from './engine/index.ts'
 import { configOrThrow, loadPipeline } from './pipeline/index.ts'
+import type { LoadOptions } from './pipeline/index.ts'
+import { readTextNow } from './platform/index.ts'
 import { answerToOwnName } from './own-name.ts'
 import { registry } from './registry.ts'
 import type { PipelineStart } from './start.ts'
@@ -17,6 +19,10 @@ export interface RunFileOptions {
   readonly overrides?: Readonly<Record<string, string>>
   /** A dead letter file to read instead of the sources. */
   readonly inputDeadLetters?: string
+  /** The text of the pipeline, where it is in no file: `file` is then the name that messages show. */
+  readonly text?: string
+  /** Where `${NAME}` comes from; the environment of the process by default. */
+  readonly env?: Readonly<Record<string, string | undefined>>
   /** Begins a drain. */
   readonly signal?: AbortSignal
   /** Stops at once. */
@@ -40,9 +46,10 @@ export interface RunningFile {
 
 /** Runs the pipeline of a YAML file or a TypeScript module. Throws CONFIG_... with all problems, or what made the run fail. */
 export async function runFile(file: string, options: RunFileOptions = {}): Promise<Report> {
-  const { folder = process.cwd(), overrides = {}, workers, inputDeadLetters, onLoaded, onRunning, ...rest } = options
+  const { folder = process.cwd(), overrides = {}, workers, inputDeadLetters, text, env, onLoaded, onRunning, ...rest } = options
   const all = workers === undefined ? overrides : { ...overrides, workers: String(workers) }
-  const loaded = await load(file, folder, all)
+  const load = (): Promise<Loaded> => loadFile(file, { workingFolder: folder, overrides: all, ...(env === undefined ? {} : { env }), ...(text === undefined ? {} : textInstead(resolve(folder, file), text)) })
+  const loaded = await load()
   const config = inputDeadLetters === undefined ? loaded.config : fromDeadLetters(loaded.config, loaded.registry, resolve(folder, inputDeadLetters))
   onLoaded?.(config)
   const control = new RunControl()
@@ -55,7 +62,7 @@ export async function runFile(file: string, options: RunFileOptions = {}): Promi
       if (loaded.module !== undefined || inputDeadLetters !== undefined) {
         throw new SluiceError('RELOAD_NEEDS_RESTART', loaded.module === undefined ? 'Dead letters are read in: that run has an end, and its config stays.' : 'A pipeline in TypeScript is code, which is loaded once: stop it and start it again.')
       }
-      const next = await load(file, folder, all)
+      const next = await load()
       files = next.files
       return control.reload({ config: next.config, registry: next.registry, thread: threadOf(next.config, undefined) })
     },
@@ -70,8 +77,20 @@ function threadOf(config: PipelineConfig, file: string | undefined): ThreadStart
   return { url: new URL('../bin/worker.js', import.meta.url), data }
 }
 
-async function load(file: string, folder: string, overrides: Readonly<Record<string, string>>): Promise<{ config: PipelineConfig; registry: Registry; module: string | undefined; files: readonly string[] }> {
+interface Loaded {
+  readonly config: PipelineConfig
+  readonly registry: Registry
+  readonly module: string | undefined
+  readonly files: readonly string[]
+}
+
+async function loadFile(file: string, options: LoadOptions): Promise<Loaded> {
   answerToOwnName()
-  const result = await loadPipeline(file, registry, { workingFolder: folder, overrides })
+  const result = await loadPipeline(file, registry, options)
   return { config: configOrThrow(result), registry: result.registry, module: result.module, files: result.files }
+}
+
+/** Reads this text where the file of that name is asked for. */
+export function textInstead(file: string, text: string): Pick<LoadOptions, 'readText'> {
+  return { readText: path => (path === file ? text : readTextNow(path)) }
 }

@@ -1,6 +1,7 @@
 /** A run with its display: progress, messages and signals. */
 import type { PipelineConfig, Report } from '../engine/index.ts'
 import { Messages } from '../observe/index.ts'
+import type { Level } from '../observe/index.ts'
 import type { RunCommandOptions } from './commands/run.ts'
 import { ProgressDisplay, hasUnicode } from './progress-display.ts'
 import { paint } from './paint.ts'
@@ -18,15 +19,23 @@ export interface Ended {
   readonly cut: boolean
 }
 
+export interface ProgressOptions extends RunCommandOptions {
+  /** Least level of messages. */
+  readonly level?: Level
+  /** The text of the pipeline, and what its variables stand for, where it is in no file. */
+  readonly text?: string
+  readonly env?: Readonly<Record<string, string | undefined>>
+}
+
 type ProgressKind = 'bar' | 'lines' | 'none'
 
-export async function runWithProgress(file: string, options: RunCommandOptions, session: Session): Promise<Ended> {
+export async function runWithProgress(file: string, options: ProgressOptions, session: Session): Promise<Ended> {
   const { io } = session
   const { runFile } = await import('../runtime.ts')
   const kind = progressKind(options, session)
   const display = new ProgressDisplay(file, io.stderr, { live: kind === 'bar', unicode: hasUnicode(io.env) })
   const colors = paint(io.stderr.colors)
-  const messages = new Messages((level, text) => display.print(messageText(level, text, colors)))
+  const messages = new Messages((level, text) => display.print(messageText(level, text, colors)), options.level)
   const stopping = new Stopping(io, text => messages.info(text))
   const reloading = new Reloading(io, messages, options.watch === true)
   try {
@@ -35,6 +44,8 @@ export async function runWithProgress(file: string, options: RunCommandOptions, 
       ...(options.workers === undefined ? {} : { workers: options.workers }),
       overrides: options.set,
       ...(options.inputDeadLetters === undefined ? {} : { inputDeadLetters: options.inputDeadLetters }),
+      ...(options.text === undefined ? {} : { text: options.text }),
+      ...(options.env === undefined ? {} : { env: options.env }),
       signal: stopping.drain,
       stopNow: stopping.now,
       onRunning: running => reloading.begin(running),

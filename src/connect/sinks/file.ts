@@ -199,7 +199,7 @@ class FileSink implements Sink {
   }
 
   #name(target: string, index: number): string {
-    const path = target === '' ? absolute(this.#config.path.source, this.#context.folder) : target
+    const path = target === '' ? absolute(this.#config.path.prefix, this.#context.folder) : target
     if (this.#config.rotate === undefined) return path
     const ending = /(?:\.[A-Za-z0-9]+)?(?:\.(?:gz|zst))?$/.exec(path)?.[0] ?? ''
     return `${path.slice(0, path.length - ending.length)}-${String(index).padStart(6, '0')}${ending}`

@@ -1,0 +1,138 @@
+/**
+ * `sluice process`: from Kafka, files or an API into a bucket, a file or the standard output, by flags alone.
+ *
+ * It is nothing but a pipeline: the flags are put together, checked against each other, and become the text of a pipeline's file, which runs as `sluice run` would run it.
+ */
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { Option } from 'commander'
+import type { Command } from 'commander'
+import type { PipelineConfig } from '../../engine/index.ts'
+import { EXIT } from '../exit-codes.ts'
+import type { ExitCode } from '../exit-codes.ts'
+import { UsageError } from '../failure.ts'
+import type { Io } from '../io.ts'
+import { combine } from '../process/combinations.ts'
+import { dryRunText } from '../process/dry-run.ts'
+import { FLAG_NAMES, flagOf, keyOf, variableOf } from '../process/flags.ts'
+import type { FlagName, Values } from '../process/flags.ts'
+import { pipelineOf } from '../process/pipeline.ts'
+import { settle, shownFlag } from '../process/values.ts'
+import type { Flags } from '../process/values.ts'
+import { paint } from '../paint.ts'
+import { runWithProgress } from '../run-with-progress.ts'
+import { messagesTo } from '../session.ts'
+import type { Session } from '../session.ts'
+import { summaryText } from '../summary-text.ts'
+
+const AFTER = `
+A setting is taken from its flag, else from its environment variable, else from its key in the YAML file of --config, else its default holds. Lists have
+commas in one text; fields and headers stand on lines of their own, or are a map in the file.
+
+From Kafka, files, and APIs that are asked again and again, each row is in exactly one object of the bucket, also after a crash.
+
+Examples:
+  sluice process --source kafka --topic data-input --workers 10 --s3-bucket results
+  sluice process --source file data1.json data2.json --filter 'event.price > 10'
+  sluice process --source api --url https://api.example/rows --s3-bucket my-bucket --timeout 60s
+  sluice process --config orders.yaml --dry-run
+`
+
+export function define(command: Command, session: Session): void {
+  command.argument('[file...]', `with --source file: ${aboutOf('files')}`)
+  for (const name of FLAG_NAMES) if (name !== 'files') command.addOption(optionOf(name))
+  command
+    .addOption(new Option('--config <file>', `YAML file with these settings (${variableOf('config')})`).helpGroup(flagOf('workers').group))
+    .addHelpText('after', AFTER)
+    .action(async (files: string[], _options: unknown, called: Command) => {
+      session.exitCode = await processCommand({ ...flagsOf(called), files }, session)
+    })
+}
+
+/** The text of the help: what it is, its key, its variable, its default. */
+function aboutOf(name: FlagName): string {
+  const { about, otherwise } = flagOf(name)
+  return `${about} (${keyOf(name)}, ${variableOf(name)}${otherwise === undefined ? '' : `; default: ${otherwise}`})`
+}
+
+function optionOf(name: FlagName): Option {
+  const { kind, group, secret } = flagOf(name)
+  const option = new Option(`--${name}${kind.argument === undefined ? '' : ` ${kind.argument}`}`, aboutOf(name)).helpGroup(group)
+  if (kind.repeats) option.argParser((text: string, before: readonly string[] | undefined) => [...(before ?? []), text])
+  return secret === true ? option.hideHelp().argParser(refuseSecret(name)) : option
+}
+
+/** Everybody on a machine sees the arguments of its processes. */
+function refuseSecret(name: FlagName): () => never {
+  return () => {
+    throw new UsageError('CLI_USAGE', `A password is not given by a flag, which others on this machine could see. Set ${variableOf(name)}.`)
+  }
+}
+
+/** What was given on the command line, by the names of the flags. */
+function flagsOf(command: Command): Flags {
+  const given: unknown = command.opts()
+  const values = given as Readonly<Record<string, string | boolean | readonly string[]>> // Made by the options above.
+  return Object.fromEntries(command.options.flatMap(option => (values[option.attributeName()] === undefined ? [] : [[option.name(), values[option.attributeName()]]])))
+}
+
+async function processCommand(flags: Flags, session: Session): Promise<ExitCode> {
+  const { io } = session
+  const settled = await settle(flags, io)
+  const values = combine(settled)
+  const messages = messagesTo(io, values['log-level'])
+  for (const strange of settled.strange) messages.warn(strange)
+  requireFiles(values, io.folder)
+  const pipeline = pipelineOf(values, io.folder)
+  const text = await textOf(pipeline)
+  const env = environmentOf(values, io.env)
+  if (values['print-pipeline'] === true) {
+    io.stdout.write(text)
+    return EXIT.done
+  }
+  if (values['dry-run'] !== true) return run(text, env, values, session)
+  await load(text, env, io.folder)
+  io.stdout.write(dryRunText(pipeline, values))
+  return EXIT.done
+}
+
+/** The environment of the pipeline, which names the variable of the password wherever that came from. */
+function environmentOf({ 'sasl-password': password }: Values, env: Io['env']): Io['env'] {
+  return password === undefined ? env : { ...env, [variableOf('sasl-password')]: password }
+}
+
+/** Checks the pipeline without running it. Throws CONFIG_... with all problems. */
+async function load(text: string, env: Io['env'], folder: string): Promise<PipelineConfig> {
+  const [{ configOrThrow, loadPipeline }, { registry }, { textInstead }] = await Promise.all([import('../../pipeline/index.ts'), import('../../registry.ts'), import('../../runtime.ts')])
+  return configOrThrow(await loadPipeline(SHOWN, registry, { workingFolder: folder, env, ...textInstead(resolve(folder, SHOWN), text) }))
+}
+
+const NAMED_FILES = ['validate', 'tls-ca', 'tls-cert', 'tls-key'] as const
+
+/** Files that were named and are not there are told by the name of their flag. */
+function requireFiles(values: Values, folder: string): void {
+  for (const name of NAMED_FILES) {
+    const file = values[name]
+    if (file !== undefined && !existsSync(resolve(folder, file))) throw new UsageError('CLI_FILE_MISSING', `${shownFlag(name)}: ${file} can't be read: it is not there.`)
+  }
+  for (const file of values.files ?? []) {
+    if (!/[*?[\]{}]/.test(file) && !existsSync(resolve(folder, file))) throw new UsageError('CLI_FILE_MISSING', `${file} can't be read: it is not there.`)
+  }
+}
+
+async function textOf(pipeline: object): Promise<string> {
+  const { stringify } = await import('yaml')
+  return `# What sluice process was asked for; sluice run does the same with this file. Paths are seen from the folder of the file.\n${stringify(pipeline, { lineWidth: 0 })}`
+}
+
+/** What stands for a file's name in messages. */
+const SHOWN = 'sluice process --print-pipeline'
+
+async function run(text: string, env: Io['env'], values: Values, session: Session): Promise<ExitCode> {
+  const { io } = session
+  const level = values['log-level'] ?? 'info'
+  const quiet = level === 'warn' || level === 'error'
+  const { report, cut } = await runWithProgress(SHOWN, { set: {}, progress: 'auto', quiet, level, text, env }, session)
+  if (!quiet) io.stderr.write(summaryText(report, paint(io.stderr.colors), path => path))
+  return cut || report.stopped_by === 'failure' ? EXIT.failed : EXIT.done
+}
