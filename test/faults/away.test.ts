@@ -65,8 +65,8 @@ for (let seed = 1; seed <= 5; seed++) {
     const during = asked.filter(at => at < HOUR)
     // Waits are drawn from nothing up to 30 s: one each 15 s in the mean.
     assert.ok(during.length > 120 && during.length < 480, `asked ${during.length} times`)
-    // All of it is there at the latest one wait after the return.
-    assert.ok(last < HOUR + 31_000, `it took ${last - HOUR} ms`)
+    // All of it is there at the latest one wait after the return; the clock moves by seconds.
+    assert.ok(last <= HOUR + 32_000, `it took ${last - HOUR} ms`)
     const waits = during.slice(20).map((at, index) => at - (during[19 + index] ?? 0))
     assert.ok(new Set(waits).size > waits.length / 2, 'waits differ')
   })
@@ -78,6 +78,6 @@ for (let seed = 1; seed <= 5; seed++) {
     // Those that were under way when it opened, and then one each pause.
     assert.ok(during.length <= 5 + 8 + HOUR / 10_000, `asked ${during.length} times`)
     assert.equal(mostInASecond(during.filter(at => at > 10_000)), 1)
-    assert.ok(last < HOUR + 31_000, `it took ${last - HOUR} ms`)
+    assert.ok(last <= HOUR + 32_000, `it took ${last - HOUR} ms`)
   })
 }
