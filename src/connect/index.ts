@@ -5,6 +5,7 @@
  * Never here: what happens to events between a source and a sink.
  */
 import type { SinkDeclaration, SourceDeclaration } from '../engine/index.ts'
+import { amqpSink, amqpSource } from './amqp/index.ts'
 import { log as logSink } from './log/sink.ts'
 import { log as logSource } from './log/source.ts'
 import { mqttSink, mqttSource } from './mqtt/index.ts'
@@ -22,7 +23,7 @@ import { httpServer } from './sources/http-server.ts'
 import { exec, stdin } from './sources/process.ts'
 
 export { codecs } from './codecs/index.ts'
-export { discard, exec, fileSink, fileSource, generate, httpClient, httpServer, httpSink, logSink, logSource, mqttSink, mqttSource, natsSink, natsSource, postgresSink, postgresSource, redisSink, redisSource, stdin, stdout, s3Sink, s3Source }
+export { amqpSink, amqpSource, discard, exec, fileSink, fileSource, generate, httpClient, httpServer, httpSink, logSink, logSource, mqttSink, mqttSource, natsSink, natsSource, postgresSink, postgresSource, redisSink, redisSource, stdin, stdout, s3Sink, s3Source }
 export { shareLog } from './log/open-logs.ts'
-export const sources: readonly SourceDeclaration[] = [exec, fileSource, generate, httpClient, httpServer, logSource, mqttSource, natsSource, postgresSource, redisSource, stdin, s3Source]
-export const sinks: readonly SinkDeclaration[] = [discard, fileSink, httpSink, logSink, mqttSink, natsSink, postgresSink, redisSink, stdout, s3Sink]
+export const sources: readonly SourceDeclaration[] = [amqpSource, exec, fileSource, generate, httpClient, httpServer, logSource, mqttSource, natsSource, postgresSource, redisSource, stdin, s3Source]
+export const sinks: readonly SinkDeclaration[] = [amqpSink, discard, fileSink, httpSink, logSink, mqttSink, natsSink, postgresSink, redisSink, stdout, s3Sink]

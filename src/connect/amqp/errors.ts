@@ -1,0 +1,56 @@
+/** What an AMQP broker and the way to it say, in plain words. No message holds a password: addresses are shown without the login. */
+import { SluiceError } from '../../base/index.ts'
+
+const NETWORK: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nobody listens there. Is it running, and is the port right?',
+  ENOTFOUND: 'there is no host of that name. Check "url".',
+  EAI_AGAIN: 'the name of the host could not be looked up just now.',
+  ETIMEDOUT: 'it did not answer in time. A firewall may be between.',
+  EHOSTUNREACH: 'there is no way to that host.',
+  ENETUNREACH: 'there is no way to that network.',
+  ECONNRESET: 'the connection was cut.',
+  EPIPE: 'the connection was cut.',
+}
+
+/** Certificates that are refused carry one of these. */
+const TLS = /^(CERT_|ERR_TLS|ERR_SSL|ERR_OSSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|EPROTO|HOSTNAME_MISMATCH)/
+
+/** How the client words what the broker said: `404 (NOT-FOUND) with message "NOT_FOUND - no queue 'x' in vhost '/'"`. */
+const SAID = /(\d{3}) \([A-Z-]+\) with message "(.*)"/s
+
+/** An error of the client or of the broker. `server` is its address without the login, `doing` what was asked for. */
+export function amqpError(error: unknown, server: string, doing: string): SluiceError {
+  if (error instanceof SluiceError) return error
+  const reason = error instanceof Error ? error : new Error(String(error))
+  const said = SAID.exec(reason.message)
+  if (said !== null) return fromReply(Number(said[1]), said[2] ?? '', reason, server, doing)
+  const code = 'code' in reason ? reason.code : undefined
+  if (typeof code === 'string' && TLS.test(code)) return new SluiceError('AMQP_TLS', `The encrypted connection to the AMQP broker at ${server} could not be made: ${reason.message} ${cureOf(code)}`, { cause: error })
+  const why = (typeof code === 'string' ? NETWORK[code] : undefined) ?? (/time.?out/i.test(reason.message) ? 'it did not answer in time.' : 'the connection was cut.')
+  return new SluiceError('AMQP_CONNECT', `The AMQP broker at ${server} could not be reached for ${doing}: ${why}`, { cause: error })
+}
+
+function fromReply(code: number, text: string, reason: Error, server: string, doing: string): SluiceError {
+  const isLogin = doing === 'the login'
+  const said = text.replace(/^[A-Z_]+ - /, '')
+  switch (code) {
+    case 403:
+      if (isLogin) return new SluiceError('AMQP_AUTH', `The AMQP broker at ${server} refused the login: the user or the password is wrong. Check "username" and "password".`, { cause: reason })
+      return new SluiceError('AMQP_DENIED', `The AMQP broker at ${server} does not allow ${doing} to this user: ${said}. Give the user that permission at the broker.`, { cause: reason })
+    case 404:
+      return new SluiceError('AMQP_MISSING', `The AMQP broker at ${server} does not have what is wanted for ${doing}: ${said}. Check the name, or make it.`, { cause: reason })
+    case 406:
+      return new SluiceError('AMQP_SETTING', `The AMQP broker at ${server} refuses ${doing}: ${said}.`, { cause: reason })
+    case 320:
+      return new SluiceError('AMQP_CONNECT', `The AMQP broker at ${server} ended the connection: ${said}.`, { cause: reason })
+    default:
+      return new SluiceError('AMQP_REPLY', `The AMQP broker at ${server} answered to ${doing}: ${said} (${code})`, { cause: reason, retry: code === 405 || code === 506 || code === 541 })
+  }
+}
+
+function cureOf(code: string): string {
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'If that is the right broker, give the name of its certificate as tls.server_name.'
+  if (code === 'CERT_HAS_EXPIRED') return 'The certificate has to be renewed.'
+  if (code.startsWith('ERR_SSL') || code === 'EPROTO') return 'Does that port speak TLS? If not, write amqp:// instead of amqps://.'
+  return 'If its certificate comes from an authority of your own, give that as tls.ca.'
+}
