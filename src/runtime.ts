@@ -35,6 +35,8 @@ export interface RunFileOptions {
   /** Milliseconds. */
   readonly progressInterval?: number
   readonly onWarning?: (place: string, message: string) => void
+  /** What looks at the run and changes it; one of its own where none is given. */
+  readonly control?: RunControl
 }
 
 export interface RunningFile {
@@ -46,13 +48,12 @@ export interface RunningFile {
 
 /** Runs the pipeline of a YAML file or a TypeScript module. Throws CONFIG_... with all problems, or what made the run fail. */
 export async function runFile(file: string, options: RunFileOptions = {}): Promise<Report> {
-  const { folder = process.cwd(), overrides = {}, workers, inputDeadLetters, text, env, onLoaded, onRunning, ...rest } = options
+  const { folder = process.cwd(), overrides = {}, workers, inputDeadLetters, text, env, onLoaded, onRunning, control = new RunControl(), ...rest } = options
   const all = workers === undefined ? overrides : { ...overrides, workers: String(workers) }
   const load = (): Promise<Loaded> => loadFile(file, { workingFolder: folder, overrides: all, ...(env === undefined ? {} : { env }), ...(text === undefined ? {} : textInstead(resolve(folder, file), text)) })
   const loaded = await load()
   const config = inputDeadLetters === undefined ? loaded.config : fromDeadLetters(loaded.config, loaded.registry, resolve(folder, inputDeadLetters))
   onLoaded?.(config)
-  const control = new RunControl()
   let { files } = loaded
   onRunning?.({
     get files() {

@@ -28,7 +28,6 @@ export interface System {
   command(job: Job, files: Files): Command
 }
 
-const root = join(import.meta.dirname, '../..')
 const peers = join(import.meta.dirname, 'peers')
 const BENTHOS = join(CACHE, 'benthos')
 const DUCKDB = join(CACHE, 'duckdb/bin/python')

@@ -2,6 +2,12 @@
 import type { PipelineConfig, Report } from '../engine/index.ts'
 import { Messages } from '../observe/index.ts'
 import type { Level } from '../observe/index.ts'
+import { adminAddress } from './admin/address.ts'
+import type { AdminServer } from './admin/server.ts'
+import type { Shown } from './dashboard/show.ts'
+import { ownRun } from './dashboard/watched.ts'
+import type { Watched } from './dashboard/watched.ts'
+import { UsageError } from './failure.ts'
 import type { RunCommandOptions } from './commands/run.ts'
 import { ProgressDisplay, hasUnicode } from './progress-display.ts'
 import { paint } from './paint.ts'
@@ -31,14 +37,19 @@ type ProgressKind = 'bar' | 'lines' | 'none'
 
 export async function runWithProgress(file: string, options: ProgressOptions, session: Session): Promise<Ended> {
   const { io } = session
-  const { runFile } = await import('../runtime.ts')
+  const [{ runFile }, { RunControl }] = await Promise.all([import('../runtime.ts'), import('../engine/index.ts')])
+  const control = new RunControl()
   const kind = progressKind(options, session)
+  let shown: Shown | undefined
   const display = new ProgressDisplay(file, io.stderr, { live: kind === 'bar', unicode: hasUnicode(io.env) })
   const colors = paint(io.stderr.colors)
-  const messages = new Messages((level, text) => display.print(messageText(level, text, colors)), options.level)
+  const messages = new Messages((level, text) => (shown === undefined ? display.print(messageText(level, text, colors)) : shown.say(text)), options.level)
   const stopping = new Stopping(io, text => messages.info(text))
+  const drain = (): void => stopping.begin('asked for')
   const reloading = new Reloading(io, messages, options.watch === true)
+  let admin: AdminServer | undefined
   try {
+    admin = await openAdmin(options, session, address => messages.info(`Admin: ${address}`))
     const report = await runFile(file, {
       folder: io.folder,
       ...(options.workers === undefined ? {} : { workers: options.workers }),
@@ -47,24 +58,56 @@ export async function runWithProgress(file: string, options: ProgressOptions, se
       ...(options.text === undefined ? {} : { text: options.text }),
       ...(options.env === undefined ? {} : { env: options.env }),
       signal: stopping.drain,
+      control,
       stopNow: stopping.now,
-      onRunning: running => reloading.begin(running),
-      onLoaded: config => display.about(config.name, kind === 'bar' && writesToTerminal(config, session)),
+      onRunning(running) {
+        reloading.begin(running)
+        if (options.dashboard === true) void openDashboard(session, ownRun(control, () => running.reload(), drain), drain).then(opened => (shown = opened))
+        admin?.begin({ control, reload: () => running.reload(), drain })
+      },
+      onLoaded(config) {
+        if (options.dashboard === true) checkTerminal(config, session)
+        display.about(config.name, kind === 'bar' && writesToTerminal(config, session))
+      },
       ...(kind === 'none' ? {} : { onProgress: progress => display.show(progress) }),
       progressInterval: kind === 'bar' ? BAR_INTERVAL_MS : LINES_INTERVAL_MS,
       onWarning: (place, message) => messages.warn(`${place}: ${message}`),
     })
     return { report, cut: stopping.now.aborted || (stopping.drain.aborted && report.in_flight > 0) }
   } finally {
+    await shown?.close()
     display.clear()
     reloading.close()
+    await admin?.close()
     stopping.close()
   }
 }
 
+function openDashboard({ io }: Session, watched: Watched, drain: () => void): Promise<Shown> {
+  return import('./dashboard/show.ts').then(({ showDashboard }) => showDashboard({ watched, paint: paint(io.stdout.colors), unicode: hasUnicode(io.env), onQuit: drain, quits: 'stop the pipeline' }))
+}
+
+/** The dashboard has the terminal for itself. */
+function checkTerminal({ sources, sinks }: PipelineConfig, { io }: Session): void {
+  const user = sinks.find(({ type }) => type === 'stdout') ?? sources.find(({ type }) => type === 'stdin')
+  if (!io.stdout.isTerminal) throw new UsageError('CLI_USAGE', '--dashboard needs a terminal.', 'Elsewhere use --admin and sluice top.')
+  if (user !== undefined) throw new UsageError('CLI_USAGE', `--dashboard needs the terminal for itself, and "${user.id}" uses it too.`, 'Use --admin, and sluice top in another terminal.')
+}
+
+/** The admin server, if one is asked for. */
+async function openAdmin({ admin }: RunCommandOptions, { io, version }: Session, say: (address: string) => void): Promise<AdminServer | undefined> {
+  if (admin === undefined) return undefined
+  const token = io.env['SLUICE_ADMIN_TOKEN']
+  const address = adminAddress(admin, token)
+  const { AdminServer: Server } = await import('./admin/server.ts')
+  const server = new Server({ ...address, token, version })
+  say(await server.open())
+  return server
+}
+
 /** A bar needs a terminal. Builds and services get plain lines. */
-function progressKind({ progress, quiet }: RunCommandOptions, { io }: Session): ProgressKind {
-  if (quiet === true) return 'none'
+function progressKind({ progress, quiet, dashboard }: RunCommandOptions, { io }: Session): ProgressKind {
+  if (quiet === true || dashboard === true) return 'none'
   if (progress !== 'auto') return progress
   const isBuild = io.env.CI !== undefined && io.env.CI !== '' && io.env.CI !== 'false'
   return io.stderr.isTerminal && !isBuild ? 'bar' : 'lines'

@@ -27,6 +27,11 @@ export class Stopping {
     })
   }
 
+  /** Begins to stop, as the first signal does. */
+  begin(why: string): void {
+    this.#drain.abort(why)
+  }
+
   /** Fires at the first signal. */
   get drain(): AbortSignal {
     return this.#drain.signal

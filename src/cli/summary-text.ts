@@ -8,11 +8,15 @@
  *       filtered      2,587,890
  *       dead letters        106 failed.ndjson
  *       267k events/s   21.3s of CPU   180 MiB at most   2 workers
+ *       bottleneck: stage "score" (61 % of the workers' time); 2 workers
  */
 import { formatDuration, formatSize } from '../base/index.ts'
 import type { Report } from '../engine/index.ts'
 import { count, counted, short } from './numbers.ts'
 import type { Paint } from './paint.ts'
+
+/** Seconds. */
+const BOTTLENECK_FROM = 2
 
 interface Row {
   readonly name: string
@@ -35,7 +39,9 @@ export function summaryText(report: Report, paint: Paint, showPath: (path: strin
     `${formatSize(report.peak_rss_bytes)} at most`,
     counted(report.workers, 'worker'),
   ]
-  return [`${paint.bold(report.pipeline)}  ${ending(report, paint)}`, ...lines, `  ${paint.dim(figures.join('   '))}`, ''].join('\n')
+  // Of a short run it would say nothing but how it started.
+  const bottleneck = report.bottleneck === undefined || report.seconds < BOTTLENECK_FROM ? [] : [`  ${paint.dim(report.bottleneck)}`]
+  return [`${paint.bold(report.pipeline)}  ${ending(report, paint)}`, ...lines, `  ${paint.dim(figures.join('   '))}`, ...bottleneck, ''].join('\n')
 }
 
 function ending({ stopped_by, seconds, in_flight }: Report, paint: Paint): string {

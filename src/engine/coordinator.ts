@@ -20,6 +20,7 @@ import { Gate } from './gate.ts'
 import type { Link } from './links.ts'
 import { mergeFrames, mergeSinks } from './merge.ts'
 import type { FromHost } from './messages.ts'
+import type { Meter } from './meter.ts'
 import type { Plan } from './plan.ts'
 import type { Progress } from './report.ts'
 import type { SinkRows } from './sink-encoder.ts'
@@ -41,6 +42,7 @@ export interface Before {
   readonly bytesIn: number
   /** Events of sinks that are gone. */
   readonly eventsOut: number
+  readonly meter: Meter
 }
 
 export interface CoordinatorParts {
@@ -199,13 +201,15 @@ export class Coordinator {
       this.check()
       if (isOver()) return
       const asked = open.asking.ask(bytes, drain)
-      const answer = await untilAborted(asked, leaving)
+      const answered = this.#parts.before.meter.asked(open.id)
+      const answer = await untilAborted(asked, leaving).finally(answered)
       // Paused: what the source brings is taken by the next reading.
       if (answer === undefined) return
       open.asking.taken()
       const { piece } = answer
       if (piece === undefined) return
       const flight = this.#launch(0, open.node, piece.position, piece.bytes)
+      flight.since = this.#parts.clock.monotonic()
       flight.input = { source: open.id, from: piece.from, position: piece.position }
       open.track(flight)
       this.#toWorker({
@@ -249,6 +253,7 @@ export class Coordinator {
   #toWorker(message: Parameters<Link['send']>[0], affinity: number | undefined): void {
     const worker = affinity === undefined ? this.#leastBusy() : this.#workerFor(affinity)
     this.#pending[worker] = (this.#pending[worker] ?? 0) + 1
+    this.#look()
     this.#parts.links[worker]?.send(message)
   }
 
@@ -278,7 +283,15 @@ export class Coordinator {
 
   #toLane(lane: number, message: Parameters<Link['send']>[0]): void {
     this.#inLanes[lane] = (this.#inLanes[lane] ?? 0) + 1
+    this.#look()
     this.#parts.links[lane]?.send(message)
+  }
+
+  /** Tells the meter what the workers have before them now. */
+  #look(): void {
+    const { links, plan, before } = this.#parts
+    const isHeld = this.#flights.size > 0 && (this.inFlightBytes >= plan.config.memory || this.#flights.size >= FLIGHTS_MAX)
+    before.meter.workers(links.length, at => ((this.#pending[at] ?? 0) + (this.#inLanes[at] ?? 0) > 0 ? 'busy' : isHeld ? 'held' : 'idle'))
   }
 
   #lanes(level: number): number {
@@ -305,6 +318,10 @@ export class Coordinator {
     const flight = this.#flights.get(message.seq)
     if (flight === undefined) return this.fail(new SluiceError('INTERNAL', `an answer for batch ${message.seq}, which is not under way`))
     this.counts.add(message.counts)
+    const { before: { meter }, plan } = this.#parts
+    meter.worked(message.work, plan)
+    for (const { id, code, events } of message.rejects) meter.rejected(id, code, events)
+    if (message.level === 0) meter.read(plan.nodes[flight.source ?? -1]?.id ?? '', message.counts.in, message.bytes)
     if (message.spare !== undefined) this.#pool.give(message.spare)
     if (message.level === 0) {
       this.#pending[from] = (this.#pending[from] ?? 1) - 1
@@ -314,13 +331,14 @@ export class Coordinator {
     this.#wake(message.level, message.wakeAt)
     if (flight.waiting > 1) {
       flight.waiting--
-      return
+      return this.#look()
     }
     flight.waiting = 0
     flight.done = true
     flight.outputs.sort((a, b) => a.lane - b.lane)
     this.#charge(flight)
     this.#advance(message.level)
+    this.#look()
     this.#gate.look()
   }
 
@@ -403,6 +421,12 @@ export class Coordinator {
     })
   }
 
+  /** A sink gave up events. */
+  refused(id: string, codes: readonly string[]): void {
+    this.counts.deadLettered += codes.length
+    for (const code of codes) this.#parts.before.meter.rejected(id, code, 1)
+  }
+
   /** Gives rows to a sink on behalf of a flight. */
   write(rows: SinkRows, flight: Flight): void {
     const sink = this.#parts.sinks.get(rows.sink)
@@ -415,7 +439,9 @@ export class Coordinator {
     this.#flights.delete(flight.seq)
     this.inFlightBytes -= flight.charge
     for (const { lane, bytes } of flight.lent) this.#parts.links[lane]?.giveBack(bytes)
+    if (flight.source !== undefined) this.#parts.before.meter.landed(flight.since)
     this.#parts.landed(flight)
+    this.#look()
     this.#gate.look()
   }
 

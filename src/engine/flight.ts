@@ -26,6 +26,8 @@ export class Flight {
   readonly entry: number
   /** Bytes of memory that it holds. */
   charge: number
+  /** When it was read, on the clock that only goes forward. */
+  since = 0
   /** What of the input it is; undefined for the end of the input and for ticks. */
   input: InputRange | undefined
   open = 1

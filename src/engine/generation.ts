@@ -80,6 +80,7 @@ export interface GenerationParts {
 
 export class Generation {
   readonly plan: Plan
+  readonly registry: Registry
   readonly sinks: ReadonlyMap<number, SinkRunner>
   readonly sources: readonly OpenSource[]
   readonly coordinator: Coordinator
@@ -93,6 +94,7 @@ export class Generation {
   private constructor(parts: GenerationParts, hosts: Hosts, sinks: ReadonlyMap<number, SinkRunner>, sources: readonly OpenSource[], fail: (error: unknown) => void) {
     const { plan, clock, state, before } = parts
     this.plan = plan
+    this.registry = parts.registry
     this.sinks = sinks
     this.sources = sources
     this.threads = hosts.threads

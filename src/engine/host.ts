@@ -203,6 +203,7 @@ export class Host {
 
   #runColumns(message: PieceMessage, columns: SourceColumns, length: number, from: JsonValue, rejects: readonly SourceReject[]): undefined {
     const { slot } = columns
+    const before = this.#parts.work.switch(message.source)
     const source = this.#options.plan.nodes[message.source]?.id ?? ''
     const slab = new PieceSlab(source, columns.bytes, from, 0, message.meta)
     for (const reject of rejects) this.#rejectRead(slot.segment, slot.counts, source, reject)
@@ -210,6 +211,7 @@ export class Host {
       slot.counts.in++
       slot.segment.reject(source, withTicket(new Event(slab, start, end, ''), ticket), error)
     })
+    this.#parts.work.switch(before)
     this.#send(message.seq, 0, output, slot, message.counted ?? length, message.data)
     return undefined
   }
@@ -227,6 +229,7 @@ export class Host {
     const half = this.#sources.get(message.source)
     if (node === undefined || half === undefined) throw new SluiceError('INTERNAL', `no source ${message.source}`)
     const slot = this.#free.pop() ?? this.#newSegment(0)
+    const before = this.#parts.work.switch(message.source)
     let events: Event[] = []
     let ticket = 0
     const deliver = (): void => {
@@ -262,7 +265,11 @@ export class Host {
       finish(output)
       return undefined
     }
-    return waits instanceof Promise ? waits.then(run) : run()
+    try {
+      return waits instanceof Promise ? waits.then(run) : run()
+    } finally {
+      this.#parts.work.switch(before)
+    }
   }
 
   #rejectRead(segment: Segment, counts: Counts, source: string, reject: SourceReject): void {
@@ -317,6 +324,8 @@ export class Host {
       order: output.order,
       sinks: output.sinks,
       counts: slot.counts.take(),
+      work: this.#parts.work.take(),
+      rejects: this.#parts.work.takeRejects(),
       bytes,
       wakeAt: slot.parts.wakeAt(),
       spare: data?.buffer,

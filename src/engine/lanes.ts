@@ -18,6 +18,7 @@ import type { SegmentParts } from './segment.ts'
 import { BlockEncoder, SinkEncoder } from './sink-encoder.ts'
 import type { RowEncoder } from './sink-encoder.ts'
 import { StageRunner } from './stage-runner.ts'
+import { WorkClock } from './work-clock.ts'
 import type { WorkNotes } from './work-notes.ts'
 import * as field from './fields.ts'
 
@@ -58,10 +59,13 @@ export class LanesParts {
   readonly #pool: BufferPool
   readonly #stages = new Map<number, StageParts>()
   readonly #partitions = new Map<number, CompiledExpression>()
+  /** Where the host's time goes. */
+  readonly work: WorkClock
 
   constructor(options: LanesOptions, pool: BufferPool) {
     this.#options = options
     this.#pool = pool
+    this.work = new WorkClock(options.plan.nodes.length)
     for (const node of options.plan.nodes) this.#make(node)
   }
 
@@ -148,6 +152,7 @@ export class LanesParts {
     return {
       stages,
       partitions: this.#partitions,
+      work: this.work,
       encoders: this.#encoders(level, tickets),
       lanes: next === undefined ? 0 : next.keyed ? lanes : 1,
       numbered: plan.levels[level]?.keyed === true && lanes > 1,

@@ -52,6 +52,10 @@ export type FromHost =
       readonly order: Uint32Array<ArrayBuffer> | undefined
       readonly sinks: readonly SinkRows[]
       readonly counts: CountsRecord
+      /** What nodes did since the host's last answer. */
+      readonly work: readonly NodeWork[]
+      /** Events that went to the dead letters since then. */
+      readonly rejects: readonly Rejects[]
       /** Bytes that the source delivered; level 0 only. */
       readonly bytes: number
       /** When a stage of the level wants to be ticked next. */
@@ -63,6 +67,22 @@ export type FromHost =
   | { readonly kind: 'warning'; readonly place: string; readonly message: string }
   | { readonly kind: 'failed'; readonly error: FailureRecord }
   | { readonly kind: 'closed' }
+
+/** Events that one component gave up, for one reason. */
+export interface Rejects {
+  readonly id: string
+  readonly code: string
+  readonly events: number
+}
+
+/** What one node of a host did. */
+export interface NodeWork {
+  readonly node: number
+  /** Events that it was given. */
+  readonly events: number
+  /** Time that it took. */
+  readonly seconds: number
+}
 
 /** An error, as it crosses threads. */
 export interface FailureRecord {

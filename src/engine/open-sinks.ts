@@ -6,7 +6,7 @@ import { BufferPool } from './buffers.ts'
 import type { Committer, ComponentContext, Sink } from './component.ts'
 import type { Registry, SinkConfig } from './config.ts'
 import type { Coordinator } from './coordinator.ts'
-import { deadLetter } from './dead-letter.ts'
+import { codeOf, deadLetter } from './dead-letter.ts'
 import { watchSink } from './foreign-ends.ts'
 import { FrameReader, nextRows } from './frame.ts'
 import type { SourceSlab } from './frame.ts'
@@ -114,7 +114,7 @@ export function refusedToDeadLetters(
     }
     const to = coordinator()
     if (to === undefined) throw new SluiceError('INTERNAL', 'rows were refused before the pipeline ran')
-    to.counts.deadLettered += refused.length
+    to.refused(stage, refused.map(({ error }) => codeOf(error)))
     for (const made of encoder?.take() ?? []) to.write(made, flight)
   }
 }

@@ -8,6 +8,7 @@
  * taken one after the other.
  */
 import { SluiceError } from '../base/index.ts'
+import type { Figures } from '../observe/index.ts'
 import type { PipelineConfig, Registry, SinkConfig, SourceConfig, StageConfig } from './config.ts'
 import type { ThreadStart } from './generation.ts'
 
@@ -47,6 +48,8 @@ export class RunControl {
   readonly #waiting: Waiting[] = []
   #listener: (() => void) | undefined
   #over: SluiceError | undefined
+  #figures: () => Figures | undefined = () => undefined
+  #isPaused = false
 
   /** Asks for another config. Resolves with what became of it; rejects with RELOAD_OVER where the run ends before it could be looked at. */
   reload(request: ReloadRequest): Promise<ReloadOutcome> {
@@ -55,6 +58,32 @@ export class RunControl {
       this.#waiting.push({ request, resolve, reject })
       this.#listener?.()
     })
+  }
+
+  /** What the run says of itself now; undefined before its components are open and after its end. */
+  get figures(): Figures | undefined {
+    return this.#figures()
+  }
+
+  /** True while sources are not asked. */
+  get isPaused(): boolean {
+    return this.#isPaused
+  }
+
+  /** Lets sources rest. What was read goes on to the sinks, connections stay open. */
+  pause(): void {
+    this.#isPaused = true
+    this.#listener?.()
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    this.#listener?.()
+  }
+
+  /** For the run: where its figures come from. */
+  watch(figures: () => Figures | undefined): void {
+    this.#figures = figures
   }
 
   /** For the run: called when a request comes, and at once where one waits. */

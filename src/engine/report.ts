@@ -35,6 +35,8 @@ export interface Report {
   readonly peak_rss_bytes: number
   readonly workers: number
   /** `end of input`, `signal`, or `failure`. */
+  /** What the run waited for most, in a sentence; undefined where it failed. */
+  readonly bottleneck: string | undefined
   readonly stopped_by: 'end of input' | 'signal' | 'failure'
   /** Where the dead letters of this run went, if there were any and the sink has a path. */
   readonly dead_letters: string | undefined

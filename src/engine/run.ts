@@ -8,7 +8,8 @@
  * A drain (the first signal) ends the reading and lets everything under way land. A stop at once (the second) leaves what is under way to the next start.
  */
 import { SluiceError } from '../base/index.ts'
-import { processFigures } from '../observe/index.ts'
+import { bottleneckText, processFigures } from '../observe/index.ts'
+import type { Figures } from '../observe/index.ts'
 import { systemClock, systemRandom } from '../platform/index.ts'
 import type { Clock } from '../platform/index.ts'
 import { MemoryCuts } from './checkpoint/index.ts'
@@ -18,7 +19,9 @@ import { RECORD_MAX, contextFor } from './context.ts'
 import { Counts } from './counts.ts'
 import { Generation } from './generation.ts'
 import type { GenerationParts, Handover, ThreadStart } from './generation.ts'
+import { figuresOf } from './figures.ts'
 import { Host } from './host.ts'
+import { Meter } from './meter.ts'
 import { makeSink } from './open-sinks.ts'
 import { makeSource } from './open-sources.ts'
 import { makePlan } from './plan.ts'
@@ -72,6 +75,7 @@ class Run {
   readonly #started: number
   readonly #cpu = process.cpuUsage()
   readonly #counts = new Counts()
+  readonly #meter: Meter
   readonly #cuts = new MemoryCuts()
   /** Of sinks that a reload took away. */
   readonly #gone: Gone = { events: new Map(), bytes: 0, retries: 0 }
@@ -89,6 +93,8 @@ class Run {
     this.#thread = options.thread
     this.#clock = options.clock ?? systemClock
     this.#started = this.#clock.monotonic()
+    this.#meter = new Meter(this.#clock)
+    options.control?.watch(() => this.#figures())
   }
 
   async go(): Promise<Report> {
@@ -132,7 +138,7 @@ class Run {
       context: this.#context(plan.config, registry),
       now: this.#now.signal,
       cuts: this.#cuts,
-      before: { counts: this.#counts, bytesIn, eventsOut },
+      before: { counts: this.#counts, bytesIn, eventsOut, meter: this.#meter },
       columns: this.#options.columns !== false,
       warn: (place, message) => this.#warn(place, message),
     }
@@ -165,13 +171,20 @@ class Run {
   /** Reads until the input ends, the pipeline is to stop, or somebody asks for another config, which is answered. */
   async #read({ coordinator }: Generation): Promise<Waiting | undefined> {
     const { control } = this.#options
-    const pause = new AbortController()
-    control?.listen(() => {
-      pause.abort()
-      coordinator.look()
-    })
-    await coordinator.read(this.#drain.signal, control === undefined ? undefined : pause.signal)
-    return this.#drain.signal.aborted ? undefined : control?.take()
+    for (;;) {
+      const pause = new AbortController()
+      control?.listen(() => {
+        pause.abort()
+        coordinator.look()
+      })
+      const drain = this.#drain.signal
+      if (control?.isPaused === true) await coordinator.until(() => drain.aborted || pause.signal.aborted)
+      else await coordinator.read(drain, control === undefined ? undefined : pause.signal)
+      if (drain.aborted) return undefined
+      const waiting = control?.take()
+      // Without a request it was a pause, or the end of one; else the input has ended.
+      if (waiting !== undefined || !pause.signal.aborted) return waiting
+    }
   }
 
   /** Puts another config in place of the one that runs; answers the generation that goes on. */
@@ -326,6 +339,14 @@ class Run {
     return () => cancel()
   }
 
+  /** Undefined while no config is open. */
+  #figures(): Figures | undefined {
+    const generation = this.#generation
+    if (generation === undefined) return undefined
+    const state = this.#drain.signal.aborted ? 'draining' : this.#options.control?.isPaused === true ? 'paused' : 'running'
+    return figuresOf(generation, this.#meter, this.#counts, { generation: this.#number, state, seconds: (this.#clock.monotonic() - this.#started) / 1000 })
+  }
+
   #report(outcome: Outcome): Report {
     const seconds = (this.#clock.monotonic() - this.#started) / 1000
     const cpu = process.cpuUsage(this.#cpu)
@@ -353,9 +374,14 @@ class Run {
       peak_rss_bytes: processFigures().peak_rss_bytes,
       workers: threads,
       stopped_by: outcome === 'done' ? 'end of input' : outcome === 'stopped' ? 'signal' : 'failure',
+      bottleneck: outcome === 'failed' ? undefined : bottleneckTextOf(this.#figures()),
       dead_letters: deadLettered > 0 ? deadLettersPath(this.#plan) : undefined,
     }
   }
+}
+
+function bottleneckTextOf(figures: Figures | undefined): string | undefined {
+  return figures === undefined ? undefined : bottleneckText(figures)
 }
 
 function asError(error: unknown): SluiceError {

@@ -8,7 +8,7 @@
 import { SluiceError } from '../base/index.ts'
 import type { Event } from '../event/index.ts'
 import type { Counts } from './counts.ts'
-import { deadLetter } from './dead-letter.ts'
+import { codeOf, deadLetter } from './dead-letter.ts'
 import { writeFrame } from './frame.ts'
 import type { FrameRow, SourceSlab } from './frame.ts'
 import { MAIN } from './plan.ts'
@@ -16,6 +16,7 @@ import type { Node, Plan } from './plan.ts'
 import type { CompiledExpression } from './prepare.ts'
 import type { RowEncoder, SinkRows } from './sink-encoder.ts'
 import type { StageResult, StageRunner } from './stage-runner.ts'
+import type { WorkClock } from './work-clock.ts'
 
 /** What one level made of one batch: all of it bytes. */
 export interface SegmentOutput {
@@ -31,6 +32,7 @@ export interface SegmentParts {
   readonly partitions: ReadonlyMap<number, CompiledExpression>
   /** Encoders of the sinks, and of the dead letters. */
   readonly encoders: ReadonlyMap<number, RowEncoder>
+  readonly work: WorkClock
   /** Lanes of the next level. */
   readonly lanes: number
   /** True where this level has several lanes: rows are then put in order across them. */
@@ -80,6 +82,7 @@ export class Segment {
   /** An event that no stage will see, for the dead letters. */
   reject(stage: string, event: Event, error: unknown, attempts = 1): void {
     this.#counts.deadLettered++
+    this.#parts.work.rejected(stage, codeOf(error))
     const slab = event.slab as SourceSlab // A slab of the engine may carry `meta`; a test's need not.
     const record = deadLetter(
       this.#plan.config.name,
@@ -136,8 +139,12 @@ export class Segment {
     if (node.inputs > 1) events.sort(byTicket)
     switch (node.kind) {
       case 'stage': {
+        const { work } = this.#parts
+        work.count(node.index, events.length)
+        const before = work.switch(node.index)
         const result = this.#runner(node).run(events)
-        if (result instanceof Promise) return result.then(done => this.#spread(node, done))
+        work.switch(before)
+        if (result instanceof Promise) return this.#wait(node, result)
         this.#spread(node, result)
         return undefined
       }
@@ -152,6 +159,13 @@ export class Segment {
       case 'dead_letters':
         return undefined
     }
+  }
+
+  async #wait(node: Node, result: Promise<StageResult>): Promise<void> {
+    const since = performance.now()
+    const done = await result
+    this.#parts.work.waited(node.index, performance.now() - since)
+    this.#spread(node, done)
   }
 
   #runner(node: Node): StageRunner {
@@ -204,9 +218,12 @@ export class Segment {
   }
 
   #encode(sink: Node, events: readonly Event[]): void {
-    const encoder = this.#parts.encoders.get(sink.index)
+    const { encoders, work } = this.#parts
+    const encoder = encoders.get(sink.index)
     if (encoder === undefined) throw new SluiceError('INTERNAL', `no encoder for ${sink.id}`)
+    const before = work.switch(sink.index)
     for (const { event, error } of encoder.add(events)) this.reject(sink.id, event, error)
+    work.switch(before)
   }
 
   #output(): SegmentOutput {

@@ -9,10 +9,12 @@
 import { SluiceError } from '../base/index.ts'
 import type { Policy } from '../base/index.ts'
 import type { JsonValue } from '../event/index.ts'
+import { systemClock } from '../platform/index.ts'
 import type { Clock } from '../platform/index.ts'
 import type { RowAnswer, Sink, SinkChunk } from './component.ts'
 import type { BatchConfig } from './config.ts'
 import type { Flight } from './flight.ts'
+import { BusyClock } from './meter.ts'
 import type { SinkRows } from './sink-encoder.ts'
 
 export interface SinkTotals {
@@ -42,6 +44,8 @@ const CHUNKS_MAX = 16
 export class SinkRunner {
   readonly id: string
   readonly totals: SinkTotals = { events: 0, bytes: 0, retries: 0 }
+  /** Time in which a write or a flush was under way. */
+  readonly busy: BusyClock
   readonly #sink: Sink
   readonly #policy: Policy
   readonly #signal: AbortSignal
@@ -69,6 +73,7 @@ export class SinkRunner {
     this.#refused = refused
     this.#failed = failed
     this.#gathering = sink.gathers === true ? gathering : undefined
+    this.busy = new BusyClock(gathering?.clock ?? systemClock)
   }
 
   /** Goes on under another plan. Nothing may be under way. */
@@ -128,9 +133,11 @@ export class SinkRunner {
         if (this.#writing > 0) return
         this.#queue.shift()
         this.#flushing = true
+        this.busy.begin()
         this.#policy.call({ events: 0, bytes: 0 }, () => this.#sink.flush(), this.#signal).then(
           ({ value }) => this.#flushed(item.resolve, value),
           (error: unknown) => {
+            this.busy.end()
             item.reject(error)
             this.#break(error)
           },
@@ -142,6 +149,7 @@ export class SinkRunner {
       if (writes.length === 0) return
       this.#queue.splice(0, writes.length)
       this.#writing++
+      this.busy.begin()
       this.#deliver(this.#number++, writes).then(() => this.#written(writes), (error: unknown) => this.#break(error))
     }
   }
@@ -171,12 +179,14 @@ export class SinkRunner {
 
   #flushed(resolve: (mark: JsonValue | undefined) => void, mark: JsonValue | undefined): void {
     this.#flushing = false
+    this.busy.end()
     resolve(mark)
     this.#next()
   }
 
   #written(writes: readonly Write[]): void {
     this.#writing--
+    this.busy.end()
     for (const { flight } of writes) flight.close()
     this.#next()
   }

@@ -4,6 +4,12 @@
  * Owns: how often and in which form something is told. Pure but for reading the process's own figures; who calls says where text goes.
  * Never here: a terminal's cursor, a pipeline, an event's content.
  */
+export { bottleneckOf, bottleneckText } from './bottleneck.ts'
+export type { Bottleneck } from './bottleneck.ts'
+export type { Figures, Histogram, SinkFigures, SourceFigures, StageFigures, WorkerFigures } from './figures.ts'
+export { healthOf } from './health.ts'
+export type { Condition, Health } from './health.ts'
+export { Metrics } from './metrics.ts'
 export { RateMeter } from './rate-meter.ts'
 export { Messages } from './messages.ts'
 export type { Level } from './messages.ts'

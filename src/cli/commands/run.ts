@@ -29,6 +29,8 @@ export interface RunCommandOptions {
   readonly progress: 'auto' | 'bar' | 'lines' | 'none'
   readonly quiet?: boolean
   readonly watch?: boolean
+  readonly admin?: string
+  readonly dashboard?: boolean
 }
 
 export function define(command: Command, session: Session): void {
@@ -42,6 +44,8 @@ export function define(command: Command, session: Session): void {
     .option('--input-dead-letters <file>', 'read the events of this dead letter file instead of the sources')
     .addOption(new Option('--progress <kind>', 'how progress is shown').choices(['auto', 'bar', 'lines', 'none']).default('auto'))
     .option('--watch', 'take the pipeline\'s file up again whenever it changes')
+    .addOption(new Option('--admin <host:port>', 'serve health, metrics and the admin interface; elsewhere than on this machine only with SLUICE_ADMIN_TOKEN').env('SLUICE_ADMIN'))
+    .option('--dashboard', 'show what flows, what is busy and what is wrong, on the whole terminal')
     .option('-q, --quiet', 'no progress and no summary; warnings and errors only')
     .addHelpText('after', '\nThe first Ctrl-C finishes what is under way, a second one stops at once. SIGHUP reads the file again, as --watch does.\n\nExamples:\n  sluice run pipeline.yaml\n  sluice run pipeline.yaml --workers 2 --set state=.state --report json\n')
     .action(async (file: string, options: RunCommandOptions) => {

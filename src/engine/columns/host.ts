@@ -12,6 +12,7 @@ import type { Segment, SegmentOutput } from '../segment.ts'
 import { compileColumns } from './compile.ts'
 import type { ColumnPlan } from './compile.ts'
 import { ColumnRunner, mergeFast } from './runner.ts'
+import type { WorkClock } from '../work-clock.ts'
 
 export interface ColumnSlot {
   readonly segment: Segment
@@ -54,10 +55,12 @@ export class SourceColumns {
   readonly #pool: BufferPool
   /** Of the sinks that take blocks. */
   readonly #blocks: ReadonlyMap<number, SinkBlock>
+  readonly #work: WorkClock
   #runner: ColumnRunner
 
-  private constructor(plan: ColumnPlan, node: Node, decoder: Decoder, slot: ColumnSlot, runner: ColumnRunner, pool: BufferPool, blocks: ReadonlyMap<number, SinkBlock>) {
+  private constructor(plan: ColumnPlan, node: Node, decoder: Decoder, slot: ColumnSlot, runner: ColumnRunner, pool: BufferPool, blocks: ReadonlyMap<number, SinkBlock>, work: WorkClock) {
     this.#blocks = blocks
+    this.#work = work
     this.#pool = pool
     this.#plan = plan
     this.#node = node
@@ -84,8 +87,8 @@ export class SourceColumns {
     })
     if (columns === undefined) return undefined
     const slot = newSlot()
-    const runner = makeRunner(columns, slot.counts, pool)
-    return runner === undefined ? undefined : new SourceColumns(columns, node, decoder, slot, runner, pool, blocks)
+    const runner = makeRunner(columns, slot.counts, pool, lanes.work)
+    return runner === undefined ? undefined : new SourceColumns(columns, node, decoder, slot, runner, pool, blocks, lanes.work)
   }
 
   /** A place to read to. */
@@ -150,16 +153,16 @@ export class SourceColumns {
   #refresh(): void {
     if (this.#runner.current) return
     const bytes = this.#runner.columns.input.slice()
-    const runner = makeRunner(this.#plan, this.slot.counts, this.#pool)
+    const runner = makeRunner(this.#plan, this.slot.counts, this.#pool, this.#work)
     if (runner === undefined) throw new SluiceError('COLUMNS_ROOM', 'A table has grown beyond the memory of the columns.')
     runner.columns.input.set(bytes)
     this.#runner = runner
   }
 }
 
-function makeRunner(plan: ColumnPlan, counts: Counts, pool: BufferPool): ColumnRunner | undefined {
+function makeRunner(plan: ColumnPlan, counts: Counts, pool: BufferPool, work: WorkClock): ColumnRunner | undefined {
   try {
-    return new ColumnRunner(plan, counts, pool)
+    return new ColumnRunner(plan, counts, pool, work)
   } catch (error) {
     if (error instanceof SluiceError && error.code === 'COLUMNS_ROOM') return undefined
     throw error

@@ -12,6 +12,7 @@ import { SluiceError } from '../../base/index.ts'
 import type { BufferPool } from '../buffers.ts'
 import type { Counts } from '../counts.ts'
 import type { SinkRows } from '../sink-encoder.ts'
+import type { WorkClock } from '../work-clock.ts'
 import type { ColumnPlan, Step, Target } from './compile.ts'
 import { operations } from './document.ts'
 import type { Document } from './document.ts'
@@ -47,6 +48,7 @@ export class ColumnRunner {
   readonly #plan: ColumnPlan
   readonly #counts: Counts
   readonly #pool: BufferPool
+  readonly #work: WorkClock
   readonly #numbers: readonly Float64Array[]
   readonly #ids: readonly Int32Array[]
   readonly #dictionaries: readonly Map<string | undefined, Dictionary>[]
@@ -62,8 +64,9 @@ export class ColumnRunner {
   #slab: Slab | undefined
 
   /** Throws COLUMNS_ROOM where tables or programs are too large for the columns' memory. */
-  constructor(plan: ColumnPlan, counts: Counts, pool: BufferPool) {
+  constructor(plan: ColumnPlan, counts: Counts, pool: BufferPool, work: WorkClock) {
     this.#pool = pool
+    this.#work = work
     this.#plan = plan
     this.#counts = counts
     this.columns = createScanner(plan.paths, { slabBytes: SLAB_BYTES, rowsMax: ROWS_MAX })
@@ -137,6 +140,13 @@ export class ColumnRunner {
   }
 
   #step(step: Step, selection: Int32Array, count: number): void {
+    this.#work.count(step.node, count)
+    const before = this.#work.switch(step.node)
+    this.#run(step, selection, count)
+    this.#work.switch(before)
+  }
+
+  #run(step: Step, selection: Int32Array, count: number): void {
     switch (step.step) {
       case 'keep':
         return this.#keep(step, selection, count)
@@ -147,6 +157,12 @@ export class ColumnRunner {
       case 'change':
         return this.#change(step, selection, count)
     }
+  }
+
+  /** Rows that a step can't settle: the object path takes them to its stage, and counts them there. */
+  #unsettled({ node, before }: Step, rows: Int32Array, count: number): void {
+    this.#work.count(node, -count)
+    this.#leave(node, before, rows, count)
   }
 
   /** Selections of a step's own, made once. The first is for rows that leave. */
@@ -168,7 +184,7 @@ export class ColumnRunner {
       else if (answer !== NO) leave[unsure++] = selection[at] ?? 0
     }
     this.#counts.filtered += count - yes - unsure
-    this.#leave(step.node, step.before, leave, unsure)
+    this.#unsettled(step, leave, unsure)
     this.#deliver(step.next, stay, yes)
   }
 
@@ -190,7 +206,7 @@ export class ColumnRunner {
       from = stay
     }
     if (step.tests.length > 1) leave.subarray(0, unsure).sort()
-    this.#leave(step.node, step.before, leave, unsure)
+    this.#unsettled(step, leave, unsure)
     this.#deliver(step.next, from, left)
   }
 
@@ -219,7 +235,7 @@ export class ColumnRunner {
       left = no
     })
     leave.subarray(0, unsure).sort()
-    this.#leave(step.node, step.before, leave, unsure)
+    this.#unsettled(step, leave, unsure)
     step.cases.forEach(({ next }, index) => this.#deliver(next, own[index + 2] as Int32Array, taken[index] ?? 0))
     this.#deliver(step.otherwise, from, left)
   }
@@ -244,7 +260,7 @@ export class ColumnRunner {
     const fit = this.columns.split(this.#program(step.after), from, left, stay, rest)
     for (let at = 0; at < left - fit; at++) leave[unsure++] = rest[at] ?? 0
     leave.subarray(0, unsure).sort()
-    this.#leave(step.node, step.before, leave, unsure)
+    this.#unsettled(step, leave, unsure)
     this.#deliver(step.next, stay, fit)
   }
 
@@ -280,6 +296,7 @@ export class ColumnRunner {
   }
 
   #emit(sink: number, document: Document, selection: Int32Array, count: number): void {
+    const before = this.#work.switch(sink)
     this.#write(document, selection, count, (output, from, to) => {
       const tickets = selection.slice(from, to)
       if (this.#base > 0) for (let at = 0; at < tickets.length; at++) tickets[at] = (tickets[at] ?? 0) + this.#base
@@ -287,6 +304,7 @@ export class ColumnRunner {
       bytes.set(output.bytes.subarray(0, output.length))
       this.#fast.push({ sink, bytes, ends: (output.ends ?? new Int32Array(0)).slice(0, output.rows), tickets })
     })
+    this.#work.switch(before)
   }
 
   /** Turns rows into events for a node of the object path. */

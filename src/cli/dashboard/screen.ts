@@ -1,0 +1,157 @@
+/**
+ * The text of the dashboard: from figures to lines that fit a terminal. Nothing here writes to it.
+ *
+ *     demo  running  0:34   generation 2                                   2 workers   0.1 of 64 MiB under way
+ *     bottleneck: source "in" (waited for 94 % of the time); ...
+ *
+ *     source in        generate  ▁▂▃▅▇▇▇▇     20.0k/s   2.3 MiB/s  waited 94 %
+ *       |              20.0k/s
+ *     stage  check     validate  ▁▂▃▅▇▇▇▇     20.0k/s  1.2 us each  busy  2 %
+ *     sink   out       discard   ▁▂▃▅▇▇▇▇     19.9k/s   2.2 MiB/s  busy  1 %
+ */
+import { formatSize } from '../../base/index.ts'
+import { bottleneckText } from '../../observe/index.ts'
+import type { Figures } from '../../observe/index.ts'
+import { clockTime, count, short } from '../numbers.ts'
+import type { Paint } from '../paint.ts'
+import type { Counter, History } from './history.ts'
+
+export interface Looks {
+  readonly columns: number
+  readonly rows: number
+  readonly unicode: boolean
+  readonly paint: Paint
+  /** Stages by the time that they take, instead of the order of the pipeline. */
+  readonly sorted: boolean
+  /** What was done last, or what is wrong. */
+  readonly note: string
+  /** Keys that can be pressed. */
+  readonly keys: string
+}
+
+interface Row {
+  readonly kind: 'source' | 'stage' | 'sink'
+  readonly id: string
+  readonly type: string
+  readonly events: Counter
+  readonly more: string
+  /** Share of the time, 0 to 1, and what it is of. */
+  readonly share: number
+  readonly what: string
+}
+
+const BARS = { unicode: ' ▁▂▃▄▅▆▇█', plain: ' .:-=+*#@' }
+
+/** One character for each value, as high as it is beside the greatest. */
+export function sparkline(values: readonly number[], width: number, unicode: boolean): string {
+  const marks = unicode ? BARS.unicode : BARS.plain
+  const most = Math.max(...values, 0)
+  const line = values.slice(-width).map(value => (most <= 0 ? marks[0] : marks[Math.max(value > 0 ? 1 : 0, Math.round((value / most) * (marks.length - 1)))])).join('')
+  return line.padStart(width)
+}
+
+/** A bar of `width` characters, filled to the share. */
+export function bar(share: number, width: number, unicode: boolean): string {
+  const full = Math.round(Math.min(1, Math.max(0, share)) * width)
+  return (unicode ? '█' : '#').repeat(full) + (unicode ? '░' : '.').repeat(width - full)
+}
+
+const percent = (share: number): string => `${Math.round(Math.min(1, Math.max(0, share)) * 100)} %`.padStart(5)
+const perSecond = (rate: number): string => `${short(Math.max(0, rate))}/s`
+
+export function screenLines(history: History, looks: Looks): string[] {
+  const { last: now } = history
+  const { columns, rows, paint } = looks
+  if (now === undefined) return [cut(looks.note === '' ? 'Waiting for the pipeline.' : looks.note, columns)]
+  const head = [
+    ...headLines(now, looks), '', ...componentLines(history, now, looks), '', ...workerLines(history, now, looks), latencyLine(history, now), ...errorLines(now, looks),
+  ].map(line => (typeof line === 'string' ? cut(line, columns) : line.paint(cut(line.text, columns))))
+  const foot = [...(looks.note === '' ? [] : [paint.yellow(cut(looks.note, columns))]), paint.dim(cut(looks.keys, columns))]
+  const room = Math.max(1, rows - foot.length - 1)
+  const shown = head.length <= room ? head : [...head.slice(0, room - 1), paint.dim(cut(`... ${head.length - room + 1} more lines: enlarge the window`, columns))]
+  return [...shown, ...foot]
+}
+
+type Line = string | { readonly text: string; readonly paint: (text: string) => string }
+
+function headLines(now: Figures, { columns, paint }: Looks): Line[] {
+  const left = `${now.pipeline}  ${now.state}  ${clockTime(now.seconds)}${now.generation > 1 ? `  generation ${now.generation}` : ''}`
+  const right = `${formatSize(now.in_flight_bytes)} of ${formatSize(now.memory_bytes)} under way`
+  const gap = columns - left.length - right.length
+  return [{ text: gap > 1 ? left + ' '.repeat(gap) + right : left, paint: paint.bold }]
+}
+
+function componentLines(history: History, now: Figures, { columns, paint, unicode, sorted }: Looks): Line[] {
+  const share = (of: Counter): number => history.rate(of)
+  const by = <T extends { readonly id: string }>(list: (figures: Figures) => readonly T[], id: string, of: (each: T) => number): Counter => figures => {
+    const found = list(figures).find(each => each.id === id)
+    return found === undefined ? undefined : of(found)
+  }
+  const rows: Row[] = [
+    ...now.sources.map((each): Row => ({
+      kind: 'source', id: each.id, type: each.type, events: by(({ sources }) => sources, each.id, ({ events }) => events), what: 'waited',
+      more: `${formatSize(history.rate(by(({ sources }) => sources, each.id, ({ bytes }) => bytes)))}/s${each.lag === undefined ? '' : `, ${count(each.lag)} behind`}`,
+      share: share(by(({ sources }) => sources, each.id, ({ waited_seconds: seconds }) => seconds)),
+    })),
+    ...stagesOf(history, now, sorted).map((each): Row => {
+      const events = by(({ stages }) => stages, each.id, ({ events: given }) => given)
+      const busy = share(by(({ stages }) => stages, each.id, ({ busy_seconds: seconds }) => seconds))
+      const rate = history.rate(events)
+      return { kind: 'stage', id: each.id, type: each.type, events, more: rate > 0 ? `${eachTime(busy / rate)} each` : '', share: busy / Math.max(1, now.workers.length), what: 'busy' }
+    }),
+    ...now.sinks.map((each): Row => ({
+      kind: 'sink', id: each.id, type: each.type, events: by(({ sinks }) => sinks, each.id, ({ events }) => events), what: 'busy',
+      more: `${formatSize(history.rate(by(({ sinks }) => sinks, each.id, ({ bytes }) => bytes)))}/s${each.backlog > 0 ? `, ${each.backlog} wait` : ''}${each.retries > 0 ? `, ${count(each.retries)} retries` : ''}`,
+      share: share(by(({ sinks }) => sinks, each.id, ({ busy_seconds: seconds }) => seconds)),
+    })),
+  ]
+  const names = Math.min(24, Math.max(...rows.map(({ id }) => id.length)))
+  const types = Math.min(14, Math.max(...rows.map(({ type }) => type.length)))
+  const spark = Math.max(0, Math.min(60, columns - names - types - 72))
+  return rows.map(({ kind, id, type, events, more, share: part, what }): Line => {
+    const line = [
+      kind.padEnd(6), cut(id, names).padEnd(names), cut(type, types).padEnd(types), ...(spark > 3 ? [sparkline(history.rates(events, spark), spark, unicode)] : []), perSecond(history.rate(events)).padStart(9),
+      `${what} ${percent(part)}`.padStart(12), bar(part, 10, unicode), more,
+    ].join('  ')
+    return { text: line, paint: part > 0.8 && what === 'busy' ? paint.yellow : kind === 'stage' ? text => text : paint.cyan }
+  })
+}
+
+function stagesOf(history: History, now: Figures, sorted: boolean): Figures['stages'] {
+  if (!sorted) return now.stages
+  const busy = (id: string): number => history.rate(({ stages }) => stages.find(each => each.id === id)?.busy_seconds)
+  return now.stages.toSorted((a, b) => busy(b.id) - busy(a.id))
+}
+
+function eachTime(seconds: number): string {
+  if (seconds < 1e-3) return `${short(seconds * 1e6)} us`
+  return seconds < 1 ? `${short(seconds * 1e3)} ms` : `${short(seconds)} s`
+}
+
+function workerLines(history: History, now: Figures, { columns, rows, unicode }: Looks): Line[] {
+  const most = Math.max(1, rows - now.sources.length - now.stages.length - now.sinks.length - 12)
+  const lines = now.workers.slice(0, most).map((_, at): Line => {
+    const share = (of: 'busy_seconds' | 'held_seconds' | 'idle_seconds'): number => history.rate(({ workers }) => workers[at]?.[of])
+    const width = Math.max(4, Math.min(40, columns - 60))
+    return `worker ${String(at).padEnd(3)} ${bar(share('busy_seconds'), width, unicode)}  busy ${percent(share('busy_seconds'))}  held ${percent(share('held_seconds'))}  idle ${percent(share('idle_seconds'))}`
+  })
+  const hidden = now.workers.length - lines.length
+  return [bottleneckText(now, history.ago(10)), ...lines, ...(hidden > 0 ? [`... and ${hidden} more workers`] : [])]
+}
+
+function latencyLine(history: History, now: Figures): Line {
+  const at = (share: number): string => {
+    const found = history.latency(share)
+    return found === undefined ? '-' : found === Infinity ? 'over 60 s' : `${found < 1 ? `${short(found * 1000)} ms` : `${short(found)} s`}`
+  }
+  return `latency p50 ${at(0.5)}  p99 ${at(0.99)} from reading to the last sink   in ${count(now.events_in)}   filtered ${count(now.filtered)}   dead letters ${count(now.dead_lettered)}`
+}
+
+function errorLines({ errors }: Figures, { paint }: Looks): Line[] {
+  return errors.toSorted((a, b) => b.events - a.events).slice(0, 5).map(({ id, code, events }): Line => ({ text: `dead letters of ${id}: ${count(events)} ${code}`, paint: paint.red }))
+}
+
+/** `~` stands for what is left out: one character wide on every terminal. */
+function cut(text: string, width: number): string {
+  return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}~`
+}

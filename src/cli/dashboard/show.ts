@@ -1,0 +1,73 @@
+/**
+ * Shows a dashboard on the terminal until it is closed, four frames a second. The library draws what has changed, reads keys, and gives the terminal back on every way out.
+ *
+ *     p pause or resume   r reload   s sort   q quit: the pipeline goes on where it is another process, and is stopped where it is this one
+ */
+import type { Paint } from '../paint.ts'
+import { History } from './history.ts'
+import { screenLines } from './screen.ts'
+import type { Watched } from './watched.ts'
+
+const FRAME_MS = 250
+
+export interface ShowOptions {
+  readonly watched: Watched
+  readonly paint: Paint
+  readonly unicode: boolean
+  /** Called for `q` and Ctrl-C. */
+  readonly onQuit: () => void
+  /** What `q` does. */
+  readonly quits: string
+}
+
+export interface Shown {
+  /** A line for the person: a warning, what became of something. */
+  say(text: string): void
+  /** Gives the terminal back. */
+  close(): Promise<void>
+}
+
+export async function showDashboard({ watched, paint, unicode, onQuit, quits }: ShowOptions): Promise<Shown> {
+  const [{ Text, render, useApp, useInput, useWindowSize }, { createElement, useEffect, useState }] = await Promise.all([import('ink'), import('react')])
+  const history = new History()
+  let note = ''
+  const act = (action: Parameters<Watched['act']>[0]): void => {
+    watched.act(action).then(text => (note = text), (error: unknown) => (note = error instanceof Error ? error.message : String(error)))
+  }
+  const look = async (): Promise<void> => {
+    try {
+      const figures = await watched.figures()
+      if (figures !== undefined) history.add(performance.now(), figures)
+    } catch (error) {
+      note = error instanceof Error ? error.message : String(error)
+    }
+  }
+  const Dashboard = () => {
+    const { columns, rows } = useWindowSize()
+    const { exit } = useApp()
+    const [sorted, sort] = useState(false)
+    const [, tick] = useState(0)
+    useEffect(() => {
+      const timer = setInterval(() => void look().then(() => tick(count => count + 1)), FRAME_MS)
+      return () => clearInterval(timer)
+    }, [])
+    useInput((input, key) => {
+      if (input === 'q' || (key.ctrl && input === 'c')) {
+        onQuit()
+        exit()
+      } else if (input === 'p') act(history.last?.state === 'paused' ? 'resume' : 'pause')
+      else if (input === 'r') act('reload')
+      else if (input === 's') sort(is => !is)
+    })
+    const keys = `p ${history.last?.state === 'paused' ? 'resume' : 'pause'}   r reload   s ${sorted ? 'order of the pipeline' : 'sort by time'}   q ${quits}`
+    return createElement(Text, { wrap: 'truncate' }, screenLines(history, { columns, rows, unicode, paint, sorted, note, keys }).join('\n'))
+  }
+  const { unmount, waitUntilExit } = render(createElement(Dashboard), { exitOnCtrlC: false, alternateScreen: true, patchConsole: false, maxFps: 4 })
+  return {
+    say: text => (note = text.trimEnd()),
+    async close() {
+      unmount()
+      await waitUntilExit()
+    },
+  }
+}

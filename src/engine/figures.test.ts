@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { bottleneckOf } from '../observe/index.ts'
+import type { Figures } from '../observe/index.ts'
+import type { PipelineConfig } from './config.ts'
+import { RunControl } from './reload.ts'
+import { runPipeline } from './run.ts'
+import { Kept, memorySink, memorySource, sinkConfig, stageConfig, testPipeline, testRegistry, testStage } from './testing.ts'
+import type { SinkDeclaration, SourceDeclaration, StageDeclaration } from './component.ts'
+
+const LINES = Array.from({ length: 600 }, (_, n) => JSON.stringify({ n }))
+
+function spin(ms: number): void {
+  for (const end = performance.now() + ms; performance.now() < end;);
+}
+
+const stage = (id: string, ms: number): StageDeclaration => testStage(id, () => ({
+  process: (events, out) => {
+    spin(ms)
+    for (const event of events) out.emit(event)
+  },
+}))
+
+const waiting = (id: string, ms: number): StageDeclaration => testStage(id, () => ({
+  process: async (events, out) => {
+    await sleep(ms)
+    for (const event of events) out.emit(event)
+  },
+}), 'none', true)
+
+function slowSink(kept: Kept, ms: number): SinkDeclaration {
+  const plain = memorySink(kept)
+  return { ...plain, create: (config, context) => {
+    const sink = plain.create(config, context)
+    return { ...sink, write: async (chunk, signal) => {
+      await sleep(ms)
+      return sink.write(chunk, signal)
+    } }
+  } }
+}
+
+function slowSource(ms: number): SourceDeclaration {
+  const plain = memorySource(LINES, 10)
+  return { ...plain, create: (config, context) => {
+    const source = plain.create(config, context)
+    return { ...source, next: async (bytes, signal) => {
+      await sleep(ms)
+      return source.next(bytes, signal)
+    } }
+  } }
+}
+
+interface Slow {
+  readonly source?: number
+  readonly first?: number
+  readonly second?: number
+  readonly wait?: number
+  readonly sink?: number
+}
+
+/** Runs a pipeline some of whose parts are slow; answers its last figures. */
+async function figuresOf({ source = 0, first = 0, second = 0, wait, sink = 0 }: Slow): Promise<Figures> {
+  const kept = new Kept()
+  const control = new RunControl()
+  let figures: Figures | undefined
+  const later = wait === undefined ? stage('second', second) : waiting('second', wait)
+  const registry = testRegistry([source > 0 ? slowSource(source) : memorySource(LINES, 10), stage('first', first), later, sink > 0 ? slowSink(kept, sink) : memorySink(kept)])
+  const config: PipelineConfig = testPipeline([stageConfig('first', 'first', 'in'), stageConfig('second', 'second', 'first')], [sinkConfig('out', 'second')])
+  const report = await runPipeline(config, registry, { control, onProgress: () => (figures = control.figures), progressInterval: 5 })
+  assert.equal(report.events_out['out'], 600)
+  assert.match(report.bottleneck ?? '', /^bottleneck: /)
+  return control.figures ?? figures ?? assert.fail('nobody looked')
+}
+
+test('the part that is slow is the bottleneck, whichever it is', async () => {
+  const found = async (slow: Slow): Promise<string> => {
+    const bottleneck = bottleneckOf(await figuresOf(slow))
+    return `${bottleneck?.kind} ${bottleneck?.id}`
+  }
+  assert.equal(await found({ source: 5 }), 'source in')
+  assert.equal(await found({ first: 5 }), 'stage first')
+  assert.equal(await found({ second: 5 }), 'stage second')
+  assert.equal(await found({ wait: 5 }), 'stage second')
+  assert.equal(await found({ sink: 5 }), 'sink out')
+})
+
+test('events, errors and times are counted where they belong, and a worker\'s time adds up', async () => {
+  const { sources, stages, sinks, workers, seconds, latency, events_in } = await figuresOf({ first: 1, sink: 1 })
+  assert.equal(events_in, 600)
+  assert.deepEqual(sources.map(({ id, events }) => [id, events]), [['in', 600]])
+  assert.deepEqual(stages.map(({ id, events }) => [id, events]), [['first', 600], ['second', 600]])
+  assert.deepEqual(sinks.map(({ id, events }) => [id, events]), [['out', 600], ['dead_letters', 0]])
+  assert.ok((stages[0]?.busy_seconds ?? 0) >= 0.055, 'sixty batches, a millisecond each')
+  assert.ok((stages[1]?.busy_seconds ?? 1) < (stages[0]?.busy_seconds ?? 0))
+  assert.equal(latency.count, 60)
+  assert.ok(latency.sum > 0.06 && latency.counts.at(-1) === 60)
+  for (const { busy_seconds, held_seconds, idle_seconds } of workers) {
+    const sum = busy_seconds + held_seconds + idle_seconds
+    assert.ok(sum <= seconds && sum > seconds / 2, `${sum} of ${seconds}`)
+  }
+})

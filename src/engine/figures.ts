@@ -1,0 +1,39 @@
+/** Puts together what a run says of itself. */
+import type { Figures } from '../observe/index.ts'
+import { stageWaits } from './component.ts'
+import type { Counts } from './counts.ts'
+import type { Generation } from './generation.ts'
+import type { Meter } from './meter.ts'
+
+export function figuresOf(generation: Generation, meter: Meter, counts: Counts, at: Pick<Figures, 'generation' | 'state' | 'seconds'>): Figures {
+  const { plan, coordinator, sinks, sources, registry } = generation
+  const { config } = plan
+  return {
+    ...at,
+    pipeline: config.name,
+    quiet_seconds: meter.quietSeconds,
+    sources: sources.map(({ id, source }) => {
+      const { events, bytes, seconds, waited } = meter.of(id)
+      return { id, type: config.sources.find(each => each.id === id)?.type ?? '', events, bytes, waited_seconds: waited, decode_seconds: seconds, lag: source.lag }
+    }),
+    stages: config.stages.map(({ id, type, config: own }) => {
+      const declaration = registry.stage(type)
+      const { events, seconds } = meter.of(id)
+      return { id, type, events, busy_seconds: seconds, waits: declaration !== undefined && stageWaits(declaration, own) }
+    }),
+    sinks: [...sinks.values()].map(({ id, totals, backlog, busy }) => {
+      const type = id === 'dead_letters' ? (config.deadLetters?.type ?? '') : (config.sinks.find(each => each.id === id)?.type ?? '')
+      return { id, type, ...totals, backlog, busy_seconds: busy.seconds, encode_seconds: meter.of(id).seconds }
+    }),
+    workers: meter.workerFigures,
+    events_in: counts.in,
+    filtered: counts.filtered,
+    created: counts.created,
+    dead_lettered: counts.deadLettered,
+    errors: meter.errors,
+    batches: coordinator.flights,
+    in_flight_bytes: coordinator.inFlightBytes,
+    memory_bytes: config.memory,
+    latency: meter.latency,
+  }
+}

@@ -1,0 +1,83 @@
+/** What a running pipeline says of itself, at one moment. All counts and times grow from the start of the run on, over all its configs. */
+
+export interface SourceFigures {
+  readonly id: string
+  readonly type: string
+  readonly events: number
+  readonly bytes: number
+  /** Time in which it was asked and had not answered. */
+  readonly waited_seconds: number
+  /** Time that workers took to decode it. */
+  readonly decode_seconds: number
+  /** Events that it knows of and has not handed out; undefined where it can't tell. */
+  readonly lag: number | undefined
+}
+
+export interface StageFigures {
+  readonly id: string
+  readonly type: string
+  /** Events that it was given. */
+  readonly events: number
+  /** Time that it took, over all workers; that of a stage that waits includes its waiting. */
+  readonly busy_seconds: number
+  readonly waits: boolean
+}
+
+export interface SinkFigures {
+  readonly id: string
+  readonly type: string
+  /** Events that it took. */
+  readonly events: number
+  readonly bytes: number
+  readonly retries: number
+  /** Writes that wait or are under way. */
+  readonly backlog: number
+  /** Time in which a write or a flush was under way. */
+  readonly busy_seconds: number
+  /** Time that workers took to encode for it. */
+  readonly encode_seconds: number
+}
+
+/** How one worker's time went. The three add up to the time since it began. */
+export interface WorkerFigures {
+  readonly busy_seconds: number
+  /** Nothing to do, because what was made before has not been taken by the sinks. */
+  readonly held_seconds: number
+  /** Nothing to do, because sources have nothing. */
+  readonly idle_seconds: number
+}
+
+/** A histogram: how many values were at most as large as each bound; those beyond the last only count in `count`. */
+export interface Histogram {
+  readonly bounds: readonly number[]
+  readonly counts: readonly number[]
+  readonly count: number
+  readonly sum: number
+}
+
+export interface Figures {
+  readonly pipeline: string
+  /** Counts the configs that have run, from 1. */
+  readonly generation: number
+  readonly state: 'running' | 'paused' | 'draining'
+  /** Since the start. */
+  readonly seconds: number
+  /** Time since something landed, or since the start; what tells a pipeline that stands still from one that has nothing to do is `batches`. */
+  readonly quiet_seconds: number
+  readonly sources: readonly SourceFigures[]
+  readonly stages: readonly StageFigures[]
+  readonly sinks: readonly SinkFigures[]
+  readonly workers: readonly WorkerFigures[]
+  readonly events_in: number
+  readonly filtered: number
+  readonly created: number
+  readonly dead_lettered: number
+  /** Events that went to the dead letters, by the component that gave them up and the code of the reason. */
+  readonly errors: readonly { readonly id: string; readonly code: string; readonly events: number }[]
+  /** Batches under way, the bytes that they hold, and how many bytes they may. */
+  readonly batches: number
+  readonly in_flight_bytes: number
+  readonly memory_bytes: number
+  /** Seconds from the reading of a batch until every sink had taken it, one value for each batch. */
+  readonly latency: Histogram
+}

@@ -1,0 +1,38 @@
+/**
+ * Whether a pipeline is well, judged by progress:
+ *
+ *     starting -> idle (nothing under way) | running (batches land) | waiting (none lands, and there is room) | stalled (none lands, and there is no room)
+ *
+ * A sink that is down makes a pipeline wait, and it stays ready as long as there is room; only then is it stalled. Starting the process again would mend neither, so it
+ * stays alive in both.
+ */
+import type { Figures } from './figures.ts'
+
+export type Condition = 'starting' | 'idle' | 'running' | 'waiting' | 'stalled' | 'paused' | 'draining'
+
+export interface Health {
+  readonly condition: Condition
+  readonly live: boolean
+  readonly ready: boolean
+  readonly started: boolean
+  readonly reason: string
+}
+
+/** Seconds without a batch that landed, while some are under way. */
+const QUIET_MAX = 10
+/** Share of the memory beyond which there is no room. */
+const FULL = 0.95
+
+export function healthOf(figures: Figures | undefined): Health {
+  if (figures === undefined) return { condition: 'starting', live: true, ready: false, started: false, reason: 'components are being opened' }
+  const { state, batches, quiet_seconds, in_flight_bytes, memory_bytes } = figures
+  const well = { live: true, started: true }
+  if (state === 'draining') return { ...well, condition: 'draining', ready: false, reason: 'the pipeline is stopping' }
+  if (state === 'paused') return { ...well, condition: 'paused', ready: true, reason: 'sources rest until the pipeline is resumed' }
+  if (batches === 0) return { ...well, condition: 'idle', ready: true, reason: 'nothing is under way' }
+  if (quiet_seconds <= QUIET_MAX) return { ...well, condition: 'running', ready: true, reason: `${batches} batches are under way` }
+  const busiest = figures.sinks.filter(({ backlog }) => backlog > 0).toSorted((a, b) => b.backlog - a.backlog)[0]
+  const why = `no batch has landed for ${Math.round(quiet_seconds)} s${busiest === undefined ? '' : `; the sink "${busiest.id}" has ${busiest.backlog} writes before it`}`
+  const isFull = in_flight_bytes >= memory_bytes * FULL
+  return { ...well, condition: isFull ? 'stalled' : 'waiting', ready: !isFull, reason: why }
+}

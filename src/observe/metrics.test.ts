@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { figuresFor } from './figures.testing.ts'
+import { Metrics } from './metrics.ts'
+
+async function linesOf(figures: ReturnType<typeof figuresFor> | undefined): Promise<string[]> {
+  return (await (await Metrics.make(() => figures)).text()).split('\n')
+}
+
+test('every figure is a metric with its help, its type and its labels', async () => {
+  const lines = await linesOf(figuresFor({ source: { events: 7, lag: 3 }, sink: { retries: 2 }, workers: [{ busy_seconds: 1.5 }], errors: [{ id: 'slow', code: 'STAGE_FAILED', events: 4 }] }))
+  for (const line of [
+    '# HELP sluice_source_events_total Events that a source delivered.',
+    '# TYPE sluice_source_events_total counter',
+    'sluice_source_events_total{pipeline="p",source="in",type="memory"} 7',
+    'sluice_source_lag_events{pipeline="p",source="in",type="memory"} 3',
+    'sluice_sink_retries_total{pipeline="p",sink="out",type="memory"} 2',
+    'sluice_worker_seconds_total{pipeline="p",worker="0",state="busy"} 1.5',
+    'sluice_errors_total{pipeline="p",component="slow",code="STAGE_FAILED"} 4',
+    'sluice_pipeline_state{pipeline="p",state="running"} 1',
+    'sluice_pipeline_latency_seconds_bucket{pipeline="p",le="1"} 4',
+    'sluice_pipeline_latency_seconds_bucket{pipeline="p",le="+Inf"} 5',
+    'sluice_pipeline_latency_seconds_count{pipeline="p"} 5',
+  ]) assert.ok(lines.includes(line), line)
+  assert.ok(lines.some(line => line.startsWith('nodejs_eventloop_lag_seconds')) && lines.some(line => line.startsWith('process_resident_memory_bytes')))
+})
+
+test('a lag that nobody knows, and a pipeline that is not open, have no series', async () => {
+  assert.ok(!(await linesOf(figuresFor())).some(line => line.startsWith('sluice_source_lag_events{')))
+  assert.ok(!(await linesOf(undefined)).some(line => /^sluice_.*\{/.test(line)))
+})
+
+test('a metric has no more than 500 series; the others are one', async () => {
+  const many = { ...figuresFor(), stages: Array.from({ length: 700 }, (_, at) => ({ id: `s${at}`, type: 'map', events: 1, busy_seconds: 0, waits: false })) }
+  const series = (await linesOf(many)).filter(line => line.startsWith('sluice_stage_events_total{'))
+  assert.equal(series.length, 500)
+  assert.ok(series.includes('sluice_stage_events_total{pipeline="p",stage="_other",type="_other"} 201'))
+})
+
+test('names with quotes and line ends stay one line', async () => {
+  const lines = await linesOf({ ...figuresFor(), pipeline: 'a"b\nc\\' })
+  assert.ok(lines.includes('sluice_pipeline_generation{pipeline="a\\"b\\nc\\\\"} 1'))
+})

@@ -1,0 +1,120 @@
+/** A pipeline's figures as Prometheus metrics, by its conventions: base units, `_total` for what only grows. Figures of the process itself are the client library's. */
+import type { Metric, Registry } from 'prom-client'
+import type { Figures, Histogram } from './figures.ts'
+
+/** Series of one metric at most; the rest become one, `id="_other"`, so that no pipeline floods who reads them. */
+const SERIES_MAX = 500
+
+type Labels = Readonly<Record<string, string>>
+
+interface Series {
+  readonly labels: Labels
+  readonly value: number
+  readonly metricName?: string
+}
+
+interface Family {
+  readonly name: string
+  readonly help: string
+  readonly type: 'counter' | 'gauge' | 'histogram'
+  readonly values: (figures: Figures) => readonly Series[]
+}
+
+interface Named {
+  readonly id: string
+  readonly type: string
+}
+
+/** One series for each component. */
+function each<T extends Named>(list: readonly T[], label: string, of: (item: T) => number | undefined): Series[] {
+  const all = list.flatMap(item => {
+    const value = of(item)
+    return value === undefined ? [] : [{ labels: { [label]: item.id, type: item.type }, value }]
+  })
+  if (all.length <= SERIES_MAX) return all
+  const rest = all.slice(SERIES_MAX - 1).reduce((sum, { value }) => sum + value, 0)
+  return [...all.slice(0, SERIES_MAX - 1), { labels: { [label]: '_other', type: '_other' }, value: rest }]
+}
+
+const one = (value: number): Series[] => [{ labels: {}, value }]
+
+function histogram(name: string, { bounds, counts, count, sum }: Histogram): Series[] {
+  const bucket = (le: string, value: number): Series => ({ metricName: `${name}_bucket`, labels: { le }, value })
+  return [
+    ...bounds.map((bound, at) => bucket(String(bound), counts[at] ?? 0)), bucket('+Inf', count),
+    { metricName: `${name}_sum`, labels: {}, value: sum }, { metricName: `${name}_count`, labels: {}, value: count },
+  ]
+}
+
+const STATES = ['running', 'paused', 'draining'] as const
+
+const FAMILIES: readonly Family[] = [
+  { name: 'sluice_source_events_total', help: 'Events that a source delivered.', type: 'counter', values: ({ sources }) => each(sources, 'source', ({ events }) => events) },
+  { name: 'sluice_source_bytes_total', help: 'Bytes that a source delivered.', type: 'counter', values: ({ sources }) => each(sources, 'source', ({ bytes }) => bytes) },
+  { name: 'sluice_source_wait_seconds_total', help: 'Time in which a source was asked and had not answered.', type: 'counter', values: ({ sources }) => each(sources, 'source', item => item.waited_seconds) },
+  { name: 'sluice_source_decode_seconds_total', help: 'Time that workers took to decode a source.', type: 'counter', values: ({ sources }) => each(sources, 'source', item => item.decode_seconds) },
+  { name: 'sluice_source_lag_events', help: 'Events that a source knows of and has not handed out.', type: 'gauge', values: ({ sources }) => each(sources, 'source', ({ lag }) => lag) },
+  { name: 'sluice_stage_events_total', help: 'Events that a stage was given.', type: 'counter', values: ({ stages }) => each(stages, 'stage', ({ events }) => events) },
+  { name: 'sluice_stage_busy_seconds_total', help: 'Time that a stage took, over all workers.', type: 'counter', values: ({ stages }) => each(stages, 'stage', item => item.busy_seconds) },
+  { name: 'sluice_sink_events_total', help: 'Events that a sink took.', type: 'counter', values: ({ sinks }) => each(sinks, 'sink', ({ events }) => events) },
+  { name: 'sluice_sink_bytes_total', help: 'Bytes that a sink took.', type: 'counter', values: ({ sinks }) => each(sinks, 'sink', ({ bytes }) => bytes) },
+  { name: 'sluice_sink_retries_total', help: 'Writes that were tried again.', type: 'counter', values: ({ sinks }) => each(sinks, 'sink', ({ retries }) => retries) },
+  { name: 'sluice_sink_backlog_writes', help: 'Writes that wait for a sink or are under way.', type: 'gauge', values: ({ sinks }) => each(sinks, 'sink', ({ backlog }) => backlog) },
+  { name: 'sluice_sink_busy_seconds_total', help: 'Time in which a write or a flush of a sink was under way.', type: 'counter', values: ({ sinks }) => each(sinks, 'sink', item => item.busy_seconds) },
+  { name: 'sluice_sink_encode_seconds_total', help: 'Time that workers took to encode for a sink.', type: 'counter', values: ({ sinks }) => each(sinks, 'sink', item => item.encode_seconds) },
+  {
+    name: 'sluice_worker_seconds_total',
+    help: 'How the time of a worker went: busy, held (what was made has not been taken), idle (sources have nothing).',
+    type: 'counter',
+    values: ({ workers }) => workers.flatMap((worker, at) => (['busy', 'held', 'idle'] as const).map(state => ({ labels: { worker: String(at), state }, value: worker[`${state}_seconds`] }))),
+  },
+  {
+    name: 'sluice_errors_total',
+    help: 'Events that went to the dead letters, by the component that gave them up and the code of the reason.',
+    type: 'counter',
+    values: ({ errors }) => errors.map(({ id, code, events }) => ({ labels: { component: id, code }, value: events })),
+  },
+  { name: 'sluice_pipeline_filtered_events_total', help: 'Events that stages left out or took in on purpose.', type: 'counter', values: ({ filtered }) => one(filtered) },
+  { name: 'sluice_pipeline_created_events_total', help: 'Events that stages made beyond those that came in.', type: 'counter', values: ({ created }) => one(created) },
+  { name: 'sluice_pipeline_dead_letters_total', help: 'Events that went to the dead letters.', type: 'counter', values: figures => one(figures.dead_lettered) },
+  { name: 'sluice_pipeline_batches', help: 'Batches under way.', type: 'gauge', values: ({ batches }) => one(batches) },
+  { name: 'sluice_pipeline_in_flight_bytes', help: 'Bytes that batches under way hold.', type: 'gauge', values: figures => one(figures.in_flight_bytes) },
+  { name: 'sluice_pipeline_memory_limit_bytes', help: 'Bytes that batches under way may hold.', type: 'gauge', values: figures => one(figures.memory_bytes) },
+  { name: 'sluice_pipeline_quiet_seconds', help: 'Time since a batch was last taken by all sinks.', type: 'gauge', values: figures => one(figures.quiet_seconds) },
+  { name: 'sluice_pipeline_generation', help: 'Counts the configs that have run, from 1.', type: 'gauge', values: ({ generation }) => one(generation) },
+  { name: 'sluice_pipeline_state', help: '1 for the state that the pipeline is in.', type: 'gauge', values: ({ state }) => STATES.map(name => ({ labels: { state: name }, value: name === state ? 1 : 0 })) },
+  { name: 'sluice_pipeline_latency_seconds', help: 'Time from the reading of a batch until every sink had taken it.', type: 'histogram', values: ({ latency }) => histogram('sluice_pipeline_latency_seconds', latency) },
+]
+
+/** Metrics of one process. The library is loaded with the first. */
+export class Metrics {
+  readonly #registry: Registry
+
+  private constructor(registry: Registry) {
+    this.#registry = registry
+  }
+
+  /** `figures` is asked whenever somebody reads; what it does not know yet is left out. */
+  static async make(figures: () => Figures | undefined): Promise<Metrics> {
+    const { Registry, collectDefaultMetrics } = await import('prom-client')
+    const registry = new Registry()
+    collectDefaultMetrics({ register: registry })
+    for (const { name, help, type, values } of FAMILIES) {
+      const get = async (): Promise<object> => {
+        const now = figures()
+        const pipeline = now?.pipeline ?? ''
+        return { name, help, type, aggregator: 'sum', values: now === undefined ? [] : values(now).map(({ labels, ...rest }) => ({ ...rest, labels: { pipeline, ...labels } })) }
+      }
+      registry.registerMetric({ name, get, collect: undefined, reset: () => undefined, remove: () => undefined } as unknown as Metric) // The library asks a metric for nothing but this.
+    }
+    return new Metrics(registry)
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType
+  }
+
+  text(): Promise<string> {
+    return this.#registry.metrics()
+  }
+}
