@@ -6,8 +6,10 @@ import { join } from 'node:path'
 import { systemClock } from '../../platform/index.ts'
 import { openTestLog } from '../../log/embedded/naive-log.fixture.ts'
 import type { EmbeddedLog } from '../../log/embedded/embedded-log.ts'
-import { copy } from '../testing.ts'
+import { copy, testContext } from '../testing.ts'
+import { recordsOf } from '../../log/index.ts'
 import { shareLog } from './open-logs.ts'
+import { log } from './source.ts'
 
 let folder = ''
 let data: EmbeddedLog
@@ -86,6 +88,40 @@ test('a group goes on where it has committed, and only after the sink had it', a
   assert.equal(lines().length, 30)
   const { offsets } = await data.admin.describeGroup('g')
   assert.equal(offsets.reduce((sum, one) => sum + Number(one.lag), 0), 0)
+})
+
+const readAs = (group: string): Parameters<typeof log.create>[0] =>
+  ({ log: './data', sasl: undefined, tls: undefined, topic: 'events', group, start: 'earliest', until: 'end', isolation: 'read_committed', value: 'json' })
+
+test('a member that was taken for dead is not at the end: it joins again, and reads what was not committed', async () => {
+  await fill(300)
+  const member = log.create(readAs('taken'), testContext({ folder }))
+  await member.open(undefined)
+  const { signal } = new AbortController()
+  const first = await member.next(1 << 20, signal)
+  assert.ok(first !== undefined)
+  await data.admin.removeMembers('taken')
+  // Nothing was committed: all of it comes, in this life of the member or the next.
+  const seen = new Set<string>()
+  let committed = first.position
+  for (let piece = await member.next(1 << 20, signal); piece !== undefined; piece = await member.next(1 << 20, signal)) {
+    committed = piece.position
+    for (const { offset } of recordsOf(piece.data as Uint8Array)) seen.add(`${(piece.meta as { partition: number }).partition} ${offset}`) // Made by the source.
+  }
+  assert.equal(seen.size, 300)
+  await member.commit?.(committed)
+  await member.close()
+})
+
+test('a member without partitions is at the end when the group has done all that was there', async () => {
+  await fill(50)
+  const member = log.create(readAs('idle'), testContext({ folder }))
+  await member.open(undefined)
+  await data.admin.removeMembers('idle')
+  const ends = await data.admin.offsets([0, 1, 2].map(partition => ({ topic: 'events', partition, start: 'latest' as const })))
+  await data.admin.resetOffsets('idle', ends)
+  assert.equal(await member.next(1 << 20, new AbortController().signal), undefined)
+  await member.close()
 })
 
 test('with checkpoints a run goes on at its own positions', async () => {

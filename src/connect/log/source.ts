@@ -125,7 +125,7 @@ class LogSource implements Source {
     while (!signal.aborted) {
       const fetched = this.#ready.shift()
       if (fetched !== undefined) return this.#piece(fetched)
-      if (this.#atEnd()) return undefined
+      if (await this.#atEnd()) return undefined
       const more = await untilAborted((this.#consumer as Consumer).fetch({ signal, wait: 500 }).catch(whileStopping(signal)), signal) // Made by `open`.
       for (const one of more ?? []) {
         if (one.bytes.length > 0) this.#ready.push(one)
@@ -136,10 +136,16 @@ class LogSource implements Source {
   }
 
   /** With `until`: everything that was there at the start has been read. */
-  #atEnd(): boolean {
-    if (this.#ends === undefined) return false
-    const { assigned = [] } = this.#consumer ?? {}
-    return assigned.every(one => ((this.#consumer as Consumer).position(one) ?? 0n) >= (this.#ends?.get(nameOf(one)) ?? 0n)) // It has an assignment.
+  async #atEnd(): Promise<boolean> {
+    const ends = this.#ends
+    if (ends === undefined || this.#consumer === undefined) return false
+    const { assigned } = this.#consumer
+    if (assigned.length > 0) return assigned.every(one => (this.#consumer?.position(one) ?? 0n) >= (ends.get(nameOf(one)) ?? 0n))
+    // A member without partitions: others have them, or they are on their way, or this one was taken for dead and joins again. The group knows what is done.
+    const done = await this.#ofGroup()
+    const partitions = await this.#partitions()
+    const starts = (await this.#use?.log.admin.offsets(partitions.map(one => ({ ...one, start: 'earliest' as const })))) ?? []
+    return starts.every(({ offset, ...one }) => BigInt(done?.[one.topic]?.[one.partition] ?? offset) >= (ends.get(nameOf(one)) ?? 0n))
   }
 
   get lag(): number {
