@@ -90,7 +90,7 @@ function encoder(to: CompiledTemplate | undefined, id: CompiledExpression | unde
   return {
     encode: event => {
       const texts = [to?.(event) ?? '', id === undefined ? '' : asText(id(event), 'The id of a message')]
-      for (const [name, content] of Object.entries(event.headers)) if (headers[name] === undefined) texts.push(name, content)
+      for (const [name, content] of Object.entries(event.headers)) if (!Object.hasOwn(headers, name)) texts.push(name, content)
       for (const [name, content] of own) texts.push(name, asText(content(event), `The header "${name}"`))
       return packMessage(texts, value === 'json' ? event.text : lineOf(event))
     },
