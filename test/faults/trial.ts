@@ -25,6 +25,8 @@ export interface DeadLetter {
   readonly code: string
   readonly reason: string
   readonly original: string
+  readonly stage: string
+  readonly position: { readonly path: string; readonly offset: number }
   readonly attempts?: number
 }
 

@@ -7,7 +7,7 @@ import { httpServer } from './http-server.ts'
 test('a client is answered when its own events are durable, and not with those before it', async () => {
   let url = ''
   const never = (_ms: number, signal?: AbortSignal): Promise<void> => new Promise((_, reject) => signal?.addEventListener('abort', () => reject(new Error('aborted'))))
-  const context = testContext({ warn: message => (url = `http://${/listens at (\S+)/.exec(message)?.[1] ?? ''}`), sleep: never })
+  const context = testContext({ warn: message => (url = `http://${/listens at (\S+)/.exec(message)?.[1] ?? ''}`), sleep: (ms, signal) => (ms < 1000 ? Promise.resolve() : never(ms, signal)) })
   const source = httpServer.create(prepareConfig(httpServer.config, { port: 0, path: '/in' }, context), context)
   await source.open(undefined)
   const answers: string[] = []

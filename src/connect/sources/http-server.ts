@@ -3,6 +3,8 @@
  *
  * A body is JSON lines, a JSON array or a single JSON value, by its content type. With `answer: durable` the client gets its 200 only when all its events are durable at
  * every sink or in the dead letters; with `accepted` it gets a 202 as soon as they are in memory. When more than `waiting_max` bytes wait, clients get 429 with Retry-After.
+ *
+ * A stop resets nobody who is talking: each answer then says that the connection ends with it, what comes gets 503 for a little while, and only then does it stop listening.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { timingSafeEqual, createHash } from 'node:crypto'
@@ -26,6 +28,9 @@ const CONFIG = field.object({
 })
 type Config = ValueOf<typeof CONFIG>
 
+/** Milliseconds for which, after a stop, requests that were on their way are told to go elsewhere. */
+const FAREWELL = 300
+
 interface Waiting {
   readonly number: number
   readonly response: ServerResponse
@@ -44,6 +49,8 @@ class HttpServerSource implements Source {
   #waiting: Waiting[] = []
   #wake: (() => void) | undefined
   #closing = false
+  /** Somebody has connected. */
+  #isVisited = false
 
   constructor(config: Config, context: ComponentContext) {
     this.#config = config
@@ -55,9 +62,10 @@ class HttpServerSource implements Source {
     // Loaded here, because it costs every start 15 MB of memory, and few pipelines listen.
     const { createServer } = await import('node:http')
     const server = createServer((request, response) => {
-      this.#take(request, response).catch((error: unknown) => answer(response, 500, { error: error instanceof Error ? error.message : String(error) }))
+      this.#take(request, response).catch((error: unknown) => this.#answer(response, 500, { error: error instanceof Error ? error.message : String(error) }))
     })
     this.#server = server
+    server.on('connection', () => (this.#isVisited = true))
     await new Promise<void>((resolve, reject) => {
       server.once('error', error => reject(new SluiceError('HTTP_FAILED', `http_server can't listen at ${host}:${port}: ${error.message}`, { cause: error, retry: false })))
       server.listen(port, host, resolve)
@@ -68,12 +76,12 @@ class HttpServerSource implements Source {
 
   async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = (request.url ?? '/').split('?')[0]
-    if (path === '/healthz' && request.method === 'GET') return answer(response, 200, { status: 'ok' })
-    if (path !== this.#config.path) return answer(response, 404, { error: `Events go to ${this.#config.path}` })
-    if (request.method !== 'POST') return answer(response, 405, { error: 'Use POST.' }, { allow: 'POST' })
-    if (!this.#allowed(request)) return answer(response, 401, { error: 'The token is missing or wrong.' }, { 'www-authenticate': 'Bearer' })
-    if (this.#closing) return answer(response, 503, { error: 'The server is stopping.' }, { 'retry-after': '5' })
-    if (this.#waitingBytes > this.#config.waiting_max) return answer(response, 429, { error: 'Too much is waiting.' }, { 'retry-after': '1' })
+    if (path === '/healthz' && request.method === 'GET') return this.#answer(response, 200, { status: 'ok' })
+    if (path !== this.#config.path) return this.#answer(response, 404, { error: `Events go to ${this.#config.path}` })
+    if (request.method !== 'POST') return this.#answer(response, 405, { error: 'Use POST.' }, { allow: 'POST' })
+    if (!this.#allowed(request)) return this.#answer(response, 401, { error: 'The token is missing or wrong.' }, { 'www-authenticate': 'Bearer' })
+    if (this.#closing) return this.#answer(response, 503, { error: 'The server is stopping.' }, { 'retry-after': '5' })
+    if (this.#waitingBytes > this.#config.waiting_max) return this.#answer(response, 429, { error: 'Too much is waiting.' }, { 'retry-after': '1' })
     const body = await this.#body(request, response)
     if (body === undefined) return
     this.#accept(body, request, response)
@@ -110,14 +118,14 @@ class HttpServerSource implements Source {
     try {
       lines = asLines(body, request.headers['content-type'] ?? '')
     } catch (error) {
-      return answer(response, 400, { error: error instanceof Error ? error.message : String(error) })
+      return this.#answer(response, 400, { error: error instanceof Error ? error.message : String(error) })
     }
-    if (lines.length === 0) return answer(response, 200, { accepted: 0 })
+    if (lines.length === 0) return this.#answer(response, 200, { accepted: 0 })
     const number = ++this.#number
     this.#pieces.push({ position: number, from: { request: number, offset: 0 }, bytes: lines.length, data: lines })
     this.#waitingBytes += lines.length
     this.#wake?.()
-    if (this.#config.answer === 'accepted') return answer(response, 202, { accepted: true })
+    if (this.#config.answer === 'accepted') return this.#answer(response, 202, { accepted: true })
     const cancel = (): void => {
       this.#waiting = this.#waiting.filter(one => one.number !== number)
     }
@@ -125,7 +133,7 @@ class HttpServerSource implements Source {
     this.#context.sleep(this.#config.timeout, late.signal).then(
       () => {
         cancel()
-        answer(response, 503, { error: 'The events were taken, but are not durable yet; sending them again may double them.' }, { 'retry-after': '5' })
+        this.#answer(response, 503, { error: 'The events were taken, but are not durable yet; sending them again may double them.' }, { 'retry-after': '5' })
       },
       () => undefined,
     )
@@ -154,7 +162,7 @@ class HttpServerSource implements Source {
     this.#waiting = this.#waiting.filter(one => one.number > Number(position))
     for (const { response, cancel } of done) {
       cancel()
-      answer(response, 200, { durable: true })
+      this.#answer(response, 200, { durable: true })
     }
   }
 
@@ -162,15 +170,22 @@ class HttpServerSource implements Source {
     this.#closing = true
     for (const { response, cancel } of this.#waiting) {
       cancel()
-      answer(response, 503, { error: 'The server stopped before the events were durable.' }, { 'retry-after': '5' })
+      this.#answer(response, 503, { error: 'The server stopped before the events were durable.' }, { 'retry-after': '5' })
     }
     this.#waiting = []
     const server = this.#server
     if (server === undefined) return
+    // Clients that were answered last come back on new connections at once: they too are to hear that it is over, and not to be reset.
+    if (this.#isVisited) await this.#context.sleep(FAREWELL)
     const closed = new Promise<void>(resolve => server.close(() => resolve()))
     server.closeIdleConnections()
     server.closeAllConnections()
     await (server.listening ? closed : undefined)
+  }
+
+  /** Once it closes, no connection is used again: a client that sent on it would meet its end. */
+  #answer(response: ServerResponse, status: number, body: object, headers: Readonly<Record<string, string>> = {}): void {
+    answer(response, status, body, this.#closing ? { ...headers, connection: 'close' } : headers)
   }
 }
 
