@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { amqpSink, amqpSource } from '../../src/connect/index.ts'
 import type { Sink, Source } from '../../src/engine/index.ts'
-import { refusal, running, sinkOf, sourceOf, until, upTo } from '../servers/broker.testing.ts'
+import { expiredPort, refusal, running, sinkOf, sourceOf, until, upTo } from '../servers/broker.testing.ts'
 import { startService } from '../servers/service.ts'
 import { cutAll, openAmqp } from './client.ts'
 
@@ -57,6 +57,9 @@ else {
     assert.equal(stranger.code, 'AMQP_TLS')
     assert.match(stranger.message, /give that as tls\.ca/)
     assert.match((await refusal(sink({ url: tls, tls: { ca, server_name: 'amqp.example' } }))).message, /tls\.server_name/)
+    const expired = await refusal(sink({ url: `amqps://localhost:${await expiredPort(t, server)}`, tls: { ca } }))
+    assert.equal(expired.code, 'AMQP_TLS')
+    assert.match(expired.message, /The certificate has to be renewed/)
     const good = sink({ url: tls, tls: { ca } })
     t.after(() => good.close('done'))
     await good.open(undefined)
@@ -146,13 +149,13 @@ else {
     assert.equal((await amqp.channel.checkQueue('cut')).messageCount, 0)
   })
 
-  test('a broker that stops and comes back loses nothing, at either end of a pipeline', async t => {
+  test('a broker that dies and comes back loses nothing, at either end of a pipeline', async t => {
     await made('gone')
     await made('gone-out')
     const run = running(t, { type: 'amqp', config: { ...login, queue: 'gone' } }, { type: 'amqp', config: { ...login, routing_key: 'gone-out' } })
     await add('gone', 300)
     await until(async () => (await amqp.channel.checkQueue('gone-out')).messageCount > 0)
-    await server.stop()
+    await server.kill()
     await server.start()
     amqp = await openAmqp(server)
     await add('gone', 300, 300)

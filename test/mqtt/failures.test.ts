@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { mqttSink, mqttSource } from '../../src/connect/index.ts'
 import type { Sink, Source } from '../../src/engine/index.ts'
-import { refusal, running, sinkOf, sourceOf, until, upTo } from '../servers/broker.testing.ts'
+import { expiredPort, refusal, running, sinkOf, sourceOf, until, upTo } from '../servers/broker.testing.ts'
 import { startService } from '../servers/service.ts'
 import { cutAll, openMqtt } from './client.ts'
 
@@ -61,6 +61,9 @@ else {
     assert.match(stranger.message, /give that as tls\.ca/)
     assert.match((await refusal(sink({ url: tls, tls: { ca, server_name: 'mqtt.example' } }))).message, /tls\.server_name/)
     assert.match((await refusal(sink({ url: url.replace('mqtt:', 'mqtts:'), timeout: '500ms' }))).message, /MQTT broker at 127\.0\.0\.1/)
+    const expired = await refusal(sink({ url: `mqtts://localhost:${await expiredPort(t, server)}`, tls: { ca } }))
+    assert.equal(expired.code, 'MQTT_TLS')
+    assert.match(expired.message, /The certificate has to be renewed/)
     const good = sink({ url: tls, tls: { ca }, username: server.value('user'), password })
     t.after(() => good.close('done'))
     await good.open(undefined)

@@ -1,12 +1,13 @@
 /** What goes wrong between a pipeline and a real NATS: told in plain words, and nothing lost. */
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
+import { copyFile, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { natsSink, natsSource } from '../../src/connect/index.ts'
 import type { Sink, Source } from '../../src/engine/index.ts'
 import { refusal, running, sinkOf, sourceOf, until, upTo } from '../servers/broker.testing.ts'
+import { expire } from '../servers/certificates.ts'
 import { startService } from '../servers/service.ts'
 import { cutAll, openNats } from './client.ts'
 
@@ -70,6 +71,22 @@ else {
     const good = sink({ servers: tls, tls: { ca }, user: server.value('user'), password })
     t.after(() => good.close('done'))
     await good.open(undefined)
+  })
+
+  test('a certificate that has expired is told as such', async () => {
+    await expire(server.folder)
+    const swap = async (from: string): Promise<void> => {
+      await copyFile(join(server.folder, from), join(server.folder, 'server.pem'))
+      await server.stop()
+      await server.start()
+    }
+    await copyFile(join(server.folder, 'server.pem'), join(server.folder, 'valid.pem'))
+    await swap('expired.pem')
+    const error = await refusal(sink({ servers: server.value('tls'), tls: { ca } }))
+    await swap('valid.pem')
+    assert.equal(error.code, 'NATS_TLS')
+    assert.match(error.message, /The certificate has to be renewed/)
+    await until(() => manager.streams.info('ORDERS').then(() => true, () => false))
   })
 
   test('a stream that is not there, and a subject that no stream takes, are named at the start', async () => {

@@ -4,11 +4,14 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { createServer } from 'node:tls'
 import { SluiceError } from '../../src/base/index.ts'
 import { copy, testContext } from '../../src/connect/testing.ts'
 import { prepareConfig } from '../../src/engine/index.ts'
 import type { ComponentContext, Report, Sink, SinkDeclaration, Source, SourceDeclaration } from '../../src/engine/index.ts'
 import { folderOf } from '../conformance/outsides.ts'
+import { expire } from './certificates.ts'
+import type { Service } from './service.ts'
 
 const context = (): ComponentContext => testContext({ sleep: (ms, signal) => pause(ms, undefined, signal === undefined ? {} : { signal }) })
 
@@ -30,6 +33,18 @@ export async function refusal(component: Source | Sink, secret = 'not-the-secret
   } finally {
     await component.close('failed')
   }
+}
+
+/** A port that shows the expired certificate of a service and says nothing else. */
+export async function expiredPort(t: TestContext, service: Service): Promise<number> {
+  await expire(service.folder)
+  const file = (name: string): Buffer => readFileSync(join(service.folder, name))
+  const server = createServer({ key: file('server.key'), cert: file('expired.pem') })
+  server.on('tlsClientError', () => undefined)
+  t.after(() => server.close())
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  return typeof address === 'object' && address !== null ? address.port : 0
 }
 
 export interface Running {
