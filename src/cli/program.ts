@@ -29,6 +29,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'process', summary: 'move rows from Kafka, files or an API into a bucket, a file or the standard output, by flags alone', load: () => import('./commands/process.ts') },
   { name: 'top', summary: 'look at a pipeline that runs', load: () => import('./commands/top.ts') },
   { name: 'check', summary: 'check a pipeline without running it', load: () => import('./commands/check.ts') },
+  { name: 'probe', summary: 'test every connection of a pipeline', load: () => import('./commands/probe.ts') },
   { name: 'test', summary: 'run the config tests beside a pipeline', load: () => import('./commands/test.ts') },
   { name: 'echo', summary: 'show a pipeline after includes, templates and variables', load: () => import('./commands/echo.ts') },
   { name: 'list', summary: 'list the sources, stages, sinks, formats and functions', load: () => import('./commands/list.ts') },

@@ -36,6 +36,10 @@ interface Declaration<K extends string, F extends Field<unknown>> {
   /** True where the code is a user's: a plug-in, or a function in a file. Workers that run it are watched. Set by who loads it. */
   readonly foreign?: boolean
   readonly examples?: readonly Example[]
+  /** True where `open` without a position or mark reads, writes, creates and takes over nothing: whether what it connects to is there is found out by opening it. */
+  readonly opensQuietly?: boolean
+  /** Finds out whether what the component connects to is there, where `open` does more than that. Throws where it is not. */
+  probe?(config: ValueOf<F>, context: ComponentContext): Promise<void>
 }
 
 /** What every component is given besides its config. */

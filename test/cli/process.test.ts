@@ -118,21 +118,25 @@ test('what the environment says for other runs is left out, and a slip in a name
 
 test('a dry run tells what would be done, and touches nothing', async t => {
   const folder = folderWith(t, { ...FILES, 'schema.json': '{}' })
-  const io = stubIo({ folder, env: { SLUICE_PROCESS_S3_ENDPOINT: 'http://localhost:1' } })
-  assert.equal(await runProgram(['process', '--source', 'file', 'data1.json', '--validate', 'schema.json', '--filter', 'event.price > 10', '--s3-bucket', 'lake', '--s3-prefix', 'rows', '--batch-size', '50', '--dry-run'], io, '0.0.0'), 0, io.stderr.text)
-  assert.equal(io.stdout.text.replace(/-[0-9a-f]{8}:/, '-HASH:'), [
-    'files-to-lake  would',
+  const io = stubIo({ folder })
+  assert.equal(await runProgram(['process', '--source', 'file', 'data1.json', '--validate', 'schema.json', '--filter', 'event.price > 10', '--output', 'new/out.ndjson', '--dry-run'], io, '0.0.0'), 0, io.stderr.text)
+  assert.equal(io.stdout.text, [
+    'files  would',
     '  read     data1.json',
     '  check    rows by schema.json',
     '  keep     event.price > 10',
-    '  write    s3://lake/rows/{{id}}.ndjson.zst at http://localhost:1, an object after 50 rows, 256MiB or 60s',
+    '  write    new/out.ndjson',
     '  failed   rows go to the dead letter file',
-    '  state    sluice-state/files-to-lake-HASH: the next run goes on behind this one',
-    '  promise  each row is in exactly one object, also after a crash',
+    '  state    none: the next run begins anew',
+    '  promise  a file that is there is replaced',
+    '',
+    'in            source file             ok',
+    'out           sink file               ok',
+    'dead_letters  sink file               ok',
     '',
   ].join('\n'))
-  assert.deepEqual(readdirSync(folder).toSorted(), [...Object.keys(FILES), 'schema.json'].toSorted())
   assert.match(await refused(t, ['--source', 'file', 'data1.json', '--filter', 'event.price >', '--dry-run']), /EXPR_/)
+  assert.deepEqual(readdirSync(folder).toSorted(), [...Object.keys(FILES), 'schema.json'].toSorted())
 })
 
 test('--log-level warn leaves progress and summary out', async t => {
@@ -174,6 +178,19 @@ else {
     assert.ok((await s3.keys('files/')).every(name => name.endsWith('.ndjson.gz')))
     assert.equal((await s3.keys('manifest/')).length > 0, true)
     assert.match(await s3.textBelow('errors/'), /no json/)
+  })
+
+  test('a dry run looks whether the bucket is there, and leaves nothing in it', async t => {
+    const folder = folderWith(t, FILES)
+    const dryRun = (to: string): ReturnType<typeof sluice> => sluice(['process', '--source', 'file', 'data1.json', '--s3-bucket', to, '--s3-prefix', 'dry', '--batch-size', '50', '--dry-run'], { folder, env })
+    const { code, out, err } = await dryRun(bucket)
+    assert.equal(code, 0, out + err)
+    assert.match(out, /write {4}s3:\/\/.+\/dry\/\{\{id\}\}\.ndjson\.zst at http:\/\/.+, an object after 50 rows, 256MiB or 60s/)
+    assert.match(out, /promise {2}each row is in exactly one object, also after a crash/)
+    const bad = await dryRun('no-such-bucket')
+    assert.equal(bad.code, 1, bad.out)
+    assert.match(bad.out, /out +sink s3 +failed\n {2}S3_BUCKET {2}.*There is no bucket "no-such-bucket"/)
+    assert.deepEqual([await s3.keys('dry/'), await s3.unfinished(), readdirSync(folder).toSorted()], [[], [], Object.keys(FILES)])
   })
 
   test('a bucket that is not there is told in words', async t => {

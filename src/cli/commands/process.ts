@@ -7,7 +7,6 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Option } from 'commander'
 import type { Command } from 'commander'
-import type { PipelineConfig } from '../../engine/index.ts'
 import { EXIT } from '../exit-codes.ts'
 import type { ExitCode } from '../exit-codes.ts'
 import { UsageError } from '../failure.ts'
@@ -91,20 +90,21 @@ async function processCommand(flags: Flags, session: Session): Promise<ExitCode>
     return EXIT.done
   }
   if (values['dry-run'] !== true) return run(text, env, values, session)
-  await load(text, env, io.folder)
-  io.stdout.write(dryRunText(pipeline, values))
-  return EXIT.done
+  return tryOut(text, env, dryRunText(pipeline, values), session)
+}
+
+/** Checks the pipeline, tells the plan, and looks whether all it connects to is there. Throws CONFIG_... with all problems. */
+async function tryOut(text: string, env: Io['env'], plan: string, session: Session): Promise<ExitCode> {
+  const { io } = session
+  const [{ configOrThrow, loadPipeline }, { registry }, { textInstead }, { tellConnections }] = await Promise.all([import('../../pipeline/index.ts'), import('../../registry.ts'), import('../../runtime.ts'), import('./probe.ts')])
+  const config = configOrThrow(await loadPipeline(SHOWN, registry, { workingFolder: io.folder, env, ...textInstead(resolve(io.folder, SHOWN), text) }))
+  io.stdout.write(`${plan}\n`)
+  return tellConnections(config, registry, session)
 }
 
 /** The environment of the pipeline, which names the variable of the password wherever that came from. */
 function environmentOf({ 'sasl-password': password }: Values, env: Io['env']): Io['env'] {
   return password === undefined ? env : { ...env, [variableOf('sasl-password')]: password }
-}
-
-/** Checks the pipeline without running it. Throws CONFIG_... with all problems. */
-async function load(text: string, env: Io['env'], folder: string): Promise<PipelineConfig> {
-  const [{ configOrThrow, loadPipeline }, { registry }, { textInstead }] = await Promise.all([import('../../pipeline/index.ts'), import('../../registry.ts'), import('../../runtime.ts')])
-  return configOrThrow(await loadPipeline(SHOWN, registry, { workingFolder: folder, env, ...textInstead(resolve(folder, SHOWN), text) }))
 }
 
 const NAMED_FILES = ['validate', 'tls-ca', 'tls-cert', 'tls-key'] as const
@@ -132,7 +132,8 @@ async function run(text: string, env: Io['env'], values: Values, session: Sessio
   const { io } = session
   const level = values['log-level'] ?? 'info'
   const quiet = level === 'warn' || level === 'error'
-  const { report, cut } = await runWithProgress(SHOWN, { set: {}, progress: 'auto', quiet, level, text, env }, session)
+  const port = values['metrics-port']
+  const { report, cut } = await runWithProgress(SHOWN, { set: {}, progress: 'auto', quiet, level, text, env, ...(port === undefined ? {} : { admin: String(port) }) }, session)
   if (!quiet) io.stderr.write(summaryText(report, paint(io.stderr.colors), path => path))
   return cut || report.stopped_by === 'failure' ? EXIT.failed : EXIT.done
 }

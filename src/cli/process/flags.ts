@@ -78,8 +78,9 @@ export const FLAGS = {
   'state': flag('run', text('<folder>', 'the name of a folder, or none'), 'folder to keep what is done, so that a later run goes on; none keeps nothing', 'with a bucket a folder below sluice-state; none with --group, and where an API is asked once'),
   'timeout': flag('run', duration, 'longest wait for an answer of the API and of S3', '30s and 60s'),
   'retries': flag('run', number(0, 1_000_000), 'how often a request to S3 is tried again', '9'),
+  'metrics-port': flag('run', number(0, 65_535), 'serve metrics, health and the admin interface to this machine at this port', 'none'),
   'log-level': flag('run', choice(LEVELS), 'least level of messages that are shown', 'info'),
-  'dry-run': flag('run', yes, 'check everything and say what would be done, and read and write nothing'),
+  'dry-run': flag('run', yes, 'check everything, connections too, and say what would be done; reads and writes nothing'),
   'print-pipeline': flag('run', yes, 'print the pipeline that the flags mean, for sluice run'),
 } as const satisfies Record<string, Flag>
 

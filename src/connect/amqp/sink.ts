@@ -155,5 +155,6 @@ export const amqpSink = defineSink({
     { title: 'An exchange, with the login from the environment', config: { url: 'amqps://broker.example/shop', username: 'sluice', password: '${AMQP_PASSWORD:}', exchange: 'orders', routing_key: 'new.{event.country}', message_id: 'event.id' } },
   ],
   encoding: ({ routing_key: key, message_id: id, headers, value }) => ({ ...sinkFormat(key, id, headers, value), rows: true }),
+  opensQuietly: true,
   create: (config, context) => new AmqpSink(config, context),
 })

@@ -14,6 +14,7 @@ import type { JsonValue } from '../../event/index.ts'
 import { Inbox } from '../messages/inbox.ts'
 import { VALUE_FIELD } from '../messages/message-codec.ts'
 import { Patience } from '../patience.ts'
+import { probeQueue } from '../probes.ts'
 import { AMQP_FIELDS, addressOf, connectToRead } from './connection.ts'
 import type { AmqpAddress, AmqpConnection } from './connection.ts'
 import { amqpError } from './errors.ts'
@@ -182,5 +183,6 @@ export const amqpSource = defineSource({
     { title: 'A queue that is there', config: { url: 'amqp://localhost:5672', queue: 'orders' } },
     { title: 'Over TLS in a virtual host, with the login from the environment', config: { url: 'amqps://broker.example/shop', username: 'sluice', password: '${AMQP_PASSWORD:}', queue: 'orders', create: 'quorum' } },
   ],
+  probe: probeQueue,
   create: (config, context) => new AmqpSource(config, context),
 })

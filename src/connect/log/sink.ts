@@ -10,6 +10,7 @@ import type { Committer, ComponentContext, Sink, SinkChunk, SinkEncoding, ValueO
 import type { JsonValue } from '../../event/index.ts'
 import { batchLengthAt, compressBatch, partitionerOf } from '../../log/index.ts'
 import type { Producer } from '../../log/index.ts'
+import { probeTopics } from '../probes.ts'
 import { LogCommitter } from './committer.ts'
 import { LOG_FIELDS } from './fields.ts'
 import { placeOf, useLog } from './open-logs.ts'
@@ -142,5 +143,7 @@ export const log = defineSink({
   encoding,
   ground: (config, context) => placeOf(config, context.folder),
   committer: (ground, pipeline, context) => new LogCommitter(ground, pipeline, message => context.warn(message)),
+  // What `create` makes need not be there.
+  probe: async (config, context) => (config.create !== undefined && !config.log.startsWith('kafka://') ? undefined : probeTopics(config, config.create === undefined ? [config.topic] : [], context)),
   create: (config, context) => new LogSink(config, context),
 })

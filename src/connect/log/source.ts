@@ -11,6 +11,7 @@ import { defineSource, field } from '../../engine/index.ts'
 import type { Committer, ComponentContext, Piece, Source, ValueOf } from '../../engine/index.ts'
 import type { JsonValue } from '../../event/index.ts'
 import type { Consumer, Fetched, GroupConsumer, Start, TopicPartition } from '../../log/index.ts'
+import { probeTopics } from '../probes.ts'
 import { LOG_FIELDS } from './fields.ts'
 import { placeOf, useLog } from './open-logs.ts'
 import type { LogUse } from './open-logs.ts'
@@ -243,5 +244,6 @@ export const log = defineSource({
     { title: 'A topic in a folder, from its start', config: { log: './data', topic: 'orders' } },
     { title: 'As a member of a group, on Apache Kafka', config: { log: 'kafka://localhost:9092', topic: ['orders', 'returns'], group: 'billing' } },
   ],
+  probe: (config, context) => probeTopics(config, typeof config.topic === 'string' ? [config.topic] : config.topic, context),
   create: (config, context) => new LogSource(config, context),
 })

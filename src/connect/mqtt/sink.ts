@@ -8,6 +8,7 @@ import { defineSink, field } from '../../engine/index.ts'
 import type { ComponentContext, RowAnswer, Sink, SinkChunk, ValueOf } from '../../engine/index.ts'
 import { VALUE_FIELD, messagesOf, sinkFormat } from '../messages/message-codec.ts'
 import type { Outgoing } from '../messages/message-codec.ts'
+import { probeMqtt } from '../probes.ts'
 import { MQTT_FIELDS, addressOf, connectMqtt } from './connection.ts'
 import type { MqttConnection } from './connection.ts'
 import { mqttError } from './errors.ts'
@@ -130,5 +131,6 @@ export const mqttSink = defineSink({
     { title: 'Over TLS, with the login from the environment', config: { url: 'mqtts://broker.example:8883', username: 'sluice', password: '${MQTT_PASSWORD:}', topic: 'alarms' } },
   ],
   encoding: ({ topic, headers, value }) => ({ ...sinkFormat(topic, undefined, headers, value), rows: true }),
+  probe: probeMqtt,
   create: (config, context) => new MqttSink(config, context),
 })

@@ -15,6 +15,7 @@ import type { JsonValue } from '../../event/index.ts'
 import { Inbox } from '../messages/inbox.ts'
 import { VALUE_FIELD } from '../messages/message-codec.ts'
 import { Patience } from '../patience.ts'
+import { probeMqtt } from '../probes.ts'
 import { MQTT_FIELDS, addressOf, connectMqtt } from './connection.ts'
 import type { MqttConnection } from './connection.ts'
 import { mqttError } from './errors.ts'
@@ -179,5 +180,6 @@ export const mqttSource = defineSource({
     { title: 'All devices', config: { url: 'mqtt://localhost:1883', topic: 'devices/+/state', client_id: 'sluice-devices' } },
     { title: 'A share of the work, with the login from the environment', config: { url: 'mqtts://broker.example:8883', username: 'sluice', password: '${MQTT_PASSWORD:}', topic: '$share/sluice/alarms/#', client_id: 'alarms-1' } },
   ],
+  probe: probeMqtt,
   create: (config, context) => new MqttSource(config, context),
 })

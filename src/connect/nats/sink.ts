@@ -146,5 +146,6 @@ export const natsSink = defineSink({
     { title: 'A subject for each country, repeats dropped by an id', config: { subject: 'orders.{event.country}', stream: 'ORDERS', message_id: 'event.id' } },
   ],
   encoding: ({ subject, message_id: id, headers, value }) => ({ ...sinkFormat(subject, id, headers, value), rows: true }),
+  opensQuietly: true,
   create: (config, context) => new NatsSink(config, context),
 })

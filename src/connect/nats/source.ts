@@ -15,6 +15,7 @@ import { Inbox } from '../messages/inbox.ts'
 import type { Incoming } from '../messages/inbox.ts'
 import { VALUE_FIELD } from '../messages/message-codec.ts'
 import { Patience } from '../patience.ts'
+import { probeStream } from '../probes.ts'
 import { NATS_FIELDS, NatsLink } from './connection.ts'
 import { ensureConsumer, startOf } from './consumer.ts'
 import { natsError } from './errors.ts'
@@ -235,5 +236,6 @@ export const natsSource = defineSource({
     { title: 'A stream from its start', config: { servers: 'nats://localhost:4222', stream: 'ORDERS', consumer: 'billing' } },
     { title: 'Some subjects, with the login from the environment', config: { servers: ['nats://a:4222', 'nats://b:4222'], user: 'sluice', password: '${NATS_PASSWORD:}', stream: 'ORDERS', consumer: 'returns', subjects: ['orders.*.returned'], start: 'latest' } },
   ],
+  probe: probeStream,
   create: (config, context) => new NatsSource(config, context),
 })

@@ -135,5 +135,6 @@ export const postgresSink = defineSink({
   },
   ground: config => placeOf(config),
   committer: (ground, pipeline, context) => new PostgresCommitter(ground, pipeline, message => context.warn(message)),
+  opensQuietly: true,
   create: config => new PostgresSink(config),
 })

@@ -159,5 +159,6 @@ export const postgresSource = defineSource({
     { title: 'What changed, every ten seconds', config: { url: 'postgres://db.example/shop', username: 'sluice', password: '${DB_PASSWORD:}', table: 'orders', watermark: { column: 'updated_at', delay: '5s' }, key: 'id', every: '10s' } },
     { title: 'A query, once', config: { url: 'postgres://db.example/shop', username: 'sluice', password: '${DB_PASSWORD:}', query: 'SELECT o.id, c.city FROM orders o JOIN customers c ON c.id = o.customer', watermark: { column: 'id' } } },
   ],
+  opensQuietly: true,
   create: (config, context) => new PostgresSource(config, context),
 })

@@ -107,5 +107,6 @@ export const redisSink = defineSink({
     { title: 'A stream for each country, over TLS', config: { url: 'rediss://redis.example:6379', username: 'sluice', password: '${REDIS_PASSWORD:}', stream: 'orders-{event.country}' } },
   ],
   encoding: ({ stream, value, body, key }) => ({ format: 'redis_entries', options: { value, body, key }, rows: true, target: event => stream(event) }),
+  opensQuietly: true,
   create: config => new RedisSink(config),
 })

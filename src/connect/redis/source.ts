@@ -16,6 +16,7 @@ import { defineSource, field } from '../../engine/index.ts'
 import type { ComponentContext, Piece, Source, ValueOf } from '../../engine/index.ts'
 import type { JsonValue } from '../../event/index.ts'
 import { Patience } from '../patience.ts'
+import { probeRedis } from '../probes.ts'
 import { REDIS_FIELDS, RedisConnection } from './connection.ts'
 import { ENTRY_FIELDS } from './entries-codec.ts'
 import { GroupReader } from './group.ts'
@@ -290,5 +291,6 @@ export const redisSource = defineSource({
     { title: 'A stream, as a member of a group', config: { url: 'redis://localhost:6379', stream: 'orders', group: 'billing' } },
     { title: 'Two streams that another program fills with plain fields', config: { stream: ['clicks', 'views'], group: 'statistics', value: 'fields' } },
   ],
+  probe: probeRedis,
   create: (config, context) => new RedisSource(config, context),
 })

@@ -303,5 +303,6 @@ export const s3 = defineSink({
     { title: 'A server of your own', config: { bucket: 'results', key: 'rows/{event.city}/part-{{id}}.csv.gz', options: { columns: ['city', 'delay'] }, endpoint: 'http://localhost:9000' } },
   ],
   encoding,
+  opensQuietly: true,
   create: (config, context) => new S3Sink(config, context),
 })

@@ -149,6 +149,7 @@ export const s3Source = defineSource({
     { title: 'All objects below a prefix', config: { bucket: 'results', prefix: 'rows/', match: '**/*.ndjson.zst' } },
     { title: 'New objects every half minute', config: { bucket: 'uploads', prefix: 'in/', match: '*.csv.gz', poll: '30s' } },
   ],
+  opensQuietly: true,
   create: (config, context) => new S3Source(config, context),
   reader: (config, context) => new ParquetObjectReader(config, context),
 })

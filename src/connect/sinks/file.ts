@@ -13,6 +13,7 @@ import { SluiceError } from '../../base/index.ts'
 import { defineSink, field } from '../../engine/index.ts'
 import type { ComponentContext, Sink, SinkChunk, SinkEncoding, ValueOf } from '../../engine/index.ts'
 import type { Event, JsonValue } from '../../event/index.ts'
+import { probeTarget } from '../probes.ts'
 import { TargetFile, syncFolder } from './target-file.ts'
 import type { Compression } from './target-file.ts'
 import { Turns } from './turns.ts'
@@ -267,5 +268,6 @@ export const file = defineSink({
     { title: 'A compressed file for each city', config: { path: 'out/{event.city}.ndjson.gz' } },
   ],
   encoding,
+  probe: ({ path }, { folder }) => (path.literal ? probeTarget(absolute(path.prefix, folder), false) : probeTarget(dirname(absolute(`${path.prefix}x`, folder)), true)),
   create: (config, context) => new FileSink(config, context),
 })

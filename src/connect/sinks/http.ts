@@ -126,6 +126,16 @@ function resultsOf(text: string, name: string, count: number): readonly RowAnswe
   })
 }
 
+/** Asks for the head of the address: whatever the server says of that, it is there, unless it refuses the login. */
+async function probe({ url, headers, auth, timeout }: Config, context: ComponentContext): Promise<void> {
+  try {
+    await call(url, { method: 'HEAD', headers: { ...headers, ...authHeaders(auth) } }, timeout, context)
+  } catch (error) {
+    const status = error instanceof Error && 'status' in error ? error.status : undefined
+    if (status === undefined || status === 401 || status === 403) throw error
+  }
+}
+
 export const http = defineSink({
   type: 'http',
   summary: 'Post events to a server',
@@ -133,5 +143,6 @@ export const http = defineSink({
   durable: 'write',
   examples: [{ title: 'Batches of JSON lines', config: { url: 'https://example.org/events', auth: { bearer: '${TOKEN:none}' } } }],
   encoding: () => ({ format: 'ndjson', options: {}, rows: true }),
+  probe,
   create: (config, context) => new HttpSink(config, context),
 })

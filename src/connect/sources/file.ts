@@ -181,6 +181,7 @@ export const file = defineSource({
     { title: 'JSON lines', config: { path: 'data/events.ndjson' } },
     { title: 'CSV with types', config: { path: 'data/*.csv.gz', options: { types: { price: 'number' } } } },
   ],
+  opensQuietly: true,
   create: (config, context) => new FileSource(config, context),
   reader: (config): PieceReader => (formatOf(config) === 'parquet' ? new ParquetReader() : new RangeReader(config.line_max)),
 })

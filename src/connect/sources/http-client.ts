@@ -271,6 +271,15 @@ class HttpClientSource implements Source {
   }
 }
 
+/** Asks once, as a round would begin, and drops the answer. */
+async function probe(config: Config, context: ComponentContext): Promise<void> {
+  const { url, headers, auth, private_hosts: hosts, timeout } = config
+  const tokens = auth?.oauth2 === undefined ? undefined : new Tokens(auth.oauth2, new Egress(hosts, new URL(auth.oauth2.token_url).hostname), timeout, context)
+  const own = tokens === undefined ? authHeaders(auth) : { authorization: `Bearer ${await tokens.token(context.signal)}` }
+  const response = await callBy(new Egress(hosts, new URL(url).hostname), url, { headers: { accept: 'application/json', ...headers, ...own }, signal: context.signal }, timeout, context)
+  await response.body?.cancel()
+}
+
 export const httpClient = defineSource({
   type: 'http_client',
   summary: 'Ask a server for events, once or on a schedule',
@@ -285,5 +294,6 @@ export const httpClient = defineSource({
     { title: 'Pages by a Link header', config: { url: 'https://example.org/orders', paging: { by: 'link' }, every: '5m' } },
     { title: 'What changed since the last run, with a token', config: { url: 'https://example.org/orders', auth: { oauth2: { token_url: 'https://example.org/token', client_id: 'sluice', client_secret: '${ORDERS_SECRET}' } }, items: 'data', paging: { by: 'offset', parameter: 'offset' }, watermark: { field: 'updated_at', parameter: 'since' } } },
   ],
+  probe,
   create: (config, context) => new HttpClientSource(config, context),
 })
