@@ -141,14 +141,14 @@ export const DELIVERY_GUARDS: readonly Guard[] = [
   },
   {
     file: 'src/engine/run.ts',
-    find: '      if (!stopped || barriers === undefined) await coordinator.finish()',
-    replace: '      await coordinator.finish()',
+    find: '      if (!stopped || state === undefined) await generation.coordinator.finish()',
+    replace: '      await generation.coordinator.finish()',
     tests: [cuts('a run that was stopped and goes on hands out what its stages held back once, at the end')],
     why: 'a stop hands out half of a sum, and the next start the other half',
   },
   {
-    file: 'src/engine/run.ts',
-    find: '      else await barriers.cut()\n',
+    file: 'src/engine/generation.ts',
+    find: '    else await this.#barriers.cut()\n',
     replace: '',
     tests: [cuts('a run that ended well leaves a cut behind its last batch')],
     why: 'what a run has done is done again by the next',

@@ -13,7 +13,37 @@ const CUTS = damage('a segment that was cut at any byte of its last three batche
 const SYNC = faults('a failed sync acknowledges nothing and stops the partition; what was acknowledged survives the power cut that follows')
 const FULL = retries('what was sent behind a batch that a full disk refused is refused too, and all of it can be sent again')
 
+const segments = (name: string): GuardTest => ({ file: 'src/log/embedded/storage/segment.test.ts', name })
+
 const STORAGE_GUARDS: readonly Guard[] = [
+  {
+    file: 'src/log/embedded/storage/segment.ts',
+    find: '    return this.#isDoubtful || this.holes.length > 0 ? undefined : this.maxTimestamp\n',
+    replace: '    return this.maxTimestamp\n',
+    tests: [segments('a segment whose newest record is damaged is not given up before the one that follows it')],
+    why: 'newer records are given up with older ones, because damage hides their time',
+  },
+  {
+    file: 'src/log/embedded/storage/clean.ts',
+    find: '  if (behind !== segment.length || next > segment.next) throw DAMAGED\n',
+    replace: '',
+    tests: [segments('compaction leaves a damaged segment as it is, byte for byte, whether or not the damage was met before')],
+    why: 'compaction writes a segment anew without what lies behind damage',
+  },
+  {
+    file: 'src/log/embedded/storage/partition.ts',
+    find: '      await Promise.all([...this.#readers])\n      await old.close()\n',
+    replace: '      await old.close()\n',
+    tests: [segments('a read that begins while compaction replaces its segment ends well')],
+    why: 'a segment is closed under a reader',
+  },
+  {
+    file: 'src/log/embedded/storage/segment.ts',
+    find: '    if (found === undefined || !(await this.#fits(found.places))) return undefined\n',
+    replace: '    if (found === undefined) return undefined\n',
+    tests: [segments('a file of places that is gone, damaged or about another length changes no answer, and is made anew')],
+    why: 'places of other bytes are believed',
+  },
   {
     file: 'src/log/embedded/storage/partition.ts',
     find: '      if (fresh.length > 0) await this.#makeDurable()\n',

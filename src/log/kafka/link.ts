@@ -23,6 +23,8 @@ const PAUSE_MAX = 1000
 /** Milliseconds that a connection gets to say goodbye. */
 const GOODBYE_MAX = 500
 const CONNECT_TIMEOUT = 10_000
+/** Milliseconds of silence after which the system asks whether the other side is there. */
+const KEEP_ALIVE = 10_000
 
 export interface LinkOptions {
   readonly clientId: string
@@ -187,6 +189,8 @@ export class Link {
     this.#begun = connection
     // The client waits for its timeout where a socket is closed on this side before it stands: no error tells of that, and nobody looks for the end.
     connection.socket.once('close', () => void connection.emit('close'))
+    // A peer that is gone without a word is noticed also where nothing is asked.
+    connection.socket.setKeepAlive(true, KEEP_ALIVE)
     await connected
     const { apiKeys } = await apiVersionsV3.api.async(connection, 'sluice', '1')
     return { connection, versions: new Map(apiKeys.map(({ apiKey, minVersion, maxVersion }) => [apiKey, { min: minVersion, max: maxVersion }])) }

@@ -30,6 +30,8 @@ import type { Links } from './links.ts'
 const PROTOCOL = 'consumer'
 const PROTOCOLS = { range: 'range', sticky: 'cooperative-sticky' } as const
 const BEAT_MAX = 3000
+/** Milliseconds after which a sign of life that did not get through is tried again. */
+const BEAT_AGAIN = 50
 const LOOK_DEFAULT = 10_000
 /** Milliseconds without any call of the user after which a member leaves: it holds partitions that it does not read. */
 const IDLE_MAX = 300_000
@@ -84,7 +86,9 @@ export class Membership {
     this.#sessionTimeout = sessionTimeout
     this.#rebalanceTimeout = rebalanceTimeout
     this.#isCooperative = assignor === 'sticky'
-    this.#joins = cluster.links({ inFlight: 1, requestTimeout: rebalanceTimeout + 10_000 })
+    // A join may have to wait for longer than this, for members that give partitions back. It is sent again then: the coordinator takes it for the same one, and
+    // whether it waits or a connection is stalled nobody can tell.
+    this.#joins = cluster.links({ inFlight: 1 })
     // Where a connection is stalled a sign of life must get through on the next one before the session is over.
     this.links = cluster.links({ inFlight: 5, requestTimeout: Math.min(cluster.requestTimeout, Math.max(300, sessionTimeout / 3)) })
   }
@@ -179,13 +183,15 @@ export class Membership {
     const { clock } = this.#cluster
     const pause = Math.max(50, Math.min(BEAT_MAX, this.#sessionTimeout / 3))
     const lookEvery = this.#cluster.options.lookEvery ?? LOOK_DEFAULT
+    let wait = Math.min(pause, lookEvery)
     while (!life.aborted) {
-      await clock.sleep(Math.min(pause, lookEvery), life).catch(() => undefined)
+      await clock.sleep(wait, life).catch(() => undefined)
       if (life.aborted) return
       if (this.isStale) return this.expire()
       const now = clock.monotonic()
       if (now - this.#touchedAt > IDLE_MAX && !this.#hooks.isBusy() && this.#rebalancing === undefined) return this.#leaveIdle()
-      await this.#beat(life)
+      // One that did not get through took a third of the session; there may be time for two more.
+      wait = (await this.#beat(life)) ? Math.min(pause, lookEvery) : BEAT_AGAIN
       if (life.aborted || now - this.#lookedAt < lookEvery) continue
       this.#lookedAt = now
       if (this.#rebalancing === undefined && !this.#isLooking) void this.#look(life)
@@ -207,9 +213,10 @@ export class Membership {
     void this.#leave(id).catch(() => undefined)
   }
 
-  async #beat(life: AbortSignal): Promise<void> {
+  /** False where the coordinator did not answer. */
+  async #beat(life: AbortSignal): Promise<boolean> {
     // Between two lives of a rebalance there is nobody to be alive.
-    if (this.#state !== 'member' || this.#generation < 0) return
+    if (this.#state !== 'member' || this.#generation < 0) return true
     const { group } = this.#options
     const sentAt = this.#cluster.clock.monotonic()
     const generation = this.#generation
@@ -218,14 +225,19 @@ export class Membership {
         check((await link.request(heartbeatV4.api, group, generation, this.#id, null)).errorCode, `The group "${group}"`)
       }, this.links)
       this.#seenAt = Math.max(this.#seenAt, sentAt)
+      return true
     } catch (error) {
-      if (life.aborted) return
+      if (life.aborted) return true
       const code = brokerCodeOf(error)
       if (code === BROKER.REBALANCE_IN_PROGRESS) {
         this.#seenAt = Math.max(this.#seenAt, sentAt)
         this.#rebalanceInBackground(life)
-      } else if (this.refused(code, generation)) return
-      else if (!mayRetry(error) && code !== undefined && !DROPPED.has(code)) this.#fail(error)
+        return true
+      }
+      if (this.refused(code, generation) || (code !== undefined && DROPPED.has(code))) return true
+      if (mayRetry(error) || code === undefined) return false
+      this.#fail(error)
+      return true
     }
   }
 

@@ -144,6 +144,24 @@ test('records behind a damaged header are found by their time, and are not given
   await storage.close()
 })
 
+test('a segment whose newest record is damaged is not given up before the one that follows it', async () => {
+  const files = await written()
+  await files.remove(PLACES)
+  let newest = 0
+  await change(files, FIRST, bytes => {
+    const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    let last = 0
+    for (let at = 0; at < bytes.length; at += 12 + view.readInt32BE(at + 8)) last = at
+    newest = Number(view.readBigInt64BE(last + 35))
+    bytes[last + 16] = 9
+  })
+  const storage = await open({ files, settings: { retentionMs: 1000 } })
+  // All that can be read in it is older than this; what can't be read is not.
+  await storage.clean(1000 + newest)
+  assert.equal(storage.start, 0n)
+  await storage.close()
+})
+
 test('compaction leaves a damaged segment as it is, byte for byte, whether or not the damage was met before', async () => {
   for (const [what, at] of [['a header', 16], ['a record', 200]] as const) {
     const files = await written({ cleanup: 'compact' })
