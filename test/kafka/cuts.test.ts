@@ -201,6 +201,35 @@ else {
     await log.close({ timeout: 500 }).catch(() => undefined)
   })
 
+  test('a join whose connection is stalled is sent again, and one that waits for another member is no other for it', async t => {
+    const { proxy, log } = await behind(t, { requestTimeout: 300 })
+    const topic = await trial.topic(2)
+    const group = trial.name('group')
+    const finish = Promise.withResolvers<void>()
+    const asked = Promise.withResolvers<void>()
+    const other = direct.group({
+      group, topics: [topic], sessionTimeout: 1500,
+      onRevoked: () => {
+        asked.resolve()
+        return finish.promise
+      },
+    })
+    await other.join()
+    const member = log.group({ group, topics: [topic], sessionTimeout: 9000 })
+    const joining = member.join()
+    await asked.promise
+    proxy.stallOpen('join')
+    const before = proxy.taken.length
+    // It waits for the other one, over several connections.
+    await eventually(() => Promise.resolve(proxy.taken.length), taken => taken > before + 2)
+    finish.resolve()
+    await joining
+    assert.equal(member.assigned.length, 1)
+    assert.equal((await direct.admin.describeGroup(group)).members.length, 2)
+    await member.close()
+    await other.close()
+  })
+
   test('a member whose connection is stalled while it joins leaves at once, and its group goes on without it', async t => {
     const { proxy, log } = await behind(t, { connectTimeout: LONG, requestTimeout: LONG })
     const topic = await trial.topic(2)
