@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { amqpSink, amqpSource } from '../../src/connect/index.ts'
 import type { Sink, Source } from '../../src/engine/index.ts'
-import { expiredPort, refusal, running, sinkOf, sourceOf, until, upTo } from '../servers/broker.testing.ts'
+import { expiredPort, refusal, running, silentPort, sinkOf, sourceOf, until, upTo } from '../servers/broker.testing.ts'
 import { startService } from '../servers/service.ts'
 import { cutAll, openAmqp } from './client.ts'
 
@@ -49,6 +49,12 @@ else {
     assert.match(nobody.message, /127\.0\.0\.1:1 could not be reached.*nobody listens there/)
     assert.equal(nobody.retry, true)
     assert.match((await refusal(sink({ url: 'amqp://amqp.invalid' }))).message, /there is no host of that name|could not be looked up/)
+  })
+
+  test('a server that takes the connection and says nothing is given up', async t => {
+    const error = await refusal(sink({ url: `amqp://127.0.0.1:${await silentPort(t)}`, timeout: '300ms' }))
+    assert.equal(error.code, 'AMQP_CONNECT')
+    assert.match(error.message, /it did not answer in time/)
   })
 
   test('over TLS the certificate must be right, and errors name what is wrong with it', async t => {

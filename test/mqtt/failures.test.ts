@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { mqttSink, mqttSource } from '../../src/connect/index.ts'
 import type { Sink, Source } from '../../src/engine/index.ts'
-import { expiredPort, refusal, running, sinkOf, sourceOf, until, upTo } from '../servers/broker.testing.ts'
+import { expiredPort, refusal, running, silentPort, sinkOf, sourceOf, until, upTo } from '../servers/broker.testing.ts'
 import { startService } from '../servers/service.ts'
 import { cutAll, openMqtt } from './client.ts'
 
@@ -52,6 +52,12 @@ else {
     assert.match(nobody.message, /127\.0\.0\.1:1 could not be reached.*nobody listens there/)
     assert.equal(nobody.retry, true)
     assert.match((await refusal(sink({ url: 'mqtt://mqtt.invalid' }))).message, /there is no host of that name|could not be looked up/)
+  })
+
+  test('a server that takes the connection and says nothing is given up', async t => {
+    const error = await refusal(sink({ url: `mqtt://127.0.0.1:${await silentPort(t)}`, timeout: '300ms' }))
+    assert.equal(error.code, 'MQTT_CONNECT')
+    assert.match(error.message, /it did not answer in time/)
   })
 
   test('over TLS the certificate must be right, and errors name what is wrong with it', async t => {

@@ -1,6 +1,8 @@
 /** What the tests of brokers share: components that are opened by hand, and pipelines that run until the test ends them. */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import { createServer as createSilent } from 'node:net'
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -42,6 +44,22 @@ export async function expiredPort(t: TestContext, service: Service): Promise<num
   const server = createServer({ key: file('server.key'), cert: file('expired.pem') })
   server.on('tlsClientError', () => undefined)
   t.after(() => server.close())
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+/** A port that takes connections and never says anything. */
+export async function silentPort(t: TestContext): Promise<number> {
+  const sockets = new Set<Socket>()
+  const server = createSilent(socket => {
+    sockets.add(socket)
+    socket.on('error', () => undefined)
+  })
+  t.after(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
   return typeof address === 'object' && address !== null ? address.port : 0
