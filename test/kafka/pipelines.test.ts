@@ -1,0 +1,74 @@
+/** Pipelines from topic to topic on a way that is cut, reset and stalled: one run gets everything across, exactly once where that is promised. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { openLog, recordsOf } from '../../src/log/index.ts'
+import { runFile } from '../../src/runtime.ts'
+import { startBroker } from './broker.ts'
+import { Proxy } from './proxy.ts'
+
+const COUNT = 20_000
+
+const broker = await startBroker()
+if (typeof broker === 'string') test('pipelines on a bad way to Apache Kafka', { skip: broker }, () => undefined)
+else {
+  const log = await openLog(`kafka://${broker.plain}`, { warn: () => undefined })
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-pipelines-'))
+  const proxy = new Proxy(broker.behind)
+  const place = `kafka://${await proxy.listen(Number(broker.proxy.split(':')[1]))}`
+  after(async () => {
+    await proxy.close()
+    await log.close()
+    await broker.stop()
+    rmSync(folder, { recursive: true })
+  })
+
+  /** How often each number is in a topic. */
+  async function countsIn(topic: string): Promise<Map<number, number>> {
+    const ends = await log.admin.offsets([0, 1].map(partition => ({ topic, partition, start: 'latest' as const })))
+    const consumer = log.consumer()
+    await consumer.assign(ends.map(({ partition }) => ({ topic, partition, start: 'earliest' as const })))
+    const counts = new Map<number, number>()
+    while (ends.some(({ partition, offset }) => (consumer.position({ topic, partition }) ?? 0n) < offset)) {
+      for (const { value } of (await consumer.fetch({ wait: 100 })).flatMap(({ bytes }) => [...recordsOf(bytes)])) {
+        const { n } = JSON.parse(Buffer.from(value ?? []).toString()) as { n: number } // Written below.
+        counts.set(n, (counts.get(n) ?? 0) + 1)
+      }
+    }
+    await consumer.close()
+    return counts
+  }
+
+  const CASES: readonly (readonly [delivery: 'exactly_once' | 'at_least_once', name: string, hurt: () => void, times: number])[] = [
+    ['exactly_once', 'cut', () => proxy.cut(), 8],
+    ['exactly_once', 'reset', () => proxy.reset(), 8],
+    ['exactly_once', 'stalled', () => proxy.stallOpen(), 1],
+    ['at_least_once', 'cut', () => proxy.cut(), 8],
+    ['at_least_once', 'reset', () => proxy.reset(), 8],
+  ]
+  for (const [delivery, name, hurt, times] of CASES) {
+    test(`a pipeline whose connections are ${name} brings everything across in one run (${delivery})`, async () => {
+      const [from, to] = [`from-${delivery}-${name}`, `to-${delivery}-${name}`]
+      await log.admin.createTopics([from, to].map(topic => ({ name: topic, partitions: 2 })))
+      const producer = log.producer()
+      await Promise.all(Array.from({ length: COUNT }, (_, n) => producer.send({ topic: from, partition: n % 2, value: Buffer.from(JSON.stringify({ n, filler: 'x'.repeat(200) })) })))
+      await producer.close()
+      let hurts = 0
+      const text = `pipeline: ${to}\n${delivery === 'at_least_once' ? 'delivery: at_least_once\n' : ''}sources: { in: { log: { log: "${place}", topic: ${from}, group: ${to}, until: end } } }
+sinks: { out: { log: { log: "${place}", topic: ${to}, key: event.n } } }\ncheckpoint_interval: 20ms\nbatch: { bytes: 2KiB }\nmemory: 16KiB\n`
+      const report = await runFile('move.yaml', {
+        folder, text, workers: 1, progressInterval: 80,
+        onProgress: () => {
+          if (hurts++ < times) hurt()
+        },
+      })
+      assert.ok(hurts > 1)
+      assert.ok((report.events_out['out'] ?? 0) >= COUNT)
+      const counts = await countsIn(to)
+      assert.equal(counts.size, COUNT)
+      if (delivery === 'exactly_once') assert.ok([...counts.values()].every(count => count === 1))
+    })
+  }
+}
