@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install demo test soak-log guards test-oldest test-all lint lint-all types build-all docs docs-check bench clean
+.PHONY: help install demo test soak soak-log guards test-oldest test-all lint lint-all types build-all docs docs-check bench clean
 MAKEFLAGS += --no-print-directory
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
@@ -37,6 +37,9 @@ lint-all: lint types docs-check ## lint, types, and generated pages that are out
 
 build-all: install ## JavaScript and declarations in dist/
 	@node tools/build.ts
+
+soak: install ## kills, stops, reloads and faults at random for an hour; SOAK_MINUTES=n for another time
+	@SOAK_MINUTES=$(or $(SOAK_MINUTES),60) node tools/soak.ts
 
 soak-log: install ## the proofs of the log, ten times as long, into docs/reliability.md; SOAK=n for another length
 	@node tools/reliability.ts --soak $(or $(SOAK),10)
