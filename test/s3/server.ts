@@ -32,7 +32,8 @@ export async function startS3(args: readonly string[] = []): Promise<S3Server | 
   if (typeof service === 'string') return service
   const value = (key: string): string => service.value(key)
   const config = { endpoint: value('endpoint'), region: value('region'), access_key: value('access_key'), secret_key: value('secret_key'), bucket: value('bucket') }
-  const client = new S3Client({ endpoint: config.endpoint, region: config.region, forcePathStyle: true, credentials: { accessKeyId: config.access_key, secretAccessKey: config.secret_key } })
+  // The server is restarted now and then, also while something is put there.
+  const client = new S3Client({ maxAttempts: 30, endpoint: config.endpoint, region: config.region, forcePathStyle: true, credentials: { accessKeyId: config.access_key, secretAccessKey: config.secret_key } })
   const Bucket = config.bucket
   const server: S3Server = {
     service,

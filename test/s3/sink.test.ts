@@ -76,6 +76,18 @@ else {
     assert.equal((await server.head(keys[0] ?? '')).type, 'text/csv')
   })
 
+  for (const state of [undefined, 'letters-state']) {
+    test(`dead letters go into the bucket too, under a prefix of their own${state === undefined ? '' : ', with checkpoints too'}`, async () => {
+      const below = `letters-${state ?? 'plain'}`
+      const deadLetters = { s3: { ...config, key: `${below}/errors/code={event.code}/letters.ndjson.gz` } }
+      await write({ key: `${below}/rows/rows.ndjson` }, { stages: [{ filter: 'event.n >= 10 || event.n % (event.n % 2) == 0' }], dead_letters: deadLetters, ...(state === undefined ? {} : { state }) })
+      assert.equal((await linesBelow(`${below}/rows/`)).length, LINES - 5)
+      const letters = (await linesBelow(`${below}/errors/`)).map(line => JSON.parse(line) as { position: { offset: number }; original: string })
+      assert.deepEqual(letters.map(({ original }) => (JSON.parse(original) as { n: number }).n), [0, 2, 4, 6, 8])
+      assert.match((await server.keys(`${below}/errors/`))[0] ?? '', /\/errors\/code=EXPR_[A-Z_]+\/letters-/)
+    })
+  }
+
   test('a manifest tells what is complete, of which input, and names may hold its first offset', async () => {
     await write({ key: 'told/rows-{{first}}-{{id}}.ndjson', manifest: 'told-manifest/' })
     const [key = ''] = await server.keys('told/')

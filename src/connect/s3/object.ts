@@ -39,12 +39,17 @@ export interface ObjectOptions {
   readonly partSize: number
   /** What the object begins with: the header of CSV. */
   readonly head: Uint8Array
+  /** Memory of members that are packed, for other members. */
+  readonly spare: Buffer[]
   /** Called once nothing more comes and all parts are there. */
   readonly arrived?: ((object: S3Object) => void) | undefined
 }
 
 /** Bytes of memory that an object begins with. */
 const FIRST = 16 * 1024
+/** A member ends behind the chunk that fills it. */
+const SLACK = 128 * 1024
+const SPARE_MAX = 8
 /** Members of an object that are packed at the same time. */
 const MEMBERS_MAX = 4
 
@@ -82,7 +87,7 @@ export class S3Object {
     if (options.head.length > 0) this.#push(options.head)
   }
 
-  /** Bytes in memory that wait to become a part. */
+  /** Bytes of memory that wait to become a part. */
   get held(): number {
     return this.#rawBytes + this.#bodyBytes
   }
@@ -100,7 +105,7 @@ export class S3Object {
   #push(bytes: Uint8Array): void {
     const needed = this.#rawBytes + bytes.length
     if (needed > this.#raw.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(this.#raw.length * 2, this.#packing.member), FIRST))
+      const larger = this.#room(needed)
       this.#raw.copy(larger, 0, 0, this.#rawBytes)
       this.#raw = larger
     }
@@ -108,15 +113,34 @@ export class S3Object {
     this.#rawBytes = needed
   }
 
+  /** Memory for so much and some more, but not for all of a member before half of it is there: there may be many objects. */
+  #room(needed: number): Buffer {
+    const { member } = this.#packing
+    if (needed < member / 2) return Buffer.allocUnsafeSlow(Math.max(needed, this.#raw.length * 2, FIRST))
+    const { spare } = this.#options
+    const at = spare.findIndex(one => one.length >= needed)
+    return (at < 0 ? undefined : spare.splice(at, 1)[0]) ?? Buffer.allocUnsafeSlow(Math.max(needed, member + SLACK))
+  }
+
+  /** Memory that nobody looks at any more. */
+  #giveBack(raw: Buffer): void {
+    const { spare } = this.#options
+    if (spare.length < SPARE_MAX && raw.length >= this.#packing.member) spare.push(raw)
+  }
+
   #member(): void {
     const bytes = this.#rawBytes
-    const raw = this.#raw.subarray(0, bytes)
+    const whole = this.#raw
+    const raw = whole.subarray(0, bytes)
     this.#raw = Buffer.alloc(0)
     this.#rawBytes = 0
     this.#bodyBytes += bytes
     const before = this.#members
     const made = this.#packing.add(raw)
-    this.#members = Promise.all([before, made]).then(([, body]) => this.#append(body, bytes))
+    this.#members = Promise.all([before, made]).then(([, body]) => {
+      if (body.buffer !== whole.buffer) this.#giveBack(whole)
+      this.#append(body, bytes)
+    })
     // Told by `seal`, or by the one who waits for the members.
     this.#members.catch(() => undefined)
   }

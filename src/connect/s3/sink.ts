@@ -137,7 +137,7 @@ class S3Sink implements Sink {
     this.#uploads = new Uploads(config.uploads)
     this.#run = `${new Date(context.now()).toISOString().replaceAll(/[-:.]/g, '')}${Math.floor(context.random() * 36 ** 4).toString(36).padStart(4, '0')}`
     this.#options = {
-      store: this.#store, uploads: this.#uploads, packing: () => this.#packing(), partSize: config.part_size, head: headOf(config),
+      store: this.#store, uploads: this.#uploads, packing: () => this.#packing(), partSize: config.part_size, head: headOf(config), spare: [],
       // Without checkpoints nothing is waited for.
       arrived: context.keeps === true ? undefined : object => this.#uploads.add(0, () => this.#showNow(object)),
       keeping: { contentType: TYPES[formatOf(config)] ?? 'application/octet-stream', storageClass: config.storage_class, encryption: config.encryption, kmsKey: config.kms_key, tags: config.tags },
