@@ -9,6 +9,7 @@ import type { TestContext } from 'node:test'
 import { runProgram } from '../../src/cli/program.ts'
 import { stubIo } from '../../src/cli/testing.ts'
 import { startBroker } from '../kafka/broker.ts'
+import { checkManifest, killAtRandom, numbersBelow } from '../s3/killing.ts'
 import { startS3 } from '../s3/server.ts'
 import { folderWith, sluice } from './sluice.ts'
 
@@ -92,6 +93,7 @@ test('what does not go together is told at once, with what to do, and nothing is
   assert.match(await refused(t, ['--source', 'kafka', '--topic', 'x', '--tls-cert', 'data1.json']), /--tls-cert and --tls-key go together/)
   assert.match(await refused(t, ['--source', 'file', 'data1.json', '--format', 'parquet']), /Parquet is written into buckets only/)
   assert.match(await refused(t, ['--source', 'file', 'data1.json', '--s3-bucket', 'b', '--format', 'parquet', '--columns', 'id:int']), /Each column of parquet has a type/)
+  assert.match(await refused(t, ['--source', 'file', 'data1.json', 'data2.csv.gz']), /The files are of different kinds: json, csv/)
   assert.match(await refused(t, ['--source', 'file', 'data1.json', '--dry-run', '--print-pipeline']), /either --dry-run or --print-pipeline/)
 })
 
@@ -144,6 +146,22 @@ test('--log-level warn leaves progress and summary out', async t => {
   assert.deepEqual({ code, err }, { code: 0, err: '' })
 })
 
+test('--metrics-port serves metrics while it runs', async t => {
+  const asked = Promise.withResolvers<string>()
+  // The run lasts until the metrics were had.
+  const server = createServer((_request, response) => void asked.promise.finally(() => response.end('[]')))
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => server.close())
+  const { port } = server.address() as AddressInfo // It listens on a port.
+  const onOutput = (text: string): void => {
+    const address = /Admin: (\S+)/.exec(text)?.[1]
+    if (address !== undefined) asked.resolve(fetch(new URL('/metrics', address)).then(response => response.text()))
+  }
+  const { code, err } = await sluice(['process', '--source', 'api', '--url', `http://127.0.0.1:${port}`, '--metrics-port', '0'], { folder: folderWith(t, {}), onOutput })
+  assert.equal(code, 0, err)
+  assert.match(await asked.promise, /^# TYPE sluice_/m)
+})
+
 const s3 = await startS3()
 const broker = typeof s3 === 'string' ? s3 : await startBroker()
 if (typeof s3 === 'string') test('into a bucket', { skip: s3 }, () => undefined)
@@ -174,6 +192,7 @@ else {
       const { code, err } = await sluice(args, { folder, env })
       assert.equal(code, 0, err)
       assert.deepEqual(await idsBelow('files/'), [1, 2])
+      assert.equal(/Nothing was new: sluice-state\/files-to-.+ holds what was done/.test(err), round === 1, err)
     }
     assert.ok((await s3.keys('files/')).every(name => name.endsWith('.ndjson.gz')))
     assert.equal((await s3.keys('manifest/')).length > 0, true)
@@ -222,5 +241,36 @@ else {
     assert.deepEqual(await idsBelow('data-input/'), Array.from({ length: 600 }, (_, id) => id))
     assert.ok((await s3.keys('data-input/')).every(name => /^data-input\/[012]\/\d{12}-[0-9TZa-z]+-\d{6}\.ndjson\.zst$/.test(name)), (await s3.keys('data-input/')).join('\n'))
     assert.ok(existsSync(join(folder, 'sluice-state')))
+  })
+
+  test('a topic is read by a login over TLS, whose password is in no pipeline', { skip: typeof broker === 'string' ? broker : false }, async t => {
+    if (typeof broker === 'string') return
+    const folder = folderWith(t, { 'ca.pem': broker.ca, 'stranger.pem': broker.strangerCa, 'in.ndjson': ROWS, 'password.yaml': `sasl_password: '${broker.password}'\n` })
+    writeFileSync(join(folder, 'fill.yaml'), `pipeline: fill\nsources: { in: { file: { path: in.ndjson } } }\nsinks: { out: { log: { log: "kafka://${broker.plain}", topic: guarded, create: { partitions: 1 } } } }\n`)
+    assert.equal((await sluice(['run', '-q', 'fill.yaml'], { folder })).code, 0)
+    const args = ['--source', 'kafka', '--topic', 'guarded', '--until', 'end', '--brokers', broker.sasl, '--sasl-mechanism', 'SCRAM-SHA-512', '--sasl-username', broker.user]
+    const read = (...more: readonly string[]): ReturnType<typeof sluice> => sluice(['process', ...args, ...more], { folder, env: { SLUICE_PROCESS_SASL_PASSWORD: broker.password } })
+    assert.equal((await read('--tls-ca', 'ca.pem')).out, ROWS)
+    assert.equal((await sluice(['process', ...args, '--tls-ca', 'ca.pem', '--config', 'password.yaml'], { folder })).out, ROWS)
+    assert.doesNotMatch(await printed([...args, '--tls-ca', 'ca.pem', '--config', 'password.yaml'], folder), new RegExp(broker.password))
+    const { code, err } = await read('--tls-ca', 'stranger.pem', '--dry-run')
+    assert.equal(code, 1, err)
+  })
+
+  test('killed at random moments, each row of a topic is in exactly one object', { skip: typeof broker === 'string' ? broker : false }, async t => {
+    const brokers = typeof broker === 'string' ? '' : broker.plain
+    const count = 20_000
+    const folder = folderWith(t, { 'wide.ndjson': Array.from({ length: count }, (_, n) => `${JSON.stringify({ n, city: `c${n % 3}`, text: 'x'.repeat(500) })}\n`).join('') })
+    writeFileSync(join(folder, 'fill.yaml'), `pipeline: fill\nsources: { in: { file: { path: wide.ndjson } } }\nsinks: { out: { log: { log: "kafka://${brokers}", topic: wide, create: { partitions: 3 }, key: event.city } } }\n`)
+    assert.equal((await sluice(['run', '-q', 'fill.yaml'], { folder })).code, 0)
+    const file = join(folder, 'printed.yaml')
+    const args = ['--source', 'kafka', '--topic', 'wide', '--until', 'end', '--s3-bucket', bucket, '--s3-prefix', 'killed', '--s3-manifest', 'killed-manifest/', '--batch-age', '20ms', '--batch-size', '500', '--filter', 'event.n % 10 != 3']
+    writeFileSync(file, await printed(args, folder, { ...env, SLUICE_PROCESS_BROKERS: brokers }))
+    Object.assign(process.env, env)
+    const kills = await killAtRandom(s3, file, 'killed', 3)
+    assert.ok(kills >= 1, `only ${kills} runs were caught alive`)
+    const expected = Array.from({ length: count }, (_, n) => n).filter(n => n % 10 !== 3)
+    assert.deepEqual((await numbersBelow(s3, 'killed/')).toSorted((a, b) => a - b), expected)
+    await checkManifest(s3, 'killed', expected.length)
   })
 }

@@ -75,6 +75,14 @@ function flagsOf(command: Command): Flags {
   return Object.fromEntries(command.options.flatMap(option => (values[option.attributeName()] === undefined ? [] : [[option.name(), values[option.attributeName()]]])))
 }
 
+/** What was asked for, as settings and as the pipeline that they mean. */
+interface Asked {
+  readonly values: Values
+  readonly pipeline: ReturnType<typeof pipelineOf>
+  readonly text: string
+  readonly env: Io['env']
+}
+
 async function processCommand(flags: Flags, session: Session): Promise<ExitCode> {
   const { io } = session
   const settled = await settle(flags, io)
@@ -84,21 +92,20 @@ async function processCommand(flags: Flags, session: Session): Promise<ExitCode>
   requireFiles(values, io.folder)
   const pipeline = pipelineOf(values, io.folder)
   const text = await textOf(pipeline)
-  const env = environmentOf(values, io.env)
+  const asked: Asked = { values, pipeline, text, env: environmentOf(values, io.env) }
   if (values['print-pipeline'] === true) {
     io.stdout.write(text)
     return EXIT.done
   }
-  if (values['dry-run'] !== true) return run(text, env, values, session)
-  return tryOut(text, env, dryRunText(pipeline, values), session)
+  return values['dry-run'] === true ? tryOut(asked, session) : run(asked, session)
 }
 
 /** Checks the pipeline, tells the plan, and looks whether all it connects to is there. Throws CONFIG_... with all problems. */
-async function tryOut(text: string, env: Io['env'], plan: string, session: Session): Promise<ExitCode> {
+async function tryOut({ values, pipeline, text, env }: Asked, session: Session): Promise<ExitCode> {
   const { io } = session
   const [{ configOrThrow, loadPipeline }, { registry }, { textInstead }, { tellConnections }] = await Promise.all([import('../../pipeline/index.ts'), import('../../registry.ts'), import('../../runtime.ts'), import('./probe.ts')])
   const config = configOrThrow(await loadPipeline(SHOWN, registry, { workingFolder: io.folder, env, ...textInstead(resolve(io.folder, SHOWN), text) }))
-  io.stdout.write(`${plan}\n`)
+  io.stdout.write(`${dryRunText(pipeline, values)}\n`)
   return tellConnections(config, registry, session)
 }
 
@@ -128,12 +135,13 @@ async function textOf(pipeline: object): Promise<string> {
 /** What stands for a file's name in messages. */
 const SHOWN = 'sluice process --print-pipeline'
 
-async function run(text: string, env: Io['env'], values: Values, session: Session): Promise<ExitCode> {
+async function run({ values, pipeline, text, env }: Asked, session: Session): Promise<ExitCode> {
   const { io } = session
   const level = values['log-level'] ?? 'info'
   const quiet = level === 'warn' || level === 'error'
   const port = values['metrics-port']
   const { report, cut } = await runWithProgress(SHOWN, { set: {}, progress: 'auto', quiet, level, text, env, ...(port === undefined ? {} : { admin: String(port) }) }, session)
   if (!quiet) io.stderr.write(summaryText(report, paint(io.stderr.colors), path => path))
+  if (report.events_in === 0 && typeof pipeline['state'] === 'string' && values.source === 'file') messagesTo(io, level).info(`Nothing was new: ${pipeline['state']} holds what was done. Remove it to begin anew, or give --state none to keep nothing.`)
   return cut || report.stopped_by === 'failure' ? EXIT.failed : EXIT.done
 }

@@ -56,10 +56,20 @@ function sourceProblems(values: Values): Problem[] {
   const problems: Problem[] = []
   if (source === 'kafka' && topic === undefined) problems.push(problem(`--source kafka needs a topic to read. Give --topic NAME (or ${variableOf('topic')}).`))
   if (source === 'file' && files === undefined) problems.push(problem('--source file needs files to read. Name them behind it: --source file data.json.'))
+  const kinds = new Set(source === 'file' ? files?.map(kindOf) : [])
+  if (kinds.size > 1) problems.push(problem(`The files are of different kinds: ${[...kinds].join(', ')}. Process each kind by itself, or write a pipeline with a source for each.`))
   if (source === 'api' && url === undefined) problems.push(problem(`--source api needs an address. Give --url https://... (or ${variableOf('url')}).`))
   if (url !== undefined && source === 'api' && !/^https?:\/\/./.test(url) && !url.startsWith('${')) problems.push(problem(`--url takes an address that begins with https:// or http://, not ${JSON.stringify(url)}.`, 'url'))
   problems.push(...foreign(values, 'kafka', KAFKA), ...foreign(values, 'api', API), ...foreign(values, 'file', ['files']))
   return problems
+}
+
+const JSON_LINES: readonly string[] = ['ndjson', 'jsonl']
+
+/** What a file is read as: the one format of a source goes by the first of its files. */
+function kindOf(file: string): string {
+  const ending = /\.(ndjson|jsonl|json|csv|tsv|parquet|log|txt)$/i.exec(file.replace(/\.(?:gz|zst)$/, ''))?.[1]?.toLowerCase() ?? 'ndjson'
+  return JSON_LINES.includes(ending) ? 'ndjson' : ending === 'log' || ending === 'txt' ? 'lines' : ending
 }
 
 function foreign(values: Values, kind: 'kafka' | 'file' | 'api', names: readonly FlagName[]): Problem[] {
