@@ -27,6 +27,8 @@ export interface BarrierParts {
   readonly sinks: ReadonlyMap<number, SinkRunner>
   readonly clock: Clock
   readonly coordinator: Coordinator
+  /** Positions that every cut holds beside those of the sources. */
+  readonly aside: Readonly<Record<string, JsonValue>>
   /** Counters to keep with the cut. */
   counters(): JsonValue
 }
@@ -185,8 +187,8 @@ export class Barriers {
   }
 
   async #commit(barrier: Barrier): Promise<void> {
-    const { sources, log, clock } = this.#parts
-    const positions: Record<string, JsonValue> = {}
+    const { sources, log, clock, aside } = this.#parts
+    const positions: Record<string, JsonValue> = { ...aside }
     for (const source of sources) {
       const position = source.positionAt(barrier.seq)
       if (position !== undefined) positions[source.id] = position

@@ -142,7 +142,7 @@ export class Generation {
   #makeBarriers(): Barriers {
     const { plan, clock, state, cuts } = this.#parts
     const { coordinator, sources, sinks } = this
-    return new Barriers({ plan, clock, sources, sinks, coordinator, log: state?.log ?? cuts, links: this.#hosts.links, crew: this.#hosts.crew, counters: () => ({ ...coordinator.counts }) })
+    return new Barriers({ plan, clock, sources, sinks, coordinator, log: state?.log ?? cuts, aside: state?.aside ?? {}, links: this.#hosts.links, crew: this.#hosts.crew, counters: () => ({ ...coordinator.counts }) })
   }
 
   /** Takes a host's answer. */

@@ -16,7 +16,15 @@ export interface RunState {
   readonly positions: Readonly<Record<string, JsonValue>>
   readonly marks: Readonly<Record<string, JsonValue>>
   readonly groups: readonly GroupState[]
+  /** Positions of sources that stand aside: they stay in the cuts. */
+  readonly aside: Readonly<Record<string, JsonValue>>
 }
+
+/**
+ * Sources whose ids begin so are read now and then instead of the others: dead letters that are fed back. Their positions stay while the others run, and those of the others
+ * while they do, so that both go on where they were.
+ */
+export const DEAD_LETTER_INPUT = 'input_dead_letters'
 
 export interface Ground {
   readonly name: string
@@ -49,10 +57,13 @@ export async function openState(config: PipelineConfig, registry: Registry, cont
   if (log.torn > 0) warn(`The last ${log.torn} bytes of the checkpoints were torn and have been cut off; the run goes on from the cut before.`)
   const { positions = {}, marks = {}, groups = [] } = log.last ?? {}
   const known = new Set([...config.sources, ...config.stages, ...config.sinks].map(node => node.id))
-  for (const id of [...Object.keys(positions), ...new Set(groups.map(group => group.stage))]) {
+  const isFedBack = (id: string): boolean => id.startsWith(DEAD_LETTER_INPUT)
+  const feedsBack = config.sources.some(({ id }) => isFedBack(id))
+  const aside = Object.fromEntries(Object.entries(positions).filter(([id]) => !known.has(id) && (feedsBack || isFedBack(id))))
+  for (const id of [...Object.keys(positions).filter(id => !(id in aside)), ...new Set(groups.map(group => group.stage))]) {
     if (!known.has(id)) warn(`The checkpoint knows "${id}", which the pipeline no longer has: what is kept for it is ignored.`)
   }
-  return { log, committer, positions, marks, groups }
+  return { log, committer, positions, marks, groups, aside }
 }
 
 /** Why the delivery that is asked for can't be had; undefined where it can. */

@@ -1,5 +1,5 @@
 /** Files: the calls that durable parts make, so that tests can make each of them fail. */
-import { readFileSync, statSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs'
 import { mkdir, open, readFile, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 
@@ -115,6 +115,17 @@ export function readTextNow(path: string): string | undefined {
   } catch (error) {
     if (isMissing(error)) return undefined
     throw error
+  }
+}
+
+/** The first line of a file, or as much of it as fits into 64 KiB. Throws what the system says. */
+export function firstLineNow(path: string): string {
+  const bytes = Buffer.alloc(65_536)
+  const file = openSync(path, 'r')
+  try {
+    return bytes.subarray(0, readSync(file, bytes)).toString('latin1').split('\n', 1)[0] ?? ''
+  } finally {
+    closeSync(file)
   }
 }
 

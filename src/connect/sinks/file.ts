@@ -111,6 +111,10 @@ class FileSink implements Sink {
     const files = mark === undefined ? undefined : (mark as unknown as { readonly files: readonly FileMark[] }).files // Made by `flush`.
     for (const { target, index, length, begun } of files ?? []) {
       const file = this.#file(target, index, length)
+      if (this.#isMovedAway(target, index, file)) {
+        this.#targets.set(target, { name: target, index, begun, file: this.#file(target, index, 0) })
+        continue
+      }
       this.#targets.set(target, { name: target, index, begun, file })
       await this.#recover(target, index, file, length)
     }
@@ -120,6 +124,11 @@ class FileSink implements Sink {
     const target = await this.#target('')
     // One file is begun at once, so that an empty result is a file too, and a path that can't be written is known before anything is read. What is appended to needs neither.
     if (rotate === undefined && mode !== 'append') await this.#use(target)
+  }
+
+  /** Dead letters are moved away to be fed back, and begin anew then. Any other file that is gone is an error. */
+  #isMovedAway(target: string, index: number, { path }: TargetFile): boolean {
+    return this.#context.id === 'dead_letters' && !existsSync(path) && !existsSync(this.#name(target, index))
   }
 
   /** Cuts the file back and removes those begun after it. */
