@@ -241,6 +241,13 @@ else {
     assert.deepEqual(await idsBelow('data-input/'), Array.from({ length: 600 }, (_, id) => id))
     assert.ok((await s3.keys('data-input/')).every(name => /^data-input\/[012]\/\d{12}-[0-9TZa-z]+-\d{6}\.ndjson\.zst$/.test(name)), (await s3.keys('data-input/')).join('\n'))
     assert.ok(existsSync(join(folder, 'sluice-state')))
+
+    const member = ['process', '--source', 'kafka', '--topic', 'data-input', '--group', 'members', '--until', 'end', '--map', 'id=event.id']
+    const rows = async (): Promise<number> => (await sluice(member, { folder, env: all })).out.split('\n').length - 1
+    assert.deepEqual([await rows(), await rows()], [600, 0])
+    const { code, err } = await sluice(['process', '--source', 'kafka', '--topic', 'no-such-topic', '--until', 'end'], { folder, env: all })
+    assert.equal(code, 1)
+    assert.match(err, /LOG_UNKNOWN_TOPIC .*no-such-topic/)
   })
 
   test('a topic is read by a login over TLS, whose password is in no pipeline', { skip: typeof broker === 'string' ? broker : false }, async t => {

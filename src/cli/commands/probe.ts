@@ -19,13 +19,13 @@ const DEADLINE = 15_000
 
 interface ProbeOptions {
   readonly set: Settings
-  readonly timeout: number
+  readonly timeout?: number
 }
 
 export function define(command: Command, session: Session): void {
   command
     .argument('<file>', 'the pipeline')
-    .addOption(new Option('-t, --timeout <duration>', 'longest wait for all answers').argParser(durationOf).default(DEADLINE, '15s'))
+    .addOption(new Option('-t, --timeout <duration>', 'longest wait for all answers (default 15s)').argParser(durationOf))
     .option('-s, --set <key=value>', 'set a value of the pipeline; may be repeated', collectSettings, {})
     .addHelpText('after', '\nNothing is read, written or created, and no group is joined. Exits with 1 if a connection fails.\n\nExamples:\n  sluice probe pipeline.yaml\n  sluice probe pipeline.yaml --timeout 3s\n')
     .action(async (file: string, options: ProbeOptions) => {
@@ -39,7 +39,7 @@ function durationOf(text: string): number {
   return duration
 }
 
-async function probeCommand(file: string, { set, timeout }: ProbeOptions, session: Session): Promise<ExitCode> {
+async function probeCommand(file: string, { set, timeout = DEADLINE }: ProbeOptions, session: Session): Promise<ExitCode> {
   const { io } = session
   const { renderDiagnostics } = await import('../../pipeline/index.ts')
   const loaded = await loadForCommand(file, session, { overrides: set })

@@ -15,7 +15,7 @@ import { combine } from '../process/combinations.ts'
 import { dryRunText } from '../process/dry-run.ts'
 import { FLAG_NAMES, flagOf, keyOf, variableOf } from '../process/flags.ts'
 import type { FlagName, Values } from '../process/flags.ts'
-import { pipelineOf } from '../process/pipeline.ts'
+import { pipelineOf, textOf } from '../process/pipeline.ts'
 import { settle, shownFlag } from '../process/values.ts'
 import type { Flags } from '../process/values.ts'
 import { paint } from '../paint.ts'
@@ -125,11 +125,6 @@ function requireFiles(values: Values, folder: string): void {
   for (const file of values.files ?? []) {
     if (!/[*?[\]{}]/.test(file) && !existsSync(resolve(folder, file))) throw new UsageError('CLI_FILE_MISSING', `${file} can't be read: it is not there.`)
   }
-}
-
-async function textOf(pipeline: object): Promise<string> {
-  const { stringify } = await import('yaml')
-  return `# What sluice process was asked for; sluice run does the same with this file. Paths are seen from the folder of the file.\n${stringify(pipeline, { lineWidth: 0 })}`
 }
 
 /** What stands for a file's name in messages. */

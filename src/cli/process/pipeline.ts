@@ -29,6 +29,12 @@ export function pipelineOf(values: Values, folder: string): Part {
   })
 }
 
+/** The text of a file that holds the pipeline. */
+export async function textOf(pipeline: Part): Promise<string> {
+  const { stringify } = await import('yaml')
+  return `# What sluice process was asked for; sluice run does the same with this file. Paths are seen from the folder of the file.\n${stringify(pipeline, { lineWidth: 0 })}`
+}
+
 /** Without what was not given. */
 function filled(part: Part): Part {
   return Object.fromEntries(Object.entries(part).filter(([, value]) => value !== undefined))
