@@ -1,5 +1,6 @@
 /** One connection to an AMQP broker, with one channel. It is made by hand and never by itself again: whoever uses it knows what must be sent again. */
 import type { Channel, ChannelModel, ConfirmChannel } from 'amqplib'
+import { Socket } from 'node:net'
 import { SluiceError } from '../../base/index.ts'
 import { field } from '../../engine/index.ts'
 import type { ValueOf } from '../../engine/index.ts'
@@ -46,6 +47,8 @@ export interface AmqpConnection<C extends Channel> {
   fail(error: SluiceError): void
   readonly isOpen: boolean
   close(): Promise<void>
+  /** Cuts it, without a goodbye. */
+  destroy(): void
 }
 
 interface Opening {
@@ -76,7 +79,7 @@ async function connect<C extends Channel>(fields: AmqpFields, { server, hostname
   }
   try {
     const model = await amqp.connect(
-      { protocol: encrypted ? 'amqps' : 'amqp', hostname, port, username, password, vhost, heartbeat: 15 },
+      { protocol: encrypted ? 'amqps' : 'amqp', hostname, port, username, password, vhost, heartbeat: 10 },
       { timeout, noDelay: true, clientProperties: { connection_name: name }, ...(encrypted ? { servername: hostname, ...tlsOptions(tls) } : {}) },
     )
     model.on('error', fail)
@@ -95,6 +98,11 @@ async function connect<C extends Channel>(fields: AmqpFields, { server, hostname
         if (isOpen) await channel.close().catch(() => undefined)
         isOpen = false
         await model.close().catch(() => undefined)
+      },
+      destroy: () => {
+        fail(new Error('closed'))
+        // The client has its socket on the connection, though not in its type.
+        if ('stream' in model.connection && model.connection.stream instanceof Socket) model.connection.stream.destroy()
       },
     }
   } catch (error) {

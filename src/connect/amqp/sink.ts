@@ -9,6 +9,7 @@ import { randomUUID } from 'node:crypto'
 import { SluiceError } from '../../base/index.ts'
 import { defineSink, field } from '../../engine/index.ts'
 import type { ComponentContext, RowAnswer, Sink, SinkChunk, ValueOf } from '../../engine/index.ts'
+import { GOODBYE, inTime } from '../messages/in-time.ts'
 import { VALUE_FIELD, messagesOf, sinkFormat } from '../messages/message-codec.ts'
 import type { Outgoing } from '../messages/message-codec.ts'
 import { AMQP_FIELDS, addressOf, connectToPublish } from './connection.ts'
@@ -120,7 +121,7 @@ class AmqpSink implements Sink {
   async #drop(): Promise<void> {
     const connection = this.#connection
     this.#connection = undefined
-    await connection?.close()
+    if (connection !== undefined && !(await inTime(connection.close(), GOODBYE, this.#context))) connection.destroy()
   }
 
   flush(): Promise<undefined> {

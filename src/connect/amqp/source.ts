@@ -11,6 +11,7 @@ import { SluiceError } from '../../base/index.ts'
 import { defineSource, field } from '../../engine/index.ts'
 import type { ComponentContext, Piece, Source, ValueOf } from '../../engine/index.ts'
 import type { JsonValue } from '../../event/index.ts'
+import { GOODBYE, inTime } from '../messages/in-time.ts'
 import { Inbox } from '../messages/inbox.ts'
 import { VALUE_FIELD } from '../messages/message-codec.ts'
 import { Patience } from '../patience.ts'
@@ -23,7 +24,7 @@ const CONFIG = field.object({
   ...AMQP_FIELDS,
   queue: field.string({ minLength: 1, description: 'Queue to read' }),
   create: field.optional(field.choice(['quorum', 'classic'], { description: 'Make the queue where it is not there, durable and of this type' })),
-  prefetch: field.integer({ default: 1000, minimum: 1, maximum: 65_535, description: 'Messages that the broker sends ahead of their acknowledgement' }),
+  prefetch: field.integer({ default: 1000, minimum: 1, maximum: 65_535, description: 'Messages that the broker sends ahead of their acknowledgement: so many may be in memory' }),
   value: VALUE_FIELD,
 })
 type Config = ValueOf<typeof CONFIG>
@@ -87,7 +88,7 @@ class AmqpSource implements Source {
         else this.#take(connection, message)
       })
     } catch (error) {
-      await connection.close()
+      await this.#end(connection)
       const known = amqpError(error, server, `reading "${queue}"`)
       throw known.code === 'AMQP_MISSING' ? new SluiceError('AMQP_MISSING', `There is no queue "${queue}" at the AMQP broker ${server}. Check "queue", or let "create" make it.`, { cause: error }) : known
     }
@@ -104,7 +105,7 @@ class AmqpSource implements Source {
         await connection.over
       } catch (error) {
         if (signal.aborted) return
-        await connection?.close()
+        await this.#end(connection)
         connection = undefined
         // The broker sends these again.
         for (const token of this.#inbox.drop()) this.#forget(token)
@@ -115,6 +116,10 @@ class AmqpSource implements Source {
         }
       }
     }
+  }
+
+  async #end(connection: AmqpConnection<Channel> | undefined): Promise<void> {
+    if (connection !== undefined && !(await inTime(connection.close(), GOODBYE, this.#context))) connection.destroy()
   }
 
   #take(connection: AmqpConnection<Channel>, message: ConsumeMessage): void {
@@ -158,7 +163,7 @@ class AmqpSource implements Source {
 
   async close(): Promise<void> {
     this.#closing.abort()
-    await this.#connection?.close()
+    await this.#end(this.#connection)
     await this.#receiving
   }
 }

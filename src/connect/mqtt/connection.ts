@@ -67,7 +67,10 @@ export class MqttConnection {
 
   /** Says goodbye, or cuts the connection. */
   async close(force = false): Promise<void> {
-    await this.client.endAsync(force).catch(() => undefined)
+    if (!force) return this.client.endAsync().catch(() => undefined)
+    // The client waits for its own goodbye where one was begun.
+    this.client.end(true)
+    this.client.stream.destroy()
   }
 }
 

@@ -6,6 +6,7 @@
 import { SluiceError } from '../../base/index.ts'
 import { defineSink, field } from '../../engine/index.ts'
 import type { ComponentContext, RowAnswer, Sink, SinkChunk, ValueOf } from '../../engine/index.ts'
+import { GOODBYE, inTime } from '../messages/in-time.ts'
 import { VALUE_FIELD, messagesOf, sinkFormat } from '../messages/message-codec.ts'
 import type { Outgoing } from '../messages/message-codec.ts'
 import { probeMqtt } from '../probes.ts'
@@ -30,6 +31,7 @@ const AROUND = 4096
 class MqttSink implements Sink {
   readonly gathers = true
   readonly #config: Config
+  readonly #context: ComponentContext
   readonly #server: string
   readonly #clientId: string
   #connection: MqttConnection | undefined
@@ -38,6 +40,7 @@ class MqttSink implements Sink {
     if (config.topic.literal && topicFault(config.topic.source) !== undefined) throw new SluiceError('CONFIG_VALUE', `"topic": ${topicFault(config.topic.source)}`)
     if (config.version !== '5' && Object.keys(config.headers).length > 0) throw new SluiceError('CONFIG_VALUE', '"headers" need MQTT 5: write "version: \'5\'".')
     this.#config = config
+    this.#context = context
     this.#server = addressOf(config)
     this.#clientId = config.client_id ?? `sluice-${context.id}-${Math.floor(context.random() * 2 ** 40).toString(36)}`
   }
@@ -84,9 +87,7 @@ class MqttSink implements Sink {
   /** Why it was not taken; undefined where it was. */
   async #publish(connection: MqttConnection, { to, body, headers }: Outgoing): Promise<SluiceError | undefined> {
     const { retain, version } = this.#config
-    const userProperties: Record<string, string | string[]> = {}
-    for (const [name, value] of headers) userProperties[name] = value
-    const properties = version === '5' && headers.length > 0 ? { properties: { userProperties } } : {}
+    const properties = version === '5' && headers.length > 0 ? { properties: { userProperties: Object.fromEntries(headers) } } : {}
     try {
       await Promise.race([connection.client.publishAsync(to, Buffer.from(body), { qos: 1, retain, ...properties }), connection.over])
       return undefined
@@ -106,8 +107,9 @@ class MqttSink implements Sink {
   }
 
   async close(): Promise<void> {
-    await this.#connection?.close()
+    const connection = this.#connection
     this.#connection = undefined
+    if (connection !== undefined && !(await inTime(connection.close(), GOODBYE, this.#context))) await connection.close(true)
   }
 }
 

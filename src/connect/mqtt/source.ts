@@ -12,6 +12,7 @@ import { SluiceError } from '../../base/index.ts'
 import { defineSource, field } from '../../engine/index.ts'
 import type { ComponentContext, Piece, Source, ValueOf } from '../../engine/index.ts'
 import type { JsonValue } from '../../event/index.ts'
+import { GOODBYE, inTime } from '../messages/in-time.ts'
 import { Inbox } from '../messages/inbox.ts'
 import { VALUE_FIELD } from '../messages/message-codec.ts'
 import { Patience } from '../patience.ts'
@@ -44,6 +45,7 @@ class MqttSource implements Source {
   readonly live = true
   readonly format: { readonly format: string; readonly options: JsonValue }
   readonly #config: Config
+  readonly #context: ComponentContext
   readonly #server: string
   readonly #topics: readonly string[]
   readonly #patience: Patience
@@ -59,6 +61,7 @@ class MqttSource implements Source {
     this.#topics = typeof config.topic === 'string' ? [config.topic] : config.topic
     for (const topic of this.#topics) if (!/^(([^+#\0/]*|\+)\/)*([^+#\0/]*|\+|#)$/.test(topic)) throw new SluiceError('CONFIG_VALUE', `"topic": ${JSON.stringify(topic)} can't be subscribed to: + stands for one whole level, and # for all that follow, at the end.`)
     this.#config = config
+    this.#context = context
     this.#server = addressOf(config)
     this.#patience = new Patience(true, context)
     this.#inbox = new Inbox(config.waiting_max)
@@ -161,7 +164,8 @@ class MqttSource implements Source {
   async close(): Promise<void> {
     this.#closing.abort()
     this.#inbox.drop()
-    await this.#connection?.close()
+    const connection = this.#connection
+    if (connection !== undefined && !(await inTime(connection.close(), GOODBYE, this.#context))) await connection.close(true)
     await this.#receiving
   }
 }
