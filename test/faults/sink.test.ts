@@ -106,7 +106,8 @@ test('a server that is a hundred times slower holds the source back, and gets it
   run.kill('SIGTERM')
   const { code, err } = await run.ended
   assert.equal(code, 0, err)
-  const { events_in, events_out, in_flight, peak_rss_bytes } = trial.account()
+  const { events_in, events_out, in_flight, peak_rss_bytes, bottleneck } = trial.account()
+  assert.match(bottleneck ?? '', /out/)
   assert.deepEqual([events_out['out'], in_flight], [events_in, 0])
   assert.deepEqual(receiver.missing(events_in), [])
   assert.ok(peak_rss_bytes < 250 * 2 ** 20, `${peak_rss_bytes} bytes`)

@@ -51,7 +51,7 @@ function files(trial: Trial, random: Random): Promise<Lane> {
     yaml: mark => `pipeline: p
 sources: { in: { file: { path: in.ndjson } } }
 stages: [{ filter: event.n % 7 != ${from} && ${mark} >= 0 }, { dedupe: { key: event.n, window: 0s } }]
-sinks: { out: { file: { path: out.ndjson }, rate_limit: { events: 15000, per: 1s } } }
+sinks: { out: { file: { path: out.ndjson }, rate_limit: { events: 1500, per: 100ms } } }
 dead_letters: { file: { path: failed.ndjson } }
 state: state
 checkpoint_interval: ${10 + Math.floor(random() * 50)}ms
@@ -98,7 +98,7 @@ sinks:
   out:
     http: { url: 'http://${at}/', events: 50, timeout: 200ms }
     retry: { attempts: 0, deadline: 0s, backoff: 5ms, backoff_max: 50ms }
-    rate_limit: { events: 4000, per: 1s }
+    rate_limit: { events: 400, per: 100ms }
 dead_letters: { file: { path: failed.ndjson } }
 state: state
 checkpoint_interval: 30ms
@@ -132,7 +132,7 @@ async function logs(trial: Trial): Promise<Lane> {
     yaml: mark => `pipeline: p
 sources: { in: ${log('t', 'group: g, until: end')} }
 stages: [{ filter: event.n % 3 != 1 && ${mark} >= 0 }]
-sinks: { out: { log: { log: ./data, topic: u, create: { partitions: 1 } }, rate_limit: { events: 20000, per: 1s } } }
+sinks: { out: { log: { log: ./data, topic: u, create: { partitions: 1 } }, rate_limit: { events: 2000, per: 100ms } } }
 dead_letters: { file: { path: failed.ndjson } }
 checkpoint_interval: 50ms
 memory: 1MiB

@@ -1,11 +1,13 @@
 /** Stops at random moments under load: the exit code is 0 within the deadline, clients get answers and no resets, and nothing is lost or doubled over the restarts. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { Agent, request } from 'node:http'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { seededRandom } from '../../src/platform/index.ts'
+import { sizeOf } from '../crash/killing.ts'
 import { Trial, until, upTo } from './trial.ts'
 
 const SOAK = Number(process.env['SLUICE_SOAK'] ?? 1)
@@ -21,22 +23,26 @@ test('a pipeline that is told to stop again and again, once or twice, ends with 
   const seed = Date.now() % 1_000_000
   const random = seededRandom(seed)
   const trial = trialFor(t)
-  const count = 400_000
+  const turns = 12 * SOAK
+  // As much as is not used up before the last turn.
+  const count = turns * 8000
   trial.numbers('in.ndjson', count)
   trial.write('p.yaml', `pipeline: p
 sources: { in: { file: { path: in.ndjson } } }
 stages: [{ filter: event.n % 10 != 3 }, { dedupe: { key: event.n, window: 0s } }]
-sinks: { out: { file: { path: out.ndjson } } }
+sinks: { out: { file: { path: out.ndjson }, rate_limit: { events: 2000, per: 100ms } } }
 dead_letters: { file: { path: failed.ndjson } }
 state: state
 checkpoint_interval: 10ms
 batch: { bytes: 8KiB }
 `)
   let stopped = 0
-  for (let turn = 0; turn < 12 * SOAK; turn++) {
+  for (let turn = 0; turn < turns; turn++) {
     const run = trial.start(['p.yaml', '--workers', String(turn % 3)])
-    // From before it has begun until well within its work.
-    await sleep(100 + random() * 400)
+    // Well within its work, or before it has begun.
+    const before = sizeOf(trial.path('out.ndjson'))
+    if (turn % 4 !== 3) await until(() => sizeOf(trial.path('out.ndjson')) > before, run)
+    await sleep(random() * 200)
     const since = performance.now()
     run.kill('SIGTERM')
     const twice = turn % 3 === 2
@@ -51,7 +57,9 @@ batch: { bytes: 8KiB }
     assert.ok(performance.now() - since < 10_000, `seed ${seed}, turn ${turn}: it took ${performance.now() - since} ms`)
     if (code === 0 && err.includes('Stopping')) stopped++
   }
-  assert.ok(stopped > 0, 'no run was caught alive')
+  assert.ok(stopped >= turns / 3, `only ${stopped} runs were caught alive`)
+  console.log(`${stopped} of ${turns} runs stopped under load`)
+  trial.write('p.yaml', readFileSync(trial.path('p.yaml'), 'utf8').replace(/, rate_limit: [^}]*\}/, ''))
   await trial.run()
   assert.deepEqual(trial.numbersIn('out.ndjson'), upTo(count).filter(n => n % 10 !== 3), `seed ${seed}`)
   assert.deepEqual(trial.letters(), [])

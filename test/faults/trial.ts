@@ -19,6 +19,7 @@ export interface Account {
   readonly retries: number
   readonly peak_rss_bytes: number
   readonly stopped_by: string
+  readonly bottleneck?: string
 }
 
 export interface DeadLetter {

@@ -35,3 +35,19 @@ test('a client is answered when its own events are durable, and not with those b
   await third
   assert.deepEqual(answers.at(-1), 'third 503')
 })
+
+test('who comes while the server stops is told so, and that the connection ends', async () => {
+  let [url, isOver] = ['', false]
+  const farewell = Promise.withResolvers<void>()
+  const never = (_ms: number, signal?: AbortSignal): Promise<void> => new Promise((_, reject) => signal?.addEventListener('abort', () => reject(new Error('aborted'))))
+  const context = testContext({ warn: message => (url = `http://${/listens at (\S+)/.exec(message)?.[1] ?? ''}`), sleep: (ms, signal) => (ms < 1000 ? farewell.promise : never(ms, signal)) })
+  const source = httpServer.create(prepareConfig(httpServer.config, { port: 0, path: '/in' }, context), context)
+  await source.open(undefined)
+  await (await fetch(`${url}/healthz`)).text()
+  const closed = source.close().then(() => (isOver = true))
+  const { status, headers } = await fetch(`${url}/in`, { method: 'POST', body: '1' })
+  assert.deepEqual([status, headers.get('connection'), headers.get('retry-after'), isOver], [503, 'close', '5', false])
+  farewell.resolve()
+  await closed
+  await assert.rejects(fetch(`${url}/in`, { method: 'POST', body: '1' }))
+})
