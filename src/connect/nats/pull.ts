@@ -126,6 +126,6 @@ export class Pull {
 
   /** Takes back the request. What is on its way is still taken. */
   async close(): Promise<void> {
-    if (!this.#connection.isClosed()) await this.#subscription.drain().catch(() => undefined)
+    if (!this.#connection.isClosed()) await Promise.race([this.#subscription.drain().catch(() => undefined), this.#connection.closed()])
   }
 }

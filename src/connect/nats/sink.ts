@@ -69,7 +69,7 @@ class NatsSink implements Sink {
   async write(chunk: SinkChunk): Promise<readonly RowAnswer[]> {
     const messages = messagesOf(chunk)
     const rows = this.#open?.number === chunk.number ? this.#open.rows : messages.map((_, row) => row)
-    const { connection, client, headersOf } = await this.#client()
+    const { connection, client, over, headersOf } = await this.#client()
     const most = (connection.info?.max_payload ?? 1024 * 1024) - AROUND
     const answers: RowAnswer[] = []
     for (let from = 0; from < messages.length; from += UNDER_WAY) {
@@ -77,7 +77,7 @@ class NatsSink implements Sink {
         const row = from + at
         const refused = whyNot(message, most)
         if (refused !== undefined) return void answers.push({ row, answer: 'reject', reason: refused })
-        const failed = await this.#publish(client, headersOf(message), message, `${this.#run}.${chunk.number}.${rows[row] ?? row}`)
+        const failed = await this.#publish(client, over, headersOf(message), message, `${this.#run}.${chunk.number}.${rows[row] ?? row}`)
         if (failed !== undefined) answers.push({ row, answer: failed.retry ? 'retry' : 'reject', reason: failed.message })
       })
       await Promise.all(sent)
@@ -91,7 +91,7 @@ class NatsSink implements Sink {
     return answers
   }
 
-  async #client(): Promise<{ readonly connection: NatsConnection; readonly client: JetStreamClient; readonly headersOf: (message: Outgoing) => MsgHdrs }> {
+  async #client(): Promise<{ readonly connection: NatsConnection; readonly client: JetStreamClient; readonly over: Promise<never>; readonly headersOf: (message: Outgoing) => MsgHdrs }> {
     const connection = await this.#link.connected()
     const [{ jetstream }, { headers }] = await Promise.all([import('@nats-io/jetstream'), import('@nats-io/transport-node')])
     const { timeout, domain } = this.#config
@@ -100,15 +100,20 @@ class NatsSink implements Sink {
       for (const [name, value] of message.headers) if (!/^nats-/i.test(name)) made.append(name, value)
       return made
     }
-    return { connection, headersOf, client: jetstream(connection, { timeout, ...(domain === undefined ? {} : { domain }) }) }
+    // What waits for an answer when the connection breaks would wait until its time is up.
+    const over = connection.closed().then((): never => {
+      throw new SluiceError('NATS_CONNECT', `The connection to NATS at ${this.#link.server} was cut.`)
+    })
+    over.catch(() => undefined)
+    return { connection, headersOf, over, client: jetstream(connection, { timeout, ...(domain === undefined ? {} : { domain }) }) }
   }
 
   /** Why it was not taken; undefined where it was. */
-  async #publish(client: JetStreamClient, headers: MsgHdrs, message: Outgoing, own: string): Promise<SluiceError | undefined> {
+  async #publish(client: JetStreamClient, over: Promise<never>, headers: MsgHdrs, message: Outgoing, own: string): Promise<SluiceError | undefined> {
     const { stream, timeout } = this.#config
     const msgID = message.id === '' ? own : message.id
     try {
-      await client.publish(message.to, message.body, { msgID, headers, timeout, ...(stream === undefined ? {} : { expect: { streamName: stream } }) })
+      await Promise.race([client.publish(message.to, message.body, { msgID, headers, timeout, ...(stream === undefined ? {} : { expect: { streamName: stream } }) }), over])
       return undefined
     } catch (error) {
       return natsError(error, this.#link.server, `a message for "${message.to}"`)

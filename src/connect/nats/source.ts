@@ -11,6 +11,7 @@ import { SluiceError } from '../../base/index.ts'
 import { defineSource, field } from '../../engine/index.ts'
 import type { ComponentContext, Piece, Source, ValueOf } from '../../engine/index.ts'
 import type { JsonValue } from '../../event/index.ts'
+import { GOODBYE, inTime } from '../messages/in-time.ts'
 import { Inbox } from '../messages/inbox.ts'
 import type { Incoming } from '../messages/inbox.ts'
 import { VALUE_FIELD } from '../messages/message-codec.ts'
@@ -207,13 +208,15 @@ class NatsSource implements Source {
 
   async close(): Promise<void> {
     this.#closing.abort()
-    await Promise.all(this.#tasks)
-    if (this.#tasks.length > 0) {
-      await this.#acknowledge([...this.#done.keys()])
-      if (this.#done.size > 0) this.#context.warn(`${this.#done.size} messages are done, but the server has not taken their acknowledgement: they may come again in the next run.`)
-      await this.#giveBack().catch(() => undefined)
-    }
+    if (this.#tasks.length > 0) await inTime(this.#goodbye(), GOODBYE, this.#context)
     await this.#link.close()
+  }
+
+  async #goodbye(): Promise<void> {
+    await Promise.all(this.#tasks)
+    await this.#acknowledge([...this.#done.keys()])
+    if (this.#done.size > 0) this.#context.warn(`${this.#done.size} messages are done, but the server has not taken their acknowledgement: they may come again in the next run.`)
+    await this.#giveBack().catch(() => undefined)
   }
 }
 
