@@ -137,6 +137,6 @@ async function run({ values, pipeline, text, env }: Asked, session: Session): Pr
   const port = values['metrics-port']
   const { report, cut } = await runWithProgress(SHOWN, { set: {}, progress: 'auto', quiet, level, text, env, ...(port === undefined ? {} : { admin: String(port) }) }, session)
   if (!quiet) io.stderr.write(summaryText(report, paint(io.stderr.colors), path => path))
-  if (report.events_in === 0 && typeof pipeline['state'] === 'string' && values.source === 'file') messagesTo(io, level).info(`Nothing was new: ${pipeline['state']} holds what was done. Remove it to begin anew, or give --state none to keep nothing.`)
+  if (report.events_in === 0 && typeof pipeline['state'] === 'string' && values.source !== 'kafka') messagesTo(io, level).info(`Nothing was new: ${pipeline['state']} holds what was done. Remove it to begin anew, or give --state none to keep nothing.`)
   return cut || report.stopped_by === 'failure' ? EXIT.failed : EXIT.done
 }
