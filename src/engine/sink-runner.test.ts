@@ -208,3 +208,25 @@ test('an error that ends the run gives up no event, also where single events cou
   assert.deepEqual(failures, [lost])
   assert.deepEqual(refused, [])
 })
+
+test('what a sink refuses because it is cut off is left to the next start, and is not given up', async () => {
+  const stop = new AbortController()
+  const [refused, failures]: [unknown[], unknown[]] = [[], []]
+  const sink = {
+    open: () => Promise.resolve(),
+    write: () => {
+      stop.abort(new SluiceError('STOP_TIMEOUT', 'late'))
+      return Promise.resolve([{ row: 0, answer: 'reject' as const, reason: 'late' }])
+    },
+    flush: () => Promise.resolve(undefined),
+    close: () => Promise.resolve(),
+  }
+  const clock = new SimulatedClock()
+  const policy = new Policy({ retry: undefined, breaker: undefined, rateLimit: undefined }, { now: () => clock.now(), random: () => 0, sleep: (ms, signal) => clock.sleep(ms, signal) })
+  const runner = new SinkRunner('out', sink, policy, stop.signal, (_rows, rows) => refused.push(...rows), error => failures.push(error))
+  const made = batch(0)
+  runner.write({ sink: 0, target: '', bytes: new Uint8Array(Buffer.from('a\n')), rows: 1, ends: Uint32Array.of(2), tickets: undefined, origins: [] }, made.flight)
+  await turn()
+  await turn()
+  assert.deepEqual([refused, made.landed(), failures.map(error => (error as SluiceError).code)], [[], false, ['STOP_TIMEOUT']])
+})

@@ -217,6 +217,8 @@ export class SinkRunner {
         const error = new SluiceError('SINK_RETRY', `Sink "${this.id}" asks for another attempt: ${retry[0]?.reason ?? ''}`, { retry: true })
         throw Object.assign(error, { retryAfter: Math.max(...retry.map(({ after }) => after)) })
       }, this.#signal)
+      // Whoever was cut off answers in many ways. What it refuses then is left to the next start, and is not given up.
+      if (refused.length > 0) this.#signal.throwIfAborted()
     } catch (error) {
       if (this.#signal.aborted || (error instanceof SluiceError && error.stops) || writes.some(write => write.rows.origins.length === 0)) throw error
       const left = open ?? Array.from({ length: rows.rows }, (_, row) => row)
