@@ -9,7 +9,7 @@ import type { NodeWork } from './messages.ts'
 import type { Plan } from './plan.ts'
 
 /** Seconds; from a batch that passes at once to one that lies for a minute. */
-const LATENCY_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+const LATENCY_BOUNDS = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 
 /** Pairs of a component and a code at most; the rest are counted together. */
 const REJECTS_MAX = 500

@@ -98,7 +98,8 @@ export class Metrics {
   static async make(figures: () => Figures | undefined): Promise<Metrics> {
     const { Registry, collectDefaultMetrics } = await import('prom-client')
     const registry = new Registry()
-    collectDefaultMetrics({ register: registry })
+    // Ten looks a second are enough for the delay of the event loop.
+    collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 100 })
     for (const { name, help, type, values } of FAMILIES) {
       const get = async (): Promise<object> => {
         const now = figures()
