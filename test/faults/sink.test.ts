@@ -83,6 +83,20 @@ test('what a server refuses until the attempts are used up is in the dead letter
   assert.ok(trial.letters().every(({ attempts, code }) => attempts === 3 && code !== ''))
 })
 
+test('what a server that hangs keeps from landing within the stop timeout is left to the next start, and not given up', async t => {
+  const { trial, receiver } = await bench(t, { more: 'state: state\ncheckpoint_interval: 5ms\nstop_timeout: 300ms\n' })
+  receiver.manner = request => (request <= 4 ? 'take' : 'hang')
+  const run = trial.start()
+  await until(() => receiver.asked.length >= 5, run)
+  run.kill('SIGTERM')
+  assert.equal((await run.ended).code, 1)
+  assert.deepEqual(trial.letters(), [])
+  receiver.manner = () => 'take'
+  await trial.run()
+  assert.deepEqual(receiver.missing(COUNT), [])
+  assert.deepEqual(trial.letters(), [])
+})
+
 test('a server that is a hundred times slower holds the source back, and gets its full rate when it has recovered', async t => {
   const { trial, receiver } = await bench(t, { more: 'memory: 1MiB\n' })
   trial.numbers('in.ndjson', 2_000_000)
