@@ -3,7 +3,7 @@ import type { KafkaOptions } from './kafka/options.ts'
 import type { Durability, Log } from './log.ts'
 
 /** How to get into a cluster: encryption and login. */
-export type KafkaAccess = Pick<KafkaOptions, 'tls' | 'login' | 'clientId'>
+export type KafkaAccess = Pick<KafkaOptions, 'tls' | 'login' | 'clientId' | 'groupProtocol'>
 
 export interface OpenOptions {
   /** What a person should know: a torn tail that was cut, a partition that stopped. Default: nobody is told. */

@@ -73,13 +73,19 @@ class History {
   }
 }
 
+type Protocol = 'classic' | 'consumer'
+
 const broker = await startBroker()
 if (typeof broker === 'string') test('members of a group', { skip: broker }, () => undefined)
 else {
   const place = `kafka://${broker.plain}`
-  const log = await openLog(place, { warn: () => undefined })
+  const logs = {
+    classic: await openLog(place, { warn: () => undefined }),
+    consumer: await openLog(place, { warn: () => undefined, kafka: { groupProtocol: 'consumer' } }),
+  }
+  const log = logs.classic
   after(async () => {
-    await log.close()
+    for (const each of Object.values(logs)) await each.close()
     await broker.stop()
   })
 
@@ -107,10 +113,10 @@ else {
     }
   }
 
-  function inside(history: History, name: string, topic: string, group: string, assignor: 'range' | 'sticky'): Member {
+  function inside(history: History, name: string, topic: string, group: string, assignor: 'range' | 'sticky', protocol: Protocol): Member {
     const leave = new AbortController()
     // Signs of life go out three times in a session: a shorter one learns sooner that others came or went.
-    const reading = readOn(log, { topic, group, sessionTimeout: 4500, assignor }, note => history.add(name, note), leave.signal)
+    const reading = readOn(logs[protocol], { topic, group, sessionTimeout: 4500, assignor }, note => history.add(name, note), leave.signal)
     return {
       name,
       end: () => {
@@ -120,8 +126,8 @@ else {
     }
   }
 
-  function program(t: TestContext, history: History, name: string, topic: string, group: string): Member {
-    const child = spawn(process.execPath, [join(import.meta.dirname, 'reader.ts'), place, topic, group, '3000'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  function program(t: TestContext, history: History, name: string, topic: string, group: string, protocol: Protocol): Member {
+    const child = spawn(process.execPath, [join(import.meta.dirname, 'reader.ts'), place, topic, group, '3000', protocol], { stdio: ['ignore', 'pipe', 'inherit'] })
     t.after(() => child.kill('SIGKILL'))
     const lines = createInterface(child.stdout)
     const ended = once(lines, 'close')
@@ -144,13 +150,13 @@ else {
     return ends
   }
 
-  for (const assignor of ['range', 'sticky'] as const) {
-    test(`members that join and leave under load read each record once (${assignor})`, async () => {
-      const topic = `orderly-${assignor}`
+  for (const [assignor, protocol] of [['range', 'classic'], ['sticky', 'classic'], ['range', 'consumer'], ['sticky', 'consumer']] as const) {
+    test(`members that join and leave under load read each record once (${assignor}, ${protocol} protocol)`, async () => {
+      const topic = `orderly-${assignor}-${protocol}`
       await log.admin.createTopics([{ name: topic, partitions: PARTITIONS.length }])
       const history = new History()
       const loading = load(topic)
-      const enter = (name: string): Member => inside(history, name, topic, topic, assignor)
+      const enter = (name: string): Member => inside(history, name, topic, topic, assignor, protocol)
       const first = enter('first')
       await reads(history, first)
       const second = enter('second')
@@ -165,22 +171,44 @@ else {
     })
   }
 
-  test('members that are killed under load: nothing is skipped, and only what they had not committed is read again', async t => {
-    const topic = 'killed'
+  for (const protocol of ['classic', 'consumer'] as const) test(`members that are killed under load: nothing is skipped, and only what they had not committed is read again (${protocol} protocol)`, async t => {
+    const topic = `killed-${protocol}`
     await log.admin.createTopics([{ name: topic, partitions: PARTITIONS.length }])
     const history = new History()
     const loading = load(topic)
-    const stays = inside(history, 'stays', topic, topic, 'sticky')
+    const stays = inside(history, 'stays', topic, topic, 'sticky', protocol)
     await reads(history, stays)
     const mortal = ['dies', 'dies too']
     for (const name of mortal) {
-      const member = program(t, history, name, topic, topic)
+      const member = program(t, history, name, topic, topic, protocol)
       await reads(history, member)
       await member.end()
     }
-    const joins = inside(history, 'joins', topic, topic, 'sticky')
+    const joins = inside(history, 'joins', topic, topic, 'sticky', protocol)
     await reads(history, joins)
     const ends = await finish(history, [stays, joins], loading)
     history.check(ends, mortal)
+  })
+
+  test('a group of the newer protocol is described, refused to transactions, and reset once its members are taken out', async () => {
+    const topic = 'described'
+    await log.admin.createTopics([{ name: topic, partitions: 2 }])
+    const member = logs.consumer.group({ group: 'described', topics: [topic] })
+    await member.join()
+    // A coordinator may first have to learn of a new topic.
+    while (member.assigned.length < 2) await member.fetch({ wait: 100 })
+    assert.deepEqual(member.assigned.map(({ partition }) => partition).toSorted((a, b) => a - b), [0, 1])
+    await member.commit([{ topic, partition: 0, offset: 0n }])
+    const described = await log.admin.describeGroup('described')
+    assert.deepEqual([described.state, described.members.length, described.members[0]?.partitions.length, described.offsets.map(({ offset }) => offset)], ['stable', 1, 2, [0n]])
+    const producer = logs.consumer.producer({ transactionalId: 'described' })
+    await producer.begin()
+    await producer.send({ topic, partition: 0, value: Buffer.from('v') })
+    await assert.rejects(producer.sendOffsets(member.reference, [{ topic, partition: 0, offset: 0n }]), { code: 'LOG_UNSUPPORTED' })
+    await producer.abort()
+    await producer.close()
+    await member.close()
+    assert.equal((await log.admin.describeGroup('described')).members.length, 0)
+    await log.admin.resetOffsets('described', [{ topic, partition: 1, offset: 0n }])
   })
 }

@@ -1,7 +1,7 @@
 /**
  * A member of a group that reads, commits what it read, and notes each step; also a program of its own, to be killed:
  *
- *     node test/kafka/reader.ts PLACE TOPIC GROUP SESSION_TIMEOUT        prints its notes as lines
+ *     node test/kafka/reader.ts PLACE TOPIC GROUP SESSION_TIMEOUT PROTOCOL        prints its notes as lines
  *
  * A note of what was read is out before it is committed, and one of a commit after its answer came: what was noted as read and not as committed may come again.
  */
@@ -65,8 +65,8 @@ export async function readOn(log: Log, { group, topic, sessionTimeout, assignor 
   await member.close()
 }
 
-const [, program, place = '', topic = '', group = '', sessionTimeout = ''] = process.argv
+const [, program, place = '', topic = '', group = '', sessionTimeout = '', protocol = ''] = process.argv
 if (program === import.meta.filename) {
-  const log = await openLog(place, { warn: () => undefined })
+  const log = await openLog(place, { warn: () => undefined, kafka: { groupProtocol: protocol === 'consumer' ? 'consumer' : 'classic' } })
   await readOn(log, { topic, group, sessionTimeout: Number(sessionTimeout), assignor: 'sticky' }, note => process.stdout.write(`${JSON.stringify(note)}\n`), new AbortController().signal)
 }

@@ -16,7 +16,7 @@ export const BROKER = {
   UNKNOWN_MEMBER_ID: 25, REBALANCE_IN_PROGRESS: 27, TOPIC_ALREADY_EXISTS: 36, NOT_CONTROLLER: 41, OUT_OF_ORDER_SEQUENCE: 45, DUPLICATE_SEQUENCE: 46, INVALID_PRODUCER_EPOCH: 47,
   INVALID_TXN_STATE: 48, INVALID_PRODUCER_ID_MAPPING: 49, CONCURRENT_TRANSACTIONS: 51, UNKNOWN_PRODUCER_ID: 59, NON_EMPTY_GROUP: 68, GROUP_ID_NOT_FOUND: 69,
   FENCED_LEADER_EPOCH: 74, UNKNOWN_LEADER_EPOCH: 75, MEMBER_ID_REQUIRED: 79, UNSTABLE_OFFSET_COMMIT: 88, PRODUCER_FENCED: 90, UNKNOWN_TOPIC_ID: 100,
-  INCONSISTENT_TOPIC_ID: 103, TRANSACTION_ABORTABLE: 120,
+  INCONSISTENT_TOPIC_ID: 103, FENCED_MEMBER_EPOCH: 110, STALE_MEMBER_EPOCH: 113, TRANSACTION_ABORTABLE: 120,
 } as const
 
 type Meaning = readonly [code: ErrorCode, words: string, retry?: boolean]
@@ -85,6 +85,10 @@ const MEANINGS: ReadonlyMap<number, Meaning> = new Map<number, Meaning>([
   [90, ['LOG_FENCED', 'a newer producer of that name is there']],
   [100, ['LOG_BROKER', 'the broker does not know the topic, it may be new or have been made anew']],
   [103, ['LOG_BROKER', 'the topic was made anew']],
+  [110, ['LOG_FENCED', 'the group went on without this member']],
+  [111, ['LOG_FENCED', 'another member has the same instance id']],
+  [112, ['LOG_SETTING', 'the broker does not know that way of sharing partitions out']],
+  [113, ['LOG_GROUP_REBALANCE', 'the group went on, and the member has not yet heard of it']],
   [120, ['LOG_TRANSACTION_STATE', 'the transaction can only be aborted']],
 ])
 

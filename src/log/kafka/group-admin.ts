@@ -1,9 +1,11 @@
 /** Groups, for those who look after them: who is in them, how far they are, where they go on. */
-import { deleteGroupsV2, describeGroupsV5, leaveGroupV5, listGroupsV4, offsetCommitV8, offsetFetchV7 } from '@platformatic/kafka'
+import { consumerGroupDescribeV0, deleteGroupsV2, describeGroupsV5, leaveGroupV5, listGroupsV4, offsetCommitV8, offsetFetchV7 } from '@platformatic/kafka'
+import { SluiceError } from '../../base/index.ts'
 import type { GroupDescription } from '../admin.ts'
 import type { Call, OffsetToCommit } from '../log.ts'
 import type { Cluster } from './cluster.ts'
 import { BROKER, brokerError, check } from './errors.ts'
+import type { Link } from './link.ts'
 import { decodeAssignment } from './group-wire.ts'
 import { checkRanges, resolveStarts } from './offsets.ts'
 import { offsetTopics } from './transaction-calls.ts'
@@ -11,6 +13,8 @@ import { offsetTopics } from './transaction-calls.ts'
 const STATES: Readonly<Record<string, GroupDescription['state']>> = {
   Empty: 'empty', PreparingRebalance: 'preparing', CompletingRebalance: 'completing', Stable: 'stable', Dead: 'dead',
 }
+
+const NEWER_STATES: Readonly<Record<string, GroupDescription['state']>> = { Empty: 'empty', Assigning: 'preparing', Reconciling: 'completing', Stable: 'stable', Dead: 'dead' }
 
 export class GroupAdmin {
   readonly #cluster: Cluster
@@ -37,15 +41,17 @@ export class GroupAdmin {
       const { groups: [described] } = await link.request(describeGroupsV5.api, [group], false)
       if (described === undefined) throw brokerError(BROKER.COORDINATOR_NOT_AVAILABLE, `The group "${group}"`)
       check(described.errorCode, `The group "${group}"`)
+      const newer = described.members.length === 0 && described.groupState === 'Dead' ? await this.#describeNewer(group, link) : undefined
       const { errorCode, topics } = await link.request(offsetFetchV7.api, [{ groupId: group, topics: null }], false)
       check(errorCode, `The offsets of the group "${group}"`)
-      return { described, topics }
+      return { described, newer, topics }
     }))
-    const { described: { groupState, protocolType, protocolData, members }, topics } = found
+    const { described: { groupState, protocolType, protocolData, members }, newer, topics } = found
     const offsets = topics.flatMap(({ name: topic, partitions }) => partitions.flatMap(({ partitionIndex: partition, committedOffset: offset, metadata, errorCode }) => {
       check(errorCode, `The offset of the group "${group}" in "${topic}" partition ${partition}`)
       return offset < 0n ? [] : [{ topic, partition, offset, metadata: metadata ?? '' }]
     }))
+    if (newer !== undefined) return { group, ...newer, offsets: await this.#lags(offsets, call) }
     return {
       group,
       state: offsets.length > 0 && groupState === 'Dead' ? 'empty' : (STATES[groupState] ?? 'dead'),
@@ -57,6 +63,21 @@ export class GroupAdmin {
         partitions: protocolType === 'consumer' ? decodeAssignment(memberAssignment).partitions : [],
       })),
       offsets: await this.#lags(offsets, call),
+    }
+  }
+
+  /** A group of the newer protocol, undefined where there is none of that name, or the broker knows no such groups. */
+  async #describeNewer(group: string, link: Link): Promise<Omit<GroupDescription, 'group' | 'offsets'> | undefined> {
+    try {
+      const { groups: [found] } = await link.request(consumerGroupDescribeV0.api, [group], false)
+      if (found === undefined || found.errorCode !== BROKER.NONE) return undefined
+      const members = found.members.map(({ memberId, clientId, clientHost, assignment }) => ({
+        id: memberId, client: `${clientId}${clientHost}`, partitions: assignment.topicPartitions.flatMap(({ topicName: topic, partitions }) => partitions.map(partition => ({ topic, partition }))),
+      }))
+      return { state: NEWER_STATES[found.groupState] ?? 'dead', generation: found.groupEpoch, assignor: members.length > 0 ? found.assignorName : undefined, members }
+    } catch (error) {
+      if (error instanceof SluiceError && (error.code === 'LOG_UNSUPPORTED' || error.code === 'LOG_BROKER')) return undefined
+      throw error
     }
   }
 

@@ -4,7 +4,7 @@
  * A partition that is asked back is not read from at once; its work is finished by `onRevoked`. A new one is read from as soon as its offset is sure: while a
  * transaction may still move it, its records wait. A member that is lost joins again by itself at the next fetch.
  */
-import { offsetCommitV8, offsetFetchV7 } from '@platformatic/kafka'
+import { offsetFetchV7 } from '@platformatic/kafka'
 import { SluiceError } from '../../base/index.ts'
 import { Serial, within } from '../embedded/calls.ts'
 import { checkGroupName } from '../embedded/offset-store.ts'
@@ -14,7 +14,9 @@ import { seek } from './consumer.ts'
 import { BROKER, brokerCodeOf, check, mayRetry } from './errors.ts'
 import { Fetcher } from './fetcher.ts'
 import type { Cursor, FetchOptions } from './fetcher.ts'
+import { HeartbeatMembership } from './heartbeat-membership.ts'
 import { Membership } from './membership.ts'
+import type { GroupMembership } from './membership.ts'
 import { resolveStarts } from './offsets.ts'
 import { groupByTopic, offsetTopics } from './transaction-calls.ts'
 
@@ -24,7 +26,7 @@ export class KafkaGroupConsumer implements GroupConsumer {
   readonly #cluster: Cluster
   readonly #options: GroupOptions
   readonly #fetcher: Fetcher
-  readonly #membership: Membership
+  readonly #membership: GroupMembership
   readonly #revoking = new Serial()
   readonly #onClose: (consumer: KafkaGroupConsumer) => void
   #isFetching = false
@@ -35,7 +37,8 @@ export class KafkaGroupConsumer implements GroupConsumer {
     this.#cluster = cluster
     this.#options = options
     this.#fetcher = new Fetcher(cluster, options.isolation, options.maxBytes)
-    this.#membership = new Membership(cluster, options, {
+    const Chosen = cluster.options.groupProtocol === 'consumer' ? HeartbeatMembership : Membership
+    this.#membership = new Chosen(cluster, options, {
       owned: () => this.#fetcher.cursors.filter(({ isRevoked }) => !isRevoked).map(({ topic, partition }) => ({ topic, partition })),
       isBusy: () => this.#isFetching,
       revoke: partitions => this.#revoke(partitions),
@@ -122,7 +125,7 @@ export class KafkaGroupConsumer implements GroupConsumer {
       if (offsets.length === 0) return
       const { generation } = membership
       await this.#cluster.atCoordinator('group', group, async link => {
-        const answer = await link.request(offsetCommitV8.api, group, generation, membership.id, null, topics)
+        const answer = await link.request(membership.commitApi, group, generation, membership.id, null, topics)
         for (const { name, partitions } of answer.topics) {
           for (const { errorCode, partitionIndex } of partitions) check(errorCode, `The offset of the group "${group}" in "${name}" partition ${partitionIndex}`)
         }

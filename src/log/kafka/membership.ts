@@ -15,7 +15,7 @@
  * Stall: signs of life are sent by a timer of this process. Where it stood still (a long computation, a suspended machine), the group went on long ago and nobody
  * told. So before anything is handed out or committed, the age of the last answered sign is looked at.
  */
-import { heartbeatV4, joinGroupV7, leaveGroupV4, syncGroupV5 } from '@platformatic/kafka'
+import { heartbeatV4, joinGroupV7, leaveGroupV4, offsetCommitV8, syncGroupV5 } from '@platformatic/kafka'
 import { SluiceError } from '../../base/index.ts'
 import type { GroupOptions, GroupReference, TopicPartition } from '../log.ts'
 import { share } from './assignment.ts'
@@ -34,7 +34,7 @@ const BEAT_MAX = 3000
 const BEAT_AGAIN = 50
 const LOOK_DEFAULT = 10_000
 /** Milliseconds without any call of the user after which a member leaves: it holds partitions that it does not read. */
-const IDLE_MAX = 300_000
+export const IDLE_MAX = 300_000
 const DROPPED: ReadonlySet<number> = new Set([BROKER.UNKNOWN_MEMBER_ID, BROKER.ILLEGAL_GENERATION])
 
 export interface MembershipHooks {
@@ -46,7 +46,46 @@ export interface MembershipHooks {
   readonly lose: (partitions: readonly TopicPartition[]) => void
 }
 
-export class Membership {
+/** What a consumer asks of its membership, whatever the protocol. */
+export interface GroupMembership {
+  readonly links: Links
+  /** How offsets are committed. */
+  readonly commitApi: typeof offsetCommitV8.api
+  failure: unknown
+  /** True while a round is under way: the coordinator may be in it already. */
+  readonly isJoining: boolean
+  readonly id: string
+  readonly generation: number
+  readonly member: GroupReference['member']
+  readonly isStale: boolean
+  isMember(): boolean
+  isLost(): boolean
+  touch(): void
+  join(): Promise<void>
+  leave(): Promise<void>
+  close(): Promise<void>
+  expire(): void
+  refused(code: number | undefined, generation: number): boolean
+}
+
+/** Throws LOG_SETTING for times that are none. */
+export function checkTimes({ sessionTimeout = 10_000, rebalanceTimeout = 60_000 }: GroupOptions): { readonly sessionTimeout: number; readonly rebalanceTimeout: number } {
+  for (const [name, value] of Object.entries({ sessionTimeout, rebalanceTimeout })) {
+    if (!Number.isSafeInteger(value) || value < 1 || value >= 2 ** 31) throw new SluiceError('LOG_SETTING', `${name}: ${value} is not possible: 1 ms or more.`)
+  }
+  return { sessionTimeout, rebalanceTimeout }
+}
+
+/** Topics that a member wants; names that are not there yet may come. */
+export async function wantedTopics(cluster: Cluster, { topics }: GroupOptions): Promise<readonly string[]> {
+  if (!(topics instanceof RegExp)) return [...new Set(topics)].sort()
+  const whole = new RegExp(`^(?:${topics.source})$`, topics.flags.replace(/[gy]/g, ''))
+  const all = await cluster.look(null)
+  return all.filter(({ name, isInternal }) => !isInternal && whole.test(name)).map(({ name }) => name).sort()
+}
+
+export class Membership implements GroupMembership {
+  readonly commitApi = offsetCommitV8.api
   readonly #cluster: Cluster
   readonly #options: GroupOptions
   readonly #hooks: MembershipHooks
@@ -76,10 +115,8 @@ export class Membership {
   failure: unknown
 
   constructor(cluster: Cluster, options: GroupOptions, hooks: MembershipHooks) {
-    const { sessionTimeout = 10_000, rebalanceTimeout = 60_000, assignor = 'range' } = options
-    for (const [name, value] of Object.entries({ sessionTimeout, rebalanceTimeout })) {
-      if (!Number.isSafeInteger(value) || value < 1 || value >= 2 ** 31) throw new SluiceError('LOG_SETTING', `${name}: ${value} is not possible: 1 ms or more.`)
-    }
+    const { assignor = 'range' } = options
+    const { sessionTimeout, rebalanceTimeout } = checkTimes(options)
     this.#cluster = cluster
     this.#options = options
     this.#hooks = hooks
@@ -335,7 +372,7 @@ export class Membership {
   async #joinAndSync(link: Link): Promise<Assignment> {
     const { group, assignor = 'range' } = this.#options
     const { clock } = this.#cluster
-    const topics = await this.#topics()
+    const topics = await wantedTopics(this.#cluster, this.#options)
     const what = `Joining the group "${group}"`
     const metadata = encodeSubscription({ topics, owned: this.#isCooperative ? this.#hooks.owned() : [], generation: this.#generation })
     const joined = await link.request(joinGroupV7.api, group, this.#sessionTimeout, this.#rebalanceTimeout, this.#id, null, PROTOCOL, [{ name: PROTOCOLS[assignor], metadata }])
@@ -358,15 +395,6 @@ export class Membership {
     return decodeAssignment(synced.assignment)
   }
 
-  /** Topics that this member wants; names that are not there yet may come. */
-  async #topics(): Promise<readonly string[]> {
-    const { topics } = this.#options
-    if (!(topics instanceof RegExp)) return [...new Set(topics)].sort()
-    const whole = new RegExp(`^(?:${topics.source})$`, topics.flags.replace(/[gy]/g, ''))
-    const all = await this.#cluster.look(null)
-    return all.filter(({ name, isInternal }) => !isInternal && whole.test(name)).map(({ name }) => name).sort()
-  }
-
   async #counts(topics: readonly string[]): Promise<ReadonlyMap<string, number>> {
     if (topics.length === 0) return new Map()
     return new Map((await this.#cluster.look(topics)).map(({ name, leaders }) => [name, leaders.length]))
@@ -375,7 +403,7 @@ export class Membership {
   /** Whether topics came or went, or their partitions, so that the shares must change. */
   async #hasChanged(): Promise<boolean> {
     try {
-      const topics = await this.#topics()
+      const topics = await wantedTopics(this.#cluster, this.#options)
       const counts = this.#isLeader ? await this.#counts(this.#leadTopics(topics)) : undefined
       return this.#state === 'member' && basisOf(counts, topics) !== this.#basis
     } catch {

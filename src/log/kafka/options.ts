@@ -29,6 +29,8 @@ export interface KafkaOptions {
   readonly connectTimeout?: number | undefined
   /** Milliseconds after which a broker that does not answer is given up; default 12,000, less than half of what a call may take. */
   readonly requestTimeout?: number | undefined
+  /** How members of groups agree. `consumer` (KIP-848, brokers from 4.0 on): the coordinator shares out, without stopping the others; no transactions take its offsets. Default `classic`. */
+  readonly groupProtocol?: 'classic' | 'consumer' | undefined
   /** Milliseconds between two looks at the topics of a group (new ones, new partitions); default 10,000. */
   readonly lookEvery?: number | undefined
   /** What a person should know. */

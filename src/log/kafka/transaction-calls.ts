@@ -53,6 +53,7 @@ export class TransactionCalls {
 
   /** Stages offsets: they count when the transaction is committed. */
   async commitOffsets({ producerId, epoch }: Identity, { group, member }: GroupReference, offsets: readonly OffsetToCommit[], call: Call | undefined): Promise<void> {
+    if (member !== undefined && this.#cluster.options.groupProtocol === 'consumer') throw noTransactions(group)
     const topics = offsetTopics(offsets)
     const what = `The offsets of the group "${group}"`
     await this.#ask(call, 'Adding offsets', async link => {
@@ -113,3 +114,7 @@ export function offsetTopics(offsets: readonly OffsetToCommit[]): { name: string
   return groupByTopic(offsets, ({ partition, offset, metadata }) => ({ partitionIndex: partition, committedOffset: offset, committedLeaderEpoch: -1, committedMetadata: metadata ?? '' }))
     .map(({ topic, parts }) => ({ name: topic, partitions: parts }))
 }
+
+/** Why a transaction can't take the offsets of a member along. */
+const noTransactions = (group: string): SluiceError =>
+  new SluiceError('LOG_UNSUPPORTED', `The members of the group "${group}" use the "consumer" protocol, in which brokers take no offsets in transactions: exactly once needs the classic one.`)
