@@ -62,7 +62,8 @@ export async function showDashboard({ watched, paint, unicode, onQuit, quits }: 
     const keys = `p ${history.last?.state === 'paused' ? 'resume' : 'pause'}   r reload   s ${sorted ? 'order of the pipeline' : 'sort by time'}   q ${quits}`
     return createElement(Text, { wrap: 'truncate' }, screenLines(history, { columns, rows, unicode, paint, sorted, note, keys }).join('\n'))
   }
-  const { unmount, waitUntilExit } = render(createElement(Dashboard), { exitOnCtrlC: false, alternateScreen: true, patchConsole: false, maxFps: 4 })
+  // Whoever asks for it on a terminal gets it, also where a variable says that this is a build.
+  const { unmount, waitUntilExit } = render(createElement(Dashboard), { exitOnCtrlC: false, alternateScreen: true, patchConsole: false, maxFps: 4, interactive: true })
   return {
     say: text => (note = text.trimEnd()),
     async close() {
