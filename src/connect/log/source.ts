@@ -126,7 +126,8 @@ class LogSource implements Source {
     while (!signal.aborted) {
       const fetched = this.#ready.shift()
       if (fetched !== undefined) return this.#piece(fetched)
-      if (await this.#atEnd()) return undefined
+      // Told at once where it is known: a reload that comes meanwhile would else ask again, for ever where they come one behind the other.
+      if (this.#isRead() ?? (await this.#isGroupRead())) return undefined
       const more = await untilAborted((this.#consumer as Consumer).fetch({ signal, wait: 500 }).catch(whileStopping(signal)), signal) // Made by `open`.
       for (const one of more ?? []) {
         if (one.bytes.length > 0) this.#ready.push(one)
@@ -136,13 +137,17 @@ class LogSource implements Source {
     return undefined
   }
 
-  /** With `until`: everything that was there at the start has been read. */
-  async #atEnd(): Promise<boolean> {
+  /** With `until`: whether everything that was there at the start has been read; undefined where only the group knows. */
+  #isRead(): boolean | undefined {
     const ends = this.#ends
     if (ends === undefined || this.#consumer === undefined) return false
     const { assigned } = this.#consumer
-    if (assigned.length > 0) return assigned.every(one => (this.#consumer?.position(one) ?? 0n) >= (ends.get(nameOf(one)) ?? 0n))
-    // A member without partitions: others have them, or they are on their way, or this one was taken for dead and joins again. The group knows what is done.
+    return assigned.length === 0 ? undefined : assigned.every(one => (this.#consumer?.position(one) ?? 0n) >= (ends.get(nameOf(one)) ?? 0n))
+  }
+
+  /** The same for a member without partitions: others have them, or they are on their way, or this one was taken for dead and joins again. The group knows what is done. */
+  async #isGroupRead(): Promise<boolean> {
+    const ends = this.#ends ?? new Map<string, bigint>()
     const done = await this.#ofGroup()
     const partitions = await this.#partitions()
     const starts = (await this.#use?.log.admin.offsets(partitions.map(one => ({ ...one, start: 'earliest' as const })))) ?? []
