@@ -36,7 +36,10 @@ export interface Broker {
 }
 
 /** The broker, or why there is none. */
-export async function startBroker(): Promise<Broker | string> {
+/** Ports that are free now may be taken by somebody else a moment later: then others are tried. */
+const TRIES = 3
+
+export async function startBroker(tries = TRIES): Promise<Broker | string> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-kafka-'))
   const port = await freePorts(6)
   let printed: string
@@ -44,6 +47,7 @@ export async function startBroker(): Promise<Broker | string> {
     printed = (await run(SCRIPT, ['start', folder, '--port', String(port), '--secure'])).stdout
   } catch (error) {
     await rm(folder, { recursive: true, force: true })
+    if (tries > 1 && error instanceof Error && 'stderr' in error && String(error.stderr).includes('it ended while starting')) return startBroker(tries - 1)
     const reason = error instanceof Error && 'stderr' in error && typeof error.stderr === 'string' ? error.stderr.trim() : String(error)
     if (process.env['CI'] !== undefined) throw new Error(`No broker for the tests: ${reason}`, { cause: error })
     return reason
