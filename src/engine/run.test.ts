@@ -180,3 +180,26 @@ test('a sink that fails for good ends a run whose source waits for more', async 
   } }
   await assert.rejects(runPipeline(testPipeline([], [sinkConfig('out', 'in')]), testRegistry([waiting, broken])), /broken for good/)
 })
+
+test('what a stage waited for when the run was stopped at once is left to the next start, and is no dead letter', async () => {
+  const state = await mkdtemp(join(tmpdir(), 'sluice-cut-off-'))
+  try {
+    const kept = new Kept()
+    const waits = (isSlow: boolean): StageDeclaration => testStage('ask', context => ({
+      process: async (events, out) => {
+        // As a request does that is cut off: with an error of its own.
+        if (isSlow) await new Promise((_, reject) => context.signal.addEventListener('abort', () => reject(new Error('the request was cut off'))))
+        for (const event of events) out.emit(event)
+      },
+    }), 'none', true)
+    const config = testPipeline([stageConfig('ask', 'ask', 'in', { concurrency: 8 })], [sinkConfig('out', 'ask')], { state, checkpointInterval: 1 })
+    const stop = new AbortController()
+    setTimeout(() => stop.abort(), 30)
+    await runPipeline(config, testRegistry([memorySource(numbered(20), 5), memorySink(kept), waits(true)]), { stopNow: stop.signal }).catch(() => undefined)
+    assert.deepEqual([kept.lines('dead_letters'), kept.lines('out')], [[], []])
+    await runPipeline(config, testRegistry([memorySource(numbered(20), 5), memorySink(kept), waits(false)]))
+    assert.deepEqual([kept.lines('dead_letters'), kept.lines('out')], [[], numbered(20)])
+  } finally {
+    await rm(state, { recursive: true })
+  }
+})

@@ -1,8 +1,6 @@
 /** What the tests ask of an AMQP broker by themselves. */
 import amqp from 'amqplib'
 import type { ConfirmChannel } from 'amqplib'
-import { subscribe } from 'node:diagnostics_channel'
-import { Socket } from 'node:net'
 import type { JsonValue } from '../../src/event/index.ts'
 import type { Service } from '../servers/service.ts'
 import type { OutsideEvent } from '../../src/testing/index.ts'
@@ -16,22 +14,6 @@ export interface TestAmqp {
   /** All that has come to a queue so far; what was taken out before is told again. */
   events(queue: string): Promise<OutsideEvent[]>
   close(): Promise<void>
-}
-
-/** Every connection of the components under test. */
-const sockets = new Set<Socket>()
-let own: Socket | undefined
-subscribe('net.client.socket', message => {
-  const socket = typeof message === 'object' && message !== null && 'socket' in message ? message.socket : undefined
-  if (!(socket instanceof Socket)) return
-  own ??= socket
-  if (socket === own) return
-  sockets.add(socket)
-  socket.once('close', () => sockets.delete(socket))
-})
-
-export function cutAll(): void {
-  for (const socket of sockets) socket.destroy(new Error('cut by the test'))
 }
 
 /** The first connection of the process is the test's own: it is never cut. */

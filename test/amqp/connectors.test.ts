@@ -5,7 +5,8 @@ import { connectorConformance } from '../../src/testing/index.ts'
 import type { OutsideEvent } from '../../src/testing/index.ts'
 import { numbered } from '../conformance/outsides.ts'
 import { startService } from '../servers/service.ts'
-import { cutAll, openAmqp } from './client.ts'
+import { cutAll } from '../servers/sockets.ts'
+import { openAmqp } from './client.ts'
 
 const server = await startService('rabbitmq', { ports: 3 })
 if (typeof server === 'string') test('connectors of AMQP', { skip: server }, () => undefined)

@@ -7,7 +7,8 @@ import { amqpSink, amqpSource } from '../../src/connect/index.ts'
 import type { Sink, Source } from '../../src/engine/index.ts'
 import { expiredPort, refusal, running, silentPort, sinkOf, sourceOf, until, upTo } from '../servers/broker.testing.ts'
 import { startService } from '../servers/service.ts'
-import { cutAll, openAmqp } from './client.ts'
+import { cutAll } from '../servers/sockets.ts'
+import { openAmqp } from './client.ts'
 
 const server = await startService('rabbitmq', { args: ['--secure'], ports: 4 })
 if (typeof server === 'string') test('failures of AMQP', { skip: server }, () => undefined)

@@ -44,7 +44,8 @@ test('dead letters that are fed back come out once each, though that is killed a
     await until(() => run.isOver || trial.lines('out.ndjson').length >= goal)
     run.kill(turn % 2 === 0 ? 'SIGKILL' : 'SIGTERM')
     const { code, signal, err } = await run.ended
-    assert.ok(signal === 'SIGKILL' || code === 0, `seed ${seed}: exit code ${code}: ${err}`)
+    // A signal may also come before the command listens to it.
+    assert.ok(signal !== null || code === 0, `seed ${seed}: exit code ${code}: ${err}`)
   }
   await trial.run(AGAIN)
   assert.deepEqual(trial.numbersIn('out.ndjson'), [...good, ...upTo(LETTERS)], `seed ${seed}`)

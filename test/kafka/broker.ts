@@ -5,10 +5,10 @@
  */
 import { execFile, spawnSync } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { freePorts } from '../servers/ports.ts'
 
 const SCRIPT = join(import.meta.dirname, '../servers/kafka')
 const run = promisify(execFile)
@@ -72,22 +72,4 @@ export async function startBroker(tries = TRIES): Promise<Broker | string> {
       await rm(folder, { recursive: true, force: true })
     },
   }
-}
-
-/** The first of so many ports in a row that nobody has. */
-async function freePorts(count: number): Promise<number> {
-  for (let tries = 0; tries < 50; tries++) {
-    const first = 20_000 + Math.floor(Math.random() * 10_000)
-    const free = await Promise.all(Array.from({ length: count }, (_, index) => isFree(first + index)))
-    if (free.every(Boolean)) return first
-  }
-  throw new Error('No free ports were found.')
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise(resolve => {
-    const server = createServer()
-    server.once('error', () => resolve(false))
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
-  })
 }

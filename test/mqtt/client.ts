@@ -1,8 +1,6 @@
 /** What the tests ask of an MQTT broker by themselves. */
 import { connectAsync } from 'mqtt'
 import type { IPublishPacket, MqttClient } from 'mqtt'
-import { subscribe } from 'node:diagnostics_channel'
-import { Socket } from 'node:net'
 import type { JsonValue } from '../../src/event/index.ts'
 import type { OutsideEvent } from '../../src/testing/index.ts'
 
@@ -13,22 +11,6 @@ export interface TestMqtt {
   /** What has come for topics that begin so. All topics are listened to. */
   received(prefix: string): OutsideEvent[]
   close(): Promise<void>
-}
-
-/** Every connection of the components under test. */
-const sockets = new Set<Socket>()
-let own: Socket | undefined
-subscribe('net.client.socket', message => {
-  const socket = typeof message === 'object' && message !== null && 'socket' in message ? message.socket : undefined
-  if (!(socket instanceof Socket)) return
-  own ??= socket
-  if (socket === own) return
-  sockets.add(socket)
-  socket.once('close', () => sockets.delete(socket))
-})
-
-export function cutAll(): void {
-  for (const socket of sockets) socket.destroy(new Error('cut by the test'))
 }
 
 /** The first connection of the process is the test's own: it is never cut. */

@@ -6,7 +6,8 @@ import type { OutsideEvent } from '../../src/testing/index.ts'
 import { numbered } from '../conformance/outsides.ts'
 import { sourceOf } from '../servers/broker.testing.ts'
 import { startService } from '../servers/service.ts'
-import { cutAll, openMqtt } from './client.ts'
+import { cutAll } from '../servers/sockets.ts'
+import { openMqtt } from './client.ts'
 
 const server = await startService('mosquitto')
 if (typeof server === 'string') test('connectors of MQTT', { skip: server }, () => undefined)

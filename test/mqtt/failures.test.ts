@@ -7,7 +7,8 @@ import { mqttSink, mqttSource } from '../../src/connect/index.ts'
 import type { Sink, Source } from '../../src/engine/index.ts'
 import { expiredPort, refusal, running, silentPort, sinkOf, sourceOf, until, upTo } from '../servers/broker.testing.ts'
 import { startService } from '../servers/service.ts'
-import { cutAll, openMqtt } from './client.ts'
+import { cutAll } from '../servers/sockets.ts'
+import { openMqtt } from './client.ts'
 
 const server = await startService('mosquitto', { args: ['--secure'], ports: 2 })
 if (typeof server === 'string') test('failures of MQTT', { skip: server }, () => undefined)

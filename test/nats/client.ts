@@ -2,8 +2,6 @@
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect, headers as newHeaders } from '@nats-io/transport-node'
 import type { NatsConnection } from '@nats-io/transport-node'
-import { subscribe } from 'node:diagnostics_channel'
-import { Socket } from 'node:net'
 import type { JsonValue } from '../../src/event/index.ts'
 import type { OutsideEvent } from '../../src/testing/index.ts'
 
@@ -14,22 +12,6 @@ export interface TestNats {
   /** What a stream holds for a subject. */
   events(stream: string, subject: string): Promise<OutsideEvent[]>
   close(): Promise<void>
-}
-
-/** Every connection of the components under test. */
-const sockets = new Set<Socket>()
-let own: Socket | undefined
-subscribe('net.client.socket', message => {
-  const socket = typeof message === 'object' && message !== null && 'socket' in message ? message.socket : undefined
-  if (!(socket instanceof Socket)) return
-  own ??= socket
-  if (socket === own) return
-  sockets.add(socket)
-  socket.once('close', () => sockets.delete(socket))
-})
-
-export function cutAll(): void {
-  for (const socket of sockets) socket.destroy(new Error('cut by the test'))
 }
 
 /** The first connection of the process is the test's own: it is never cut. */

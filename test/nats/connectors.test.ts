@@ -6,7 +6,8 @@ import { connectorConformance } from '../../src/testing/index.ts'
 import type { OutsideEvent } from '../../src/testing/index.ts'
 import { numbered } from '../conformance/outsides.ts'
 import { startService } from '../servers/service.ts'
-import { cutAll, openNats } from './client.ts'
+import { cutAll } from '../servers/sockets.ts'
+import { openNats } from './client.ts'
 
 const server = await startService('nats')
 if (typeof server === 'string') test('connectors of NATS', { skip: server }, () => undefined)

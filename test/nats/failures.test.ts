@@ -9,7 +9,8 @@ import type { Sink, Source } from '../../src/engine/index.ts'
 import { refusal, running, silentPort, sinkOf, sourceOf, until, upTo } from '../servers/broker.testing.ts'
 import { expire } from '../servers/certificates.ts'
 import { startService } from '../servers/service.ts'
-import { cutAll, openNats } from './client.ts'
+import { cutAll } from '../servers/sockets.ts'
+import { openNats } from './client.ts'
 
 const server = await startService('nats', { args: ['--secure'] })
 if (typeof server === 'string') test('failures of NATS', { skip: server }, () => undefined)

@@ -7,7 +7,8 @@ import { connectorConformance } from '../../src/testing/index.ts'
 import type { OutsideEvent } from '../../src/testing/index.ts'
 import { numbered } from '../conformance/outsides.ts'
 import { startService } from '../servers/service.ts'
-import { cutAll, openDatabase } from './database.ts'
+import { cutAll } from '../servers/sockets.ts'
+import { openDatabase } from './database.ts'
 
 const server = await startService('postgres')
 if (typeof server === 'string') test('connectors of PostgreSQL', { skip: server }, () => undefined)

@@ -1,6 +1,4 @@
 /** What the tests ask of Redis by themselves. */
-import { subscribe } from 'node:diagnostics_channel'
-import { Socket } from 'node:net'
 import { RedisConnection } from '../../src/connect/redis/connection.ts'
 import type { Reply } from '../../src/connect/redis/connection.ts'
 import type { JsonValue } from '../../src/event/index.ts'
@@ -13,22 +11,6 @@ export interface TestRedis {
   /** Entries that the sink made of events. */
   events(stream: string): Promise<OutsideEvent[]>
   close(): void
-}
-
-/** Every connection of the components under test. */
-const sockets = new Set<Socket>()
-let own: Socket | undefined
-subscribe('net.client.socket', message => {
-  const socket = typeof message === 'object' && message !== null && 'socket' in message ? message.socket : undefined
-  if (!(socket instanceof Socket)) return
-  own ??= socket
-  if (socket === own) return
-  sockets.add(socket)
-  socket.once('close', () => sockets.delete(socket))
-})
-
-export function cutAll(): void {
-  for (const socket of sockets) socket.destroy(new Error('cut by the test'))
 }
 
 /** The first connection of the process is the test's own: it is never cut. */

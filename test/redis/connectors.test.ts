@@ -5,7 +5,8 @@ import { connectorConformance } from '../../src/testing/index.ts'
 import type { OutsideEvent } from '../../src/testing/index.ts'
 import { numbered } from '../conformance/outsides.ts'
 import { startService } from '../servers/service.ts'
-import { cutAll, openRedis } from './client.ts'
+import { cutAll } from '../servers/sockets.ts'
+import { openRedis } from './client.ts'
 
 const server = await startService('redis')
 if (typeof server === 'string') test('connectors of Redis', { skip: server }, () => undefined)
