@@ -174,11 +174,13 @@ test('runs that are stopped at once, again and again, leave each record once', a
   for (let read = 0; read < 2000; runs++) {
     const stop = new AbortController()
     const after = 1 + ((runs * 337) % 1900)
+    // A read may bring a whole partition at once: some runs go on for long enough to commit something.
+    let longer = runs % 9
     const report = await copy(folder, source({ group: 'g' }), sink({ topic: 'out', key: 'event.k' }), {
       checkpointInterval: 2,
       memory: 2000,
       batch: { bytes: 400, events: 1000, age: 1 },
-      options: { stopNow: stop.signal, progressInterval: 1, onProgress: ({ events_in }) => (events_in > after ? stop.abort() : undefined) },
+      options: { stopNow: stop.signal, progressInterval: 1, onProgress: ({ events_in }) => (events_in > after && longer-- <= 0 ? stop.abort() : undefined) },
     }).catch((error: unknown) => {
       if ((error as { code?: string }).code === 'ABORTED') return undefined
       throw error
