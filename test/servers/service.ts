@@ -24,6 +24,8 @@ export interface Service {
   /** Lets its process stand still, or go on. */
   pause(): Promise<void>
   resume(): Promise<void>
+  /** Runs another command of its script; answers what it prints. */
+  run(...args: readonly string[]): Promise<string>
   /** Ends it for good. */
   dispose(): Promise<void>
 }
@@ -67,6 +69,7 @@ export async function startService(name: string, { args = [], env = {}, ports = 
     },
     pause: () => signal('SIGSTOP'),
     resume: () => signal('SIGCONT'),
+    run: async (...args) => (await run(script, args)).stdout,
     dispose: async () => {
       await stop()
       process.removeListener('exit', stopNow)

@@ -135,6 +135,7 @@ export class KafkaProducer implements Producer, LaneOwner {
       const { calls } = this.#transaction()
       this.#checkOpen()
       if (offsets.length === 0) return
+      calls.checkMember(reference)
       this.#hasOffsets = true
       try {
         await calls.commitOffsets(this.#known(), reference, offsets, call)

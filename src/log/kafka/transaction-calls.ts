@@ -51,9 +51,13 @@ export class TransactionCalls {
     })
   }
 
+  /** Throws LOG_UNSUPPORTED for a member whose offsets no transaction takes. */
+  checkMember({ group, member }: GroupReference): void {
+    if (member !== undefined && this.#cluster.options.groupProtocol === 'consumer') throw noTransactions(group)
+  }
+
   /** Stages offsets: they count when the transaction is committed. */
   async commitOffsets({ producerId, epoch }: Identity, { group, member }: GroupReference, offsets: readonly OffsetToCommit[], call: Call | undefined): Promise<void> {
-    if (member !== undefined && this.#cluster.options.groupProtocol === 'consumer') throw noTransactions(group)
     const topics = offsetTopics(offsets)
     const what = `The offsets of the group "${group}"`
     await this.#ask(call, 'Adding offsets', async link => {
