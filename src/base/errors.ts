@@ -143,6 +143,7 @@ export const ERRORS = {
   S3_GONE: entry('An object, or an upload that a checkpoint counts on, is gone.', 'Somebody removed it, or a lifecycle rule did.', 'See the message.'),
   S3_CHANGED: entry('An object was replaced while it was read.', 'Another program wrote it anew.', 'Let objects have names of their own; what was read of the old one stays.'),
   S3_REPLY: entry('The object store answered with an error.', 'See the message.', 'See the message.'),
+  NOTIFY_FAILED: entry('Results could not be told to a topic or webhook within `deadline`.', 'The broker or server is down, refuses the messages, or the address is wrong.', 'See the message; mend the other side and start again. With `state` nothing is left out.'),
   POSTGRES_CONNECT: entry('PostgreSQL could not be reached.', 'It is down, the address or port is wrong, or a firewall is between.', 'Check `url`; the call is tried again.', true),
   POSTGRES_TLS: entry('The encrypted connection to PostgreSQL could not be made.', 'The certificate is not trusted, has expired or is for another name, or the server takes no TLS.', 'See the message.'),
   POSTGRES_AUTH: entry('PostgreSQL refused the login.', 'Wrong user or password, or the server\'s pg_hba.conf does not let this machine in.', 'Check `username` and `password`; see the message.'),

@@ -9,7 +9,7 @@ let left = Number(times)
 export type Failpoint =
   | 'commit.begin' | 'commit.cut-sent' | 'commit.offsets-sent' | 'commit.done'
   | 'checkpoint.begin' | 'checkpoint.written' | 'checkpoint.synced'
-  | 's3.uploaded' | 's3.completed'
+  | 's3.uploaded' | 's3.completed' | 's3.told'
 
 export function failpoint(name: Failpoint): void {
   if (name !== wanted) return

@@ -7,6 +7,8 @@
  * the last mark, and `open` completes it, or nobody ever sees it. Each checkpoint ends all open objects, so `age` is the time between two checkpoints.
  *
  * Without checkpoints an object is shown as soon as it is full, or at a flush: at least once.
+ *
+ * What readers see is told, where `notify` asks for it, in the order in which objects ended; a mark holds what was not told yet.
  */
 import { SluiceError } from '../../base/index.ts'
 import { defineSink, field } from '../../engine/index.ts'
@@ -14,6 +16,8 @@ import type { ComponentContext, Sink, SinkChunk, SinkEncoding, ValueOf } from '.
 import { encodeCsv } from '../../event/index.ts'
 import type { Event, JsonValue } from '../../event/index.ts'
 import { failpoint } from '../../platform/index.ts'
+import { NOTIFY, notifierOf } from '../notify/index.ts'
+import type { Notifier, Written } from '../notify/index.ts'
 import { checkTemplate, keyOf, withId } from './key.ts'
 import { S3Object } from './object.ts'
 import type { Described, ObjectOptions, Sealed } from './object.ts'
@@ -44,6 +48,7 @@ const CONFIG = field.object({
   kms_key: field.optional(field.string({ description: 'Key of the encryption with aws:kms' })),
   tags: field.record(field.string(), { default: {}, description: 'Tags of the objects' }),
   manifest: field.optional(field.string({ minLength: 1, description: 'Beginning of the keys of objects that list, as JSON lines, which objects are complete: results/_manifest/' })),
+  notify: NOTIFY,
   on_gone: field.choice(['fail', 'warn'], { default: 'fail', description: 'What to do at a start where an upload of the last checkpoint is neither open nor complete' }),
 })
 type Config = ValueOf<typeof CONFIG>
@@ -104,6 +109,8 @@ interface Mark {
   readonly objects: readonly Sealed[]
   /** Key of the manifest that tells of them. */
   readonly manifest?: string
+  /** Objects of former marks that nobody was told of yet. */
+  readonly untold?: readonly Written[]
 }
 
 class S3Sink implements Sink {
@@ -124,6 +131,9 @@ class S3Sink implements Sink {
   #mark: Mark = { objects: [] }
   /** Without checkpoints: objects that are complete, and not yet in a manifest. */
   #shown: Described[] = []
+  readonly #notifier: Notifier | undefined
+  /** Without checkpoints: objects that have ended, in order; true once readers see them. They are told in this order. */
+  readonly #ended = new Map<S3Object, boolean>()
   /** Begins every id, so that no two runs share one. */
   readonly #run: string
   #number = 0
@@ -134,6 +144,7 @@ class S3Sink implements Sink {
     this.#context = context
     this.cutsEvery = config.age
     this.#store = new S3Store(config)
+    this.#notifier = notifierOf(config.notify, config.bucket, config.key.prefix, context)
     this.#uploads = new Uploads(config.uploads)
     this.#run = `${new Date(context.now()).toISOString().replaceAll(/[-:.]/g, '')}${Math.floor(context.random() * 36 ** 4).toString(36).padStart(4, '0')}`
     this.#options = {
@@ -147,7 +158,9 @@ class S3Sink implements Sink {
   async open(mark: JsonValue | undefined): Promise<void> {
     if (formatOf(this.#config) === 'parquet') this.#parquet = await loadParquet()
     await this.#store.open()
-    if (mark !== undefined) await this.#complete(mark as unknown as Mark) // Made by `flush`.
+    await this.#notifier?.open()
+    const { objects = [], manifest, untold = [] } = (mark ?? {}) as unknown as Partial<Mark> // Made by `flush`.
+    this.#notifier?.add([...untold, ...(await this.#complete(objects, manifest))])
     await this.#probe()
   }
 
@@ -165,11 +178,14 @@ class S3Sink implements Sink {
     await this.#store.abort(key, await this.#store.begin(key, this.#options.keeping))
   }
 
-  /** May be done again: neither objects nor the manifest then change. */
-  async #complete({ objects, manifest }: Mark): Promise<void> {
-    for (const { key, upload, parts } of objects) this.#uploads.add(0, () => this.#show(key, upload, parts))
+  /** May be done again: neither objects nor the manifest then change. Answers those that are there. */
+  async #complete(objects: readonly Sealed[], manifest: string | undefined): Promise<readonly Sealed[]> {
+    const gone = new Set<string>()
+    for (const { key, upload, parts } of objects) this.#uploads.add(0, async () => void ((await this.#show(key, upload, parts)) || gone.add(key)))
     await this.#uploads.settle()
-    if (manifest !== undefined) await this.#tell(manifest, objects)
+    const there = objects.filter(({ key }) => !gone.has(key))
+    if (manifest !== undefined) await this.#tell(manifest, there)
+    return there
   }
 
   async #tell(manifest: string, objects: readonly Described[]): Promise<void> {
@@ -186,30 +202,40 @@ class S3Sink implements Sink {
     return `${this.#run}-${String(++this.#number).padStart(6, '0')}`
   }
 
-  async #show(key: string, upload: string, parts: Sealed['parts']): Promise<void> {
+  /** False where it can't be, and that is no reason to fail. */
+  async #show(key: string, upload: string, parts: Sealed['parts']): Promise<boolean> {
     try {
       await this.#store.complete(key, upload, parts)
+      return true
     } catch (error) {
       if (!(error instanceof SluiceError) || error.code !== 'S3_GONE') throw error
       const message = `The object ${key} of the last checkpoint is neither there nor still being uploaded.`
       if (this.#config.on_gone === 'fail') throw new SluiceError('S3_GONE', `${message} If it was read and removed, start once with "on_gone: warn"; if its upload was aborted, its events are lost.`, { cause: error })
       this.#context.warn(message, key)
+      return false
     }
   }
 
   async #showNow(object: S3Object): Promise<void> {
     const { key, upload, parts } = await object.sealed()
-    await this.#show(key, upload, parts)
-    this.#sealed(object)
+    this.#sealed(object, await this.#show(key, upload, parts))
   }
 
-  #sealed(object: S3Object): void {
+  #sealed(object: S3Object, isThere: boolean): void {
     this.#sealing = this.#sealing.filter(one => one !== object)
+    if (!isThere) return void this.#ended.delete(object)
+    this.#ended.set(object, true)
+    for (const [first, there] of this.#ended) {
+      if (!there) break
+      this.#ended.delete(first)
+      this.#notifier?.add([first.described()])
+    }
     if (this.#config.manifest !== undefined) this.#shown.push(object.described())
   }
 
   async write(chunk: SinkChunk): Promise<void> {
     // Throws before anything of the chunk is taken.
+    await this.#notifier?.room()
     await this.#uploads.room(this.#config.part_size * this.#config.uploads)
     const object = this.#objectFor(chunk)
     await object.add(chunk.bytes, chunk.rows, chunk.input)
@@ -246,11 +272,12 @@ class S3Sink implements Sink {
   async #seal(target: string, object: S3Object): Promise<void> {
     this.#open.delete(target)
     this.#sealing.push(object)
+    if (this.#context.keeps !== true) this.#ended.set(object, false)
     const whole = await object.seal(this.#context.keeps !== true, this.#context.now())
     if (whole === undefined) return
     this.#uploads.add(whole.length, async () => {
       await this.#store.put(object.key, whole, this.#options.keeping)
-      this.#sealed(object)
+      this.#sealed(object, true)
     })
   }
 
@@ -261,10 +288,12 @@ class S3Sink implements Sink {
     for (const object of this.#sealing) objects.push(await object.sealed())
     const all = [...this.#mark.objects, ...objects]
     const manifest = this.#mark.manifest ?? (all.length > 0 ? this.#manifestKey() : undefined)
-    this.#mark = { objects: all, ...(manifest === undefined ? {} : { manifest }) }
+    this.#mark = { objects: all, ...(manifest === undefined ? {} : { manifest }), ...this.#untold() }
     this.#sealing = []
     this.#tellShown()
     await this.#uploads.settle()
+    // Without checkpoints nobody else remembers what is to be told.
+    if (this.#context.keeps !== true) await this.#notifier?.told()
     failpoint('s3.uploaded')
     return this.#mark as unknown as JsonValue // JSON throughout.
   }
@@ -278,17 +307,30 @@ class S3Sink implements Sink {
   }
 
   async committed(): Promise<JsonValue | undefined> {
-    if (this.#mark.objects.length === 0) return undefined
-    await this.#complete(this.#mark)
+    const { objects, manifest, untold = [] } = this.#mark
+    const waiting = this.#notifier?.untold.length ?? 0
+    if (objects.length === 0 && untold.length === waiting) return undefined
+    const there = await this.#complete(objects, manifest)
     failpoint('s3.completed')
     this.#mark = { objects: [] }
-    return { objects: [] }
+    this.#notifier?.add(there)
+    await this.#notifier?.settle()
+    failpoint('s3.told')
+    this.#mark = { objects: [], ...this.#untold() }
+    return this.#mark as unknown as JsonValue // JSON throughout.
   }
 
-  async close(): Promise<void> {
+  /** The mark's part for what is not told yet. */
+  #untold(): Pick<Mark, 'untold'> {
+    const untold = this.#notifier?.untold ?? []
+    return untold.length === 0 ? {} : { untold }
+  }
+
+  async close(outcome: 'done' | 'stopped' | 'failed'): Promise<void> {
     // What is part of a mark is left: whether the mark is in a checkpoint is not known here.
     for (const object of [...this.#open.values(), ...this.#sealing]) await object.abort().catch(() => undefined)
     this.#store.close()
+    await this.#notifier?.close(outcome === 'done')
   }
 }
 
