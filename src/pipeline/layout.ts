@@ -77,7 +77,7 @@ export const SETTINGS = field.object({
   ordered: field.boolean({ default: true, description: 'Keep the order of the source in the output, whatever the number of workers' }),
   batch: field.object(
     {
-      bytes: field.size({ default: '256KiB', description: 'Bytes to aim at; 768KiB at most' }),
+      bytes: field.size({ default: '512KiB', description: 'Bytes to aim at; 768KiB at most' }),
       events: field.integer({ minimum: 1, maximum: 10_000_000, default: 100_000, description: 'Most events in one write of a sink that sends requests' }),
       age: field.duration({ default: '10ms', description: 'How long such a sink may wait for more before it writes' }),
     },

@@ -34,10 +34,12 @@ function familyOf(address: string): 'ipv4' | 'ipv6' {
   return isIP(address) === 6 ? 'ipv6' : 'ipv4'
 }
 
-const privateAddresses = listOf(PRIVATE)
+/** Made when first asked for: it takes milliseconds, and most pipelines ask no server. */
+let privateAddresses: BlockList | undefined
 
 /** True for an address that is not of the public internet; an IPv4 address inside an IPv6 one counts as itself. */
 export function isPrivate(address: string): boolean {
+  privateAddresses ??= listOf(PRIVATE)
   return privateAddresses.check(address, familyOf(address))
 }
 
