@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { SluiceError } from '../base/index.ts'
 import { bottleneckOf } from '../observe/index.ts'
 import type { Figures } from '../observe/index.ts'
 import type { PipelineConfig } from './config.ts'
 import { RunControl } from './reload.ts'
 import { runPipeline } from './run.ts'
-import { Kept, memorySink, memorySource, sinkConfig, stageConfig, testPipeline, testRegistry, testStage } from './testing.ts'
+import { Kept, ONE_TRY, memorySink, memorySource, objectOf, sinkConfig, stageConfig, testPipeline, testRegistry, testStage } from './testing.ts'
 import type { SinkDeclaration, SourceDeclaration, StageDeclaration } from './component.ts'
 
 const LINES = Array.from({ length: 600 }, (_, n) => JSON.stringify({ n }))
@@ -85,6 +86,35 @@ test('the part that is slow is the bottleneck, whichever it is', async () => {
   assert.equal(await found({ sink: 5 }), 'sink out')
 })
 
+test('each stage tells what it left out, how often it had to ask again, and each batch that waited in it, also where several do at once', async () => {
+  const kept = new Kept()
+  const tries = new Map<string, number>()
+  const odd = testStage('odd', () => ({
+    process: (events, out) => {
+      for (const event of events) if (Number(objectOf(event)['n']) % 2 === 1) out.emit(event)
+      else out.drop(event)
+    },
+  }))
+  const asking = testStage('asking', () => ({
+    process: async ([event], out) => {
+      if (event === undefined) return
+      const known = tries.get(event.text) ?? 0
+      tries.set(event.text, known + 1)
+      await sleep(1)
+      if (known === 0 && Number(objectOf(event)['n']) < 11) out.reject(event, new SluiceError('HTTP_STATUS', 'Not now.', { retry: true }))
+      else out.emit(event)
+    },
+  }), 'none', true)
+  const config = testPipeline([stageConfig('odd', 'odd', 'in'), stageConfig('asking', 'asking', 'odd', { concurrency: 5, retry: { ...ONE_TRY, attempts: 3 } })], [sinkConfig('out', 'asking')])
+  const control = new RunControl()
+  const looking: (Figures | undefined)[] = []
+  const report = await runPipeline(config, testRegistry([memorySource(LINES, 10), odd, asking, memorySink(kept)]), { control, onProgress: () => looking.push(control.figures), progressInterval: 5 })
+  const [first, second] = (control.figures ?? looking.at(-1) ?? assert.fail('nobody looked')).stages
+  assert.deepEqual([report.stages['odd']?.events, report.stages['odd']?.filtered, report.stages['asking']?.events, report.stages['asking']?.filtered], [600, 300, 300, 0])
+  assert.deepEqual([first?.latency.count, second?.latency.count, second?.retries], [60, 60, 5])
+  assert.ok((report.stages['asking']?.p50_seconds ?? 0) >= 0.0005 && (report.stages['odd']?.p50_seconds ?? 1) < 0.001)
+})
+
 test('events, errors and times are counted where they belong, and a worker\'s time adds up', async () => {
   const { sources, stages, sinks, workers, seconds, latency, events_in } = await figuresOf({ first: 1, sink: 1 })
   assert.equal(events_in, 600)
@@ -93,6 +123,9 @@ test('events, errors and times are counted where they belong, and a worker\'s ti
   assert.deepEqual(sinks.map(({ id, events }) => [id, events]), [['out', 600], ['dead_letters', 0]])
   assert.ok((stages[0]?.busy_seconds ?? 0) >= 0.055, 'sixty batches, a millisecond each')
   assert.ok((stages[1]?.busy_seconds ?? 1) < (stages[0]?.busy_seconds ?? 0))
+  assert.deepEqual(stages.map(stage => stage.latency.count), [60, 60], 'a value for each batch')
+  assert.ok((stages[0]?.latency.p50 ?? 0) >= 0.0005 && (stages[1]?.latency.p50 ?? 1) < 0.001)
+  assert.ok(sinks[0]?.latency.count === 60 && sinks[0].backlog_bytes === 0)
   assert.equal(latency.count, 60)
   assert.ok(latency.sum > 0.06 && latency.counts.at(-1) === 60)
   for (const { busy_seconds, held_seconds, idle_seconds } of workers) {

@@ -18,12 +18,12 @@ export function figuresOf(generation: Generation, meter: Meter, counts: Counts, 
     }),
     stages: config.stages.map(({ id, type, config: own }) => {
       const declaration = registry.stage(type)
-      const { events, seconds } = meter.of(id)
-      return { id, type, events, busy_seconds: seconds, waits: declaration !== undefined && stageWaits(declaration, own) }
+      const { events, seconds, filtered, retries, latency } = meter.of(id)
+      return { id, type, events, busy_seconds: seconds, filtered, retries, latency: latency.figures, waits: declaration !== undefined && stageWaits(declaration, own) }
     }),
-    sinks: [...sinks.values()].map(({ id, totals, backlog, busy }) => {
+    sinks: [...sinks.values()].map(({ id, totals, backlog, backlogBytes, busy, latency }) => {
       const type = id === 'dead_letters' ? (config.deadLetters?.type ?? '') : (config.sinks.find(each => each.id === id)?.type ?? '')
-      return { id, type, ...totals, backlog, busy_seconds: busy.seconds, encode_seconds: meter.of(id).seconds }
+      return { id, type, ...totals, backlog, backlog_bytes: backlogBytes, latency: latency.figures, busy_seconds: busy.seconds, encode_seconds: meter.of(id).seconds }
     }),
     workers: meter.workerFigures,
     events_in: counts.in,
@@ -35,5 +35,7 @@ export function figuresOf(generation: Generation, meter: Meter, counts: Counts, 
     in_flight_bytes: coordinator.inFlightBytes,
     memory_bytes: config.memory,
     latency: meter.latency,
+    batch_events: meter.batchSizes.events,
+    batch_bytes: meter.batchSizes.bytes,
   }
 }

@@ -324,7 +324,7 @@ export class Host {
       order: output.order,
       sinks: output.sinks,
       counts: slot.counts.take(),
-      work: this.#parts.work.take(),
+      work: this.#parts.work.take(level === 0 && !this.#chunked),
       rejects: this.#parts.work.takeRejects(),
       bytes,
       wakeAt: slot.parts.wakeAt(),

@@ -82,6 +82,14 @@ export interface NodeWork {
   readonly events: number
   /** Time that it took. */
   readonly seconds: number
+  /** Batches that the time went to, where it did not wait. */
+  readonly batches: number
+  /** Seconds of each wait for the outside: one for each batch. */
+  readonly waits: readonly number[]
+  /** Events that it left out. */
+  readonly filtered: number
+  /** Calls that were made again. */
+  readonly retries: number
 }
 
 /** An error, as it crosses threads. */

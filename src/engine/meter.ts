@@ -4,12 +4,10 @@
  *     worker   busy: it has batches before it | held: none, because memory or sinks have no room | idle: none, because sources have nothing
  */
 import type { Clock } from '../platform/index.ts'
+import { BATCH_BYTES, BATCH_EVENTS, Distribution, LATENCY_SECONDS, STAGE_SECONDS } from '../observe/index.ts'
 import type { Histogram, WorkerFigures } from '../observe/index.ts'
 import type { NodeWork } from './messages.ts'
 import type { Plan } from './plan.ts'
-
-/** Seconds; from a batch that passes at once to one that lies for a minute. */
-const LATENCY_BOUNDS = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 
 /** Pairs of a component and a code at most; the rest are counted together. */
 const REJECTS_MAX = 500
@@ -24,6 +22,10 @@ interface Totals {
   seconds: number
   /** In which a source was asked. */
   waited: number
+  filtered: number
+  retries: number
+  /** Seconds that batches were in it. */
+  readonly latency: Distribution
 }
 
 /** Adds up the time in which something is under way. */
@@ -55,9 +57,9 @@ export class Meter {
   readonly #nodes = new Map<string, Totals>()
   readonly #rejects = new Map<string, { readonly id: string; readonly code: string; events: number }>()
   readonly #asking = new Map<string, BusyClock>()
-  readonly #counts = LATENCY_BOUNDS.map(() => 0)
-  #count = 0
-  #sum = 0
+  readonly #latency = new Distribution(LATENCY_SECONDS)
+  readonly #batchEvents = new Distribution(BATCH_EVENTS)
+  readonly #batchBytes = new Distribution(BATCH_BYTES)
   #workers: { share: Share; readonly ms: Record<Share, number> }[] = []
   #last: number
   #landed: number
@@ -69,21 +71,25 @@ export class Meter {
 
   /** What was noted of a component, by its id. */
   of(id: string): Readonly<Totals> {
-    return { ...(this.#nodes.get(id) ?? { events: 0, bytes: 0, seconds: 0, waited: 0 }), waited: this.#asking.get(id)?.seconds ?? 0 }
+    return { ...(this.#nodes.get(id) ?? noTotals()), waited: this.#asking.get(id)?.seconds ?? 0 }
   }
 
   #totals(id: string): Totals {
     let totals = this.#nodes.get(id)
-    if (totals === undefined) this.#nodes.set(id, (totals = { events: 0, bytes: 0, seconds: 0, waited: 0 }))
+    if (totals === undefined) this.#nodes.set(id, (totals = noTotals()))
     return totals
   }
 
   /** What a worker did for one batch. */
   worked(work: readonly NodeWork[], plan: Plan): void {
-    for (const { node, events, seconds } of work) {
+    for (const { node, events, seconds, batches, waits, filtered, retries } of work) {
       const totals = this.#totals(plan.nodes[node]?.id ?? '')
       totals.events += events
       totals.seconds += seconds
+      totals.filtered += filtered
+      totals.retries += retries
+      if (batches > 0) totals.latency.add(seconds / batches, batches)
+      for (const wait of waits) totals.latency.add(wait)
     }
   }
 
@@ -104,6 +110,8 @@ export class Meter {
     const totals = this.#totals(id)
     totals.events += events
     totals.bytes += bytes
+    this.#batchEvents.add(events)
+    this.#batchBytes.add(bytes)
   }
 
   /** A source is asked; call what comes back when it has answered. */
@@ -136,17 +144,23 @@ export class Meter {
   /** A batch that was read at `since` has landed. */
   landed(since: number): void {
     this.#landed = this.#clock.monotonic()
-    const seconds = (this.#landed - since) / 1000
-    this.#count++
-    this.#sum += seconds
-    for (let at = LATENCY_BOUNDS.length - 1; at >= 0 && seconds <= (LATENCY_BOUNDS[at] ?? 0); at--) this.#counts[at] = (this.#counts[at] ?? 0) + 1
+    this.#latency.add((this.#landed - since) / 1000)
   }
 
   get latency(): Histogram {
-    return { bounds: LATENCY_BOUNDS, counts: [...this.#counts], count: this.#count, sum: this.#sum }
+    return this.#latency.figures
+  }
+
+  /** How large batches were. */
+  get batchSizes(): { readonly events: Histogram; readonly bytes: Histogram } {
+    return { events: this.#batchEvents.figures, bytes: this.#batchBytes.figures }
   }
 
   get quietSeconds(): number {
     return (this.#clock.monotonic() - this.#landed) / 1000
   }
+}
+
+function noTotals(): Totals {
+  return { events: 0, bytes: 0, seconds: 0, waited: 0, filtered: 0, retries: 0, latency: new Distribution(STAGE_SECONDS) }
 }

@@ -15,6 +15,18 @@ export interface Progress {
   readonly waiting_for: string | undefined
 }
 
+export interface Percentiles {
+  readonly p50_seconds: number | undefined
+  readonly p99_seconds: number | undefined
+}
+
+/** The percentiles are those of the time that a batch was in the stage. */
+export interface StageReport extends Percentiles {
+  readonly events: number
+  readonly filtered: number
+  readonly busy_seconds: number
+}
+
 export interface Report {
   readonly pipeline: string
   readonly events_in: number
@@ -34,6 +46,10 @@ export interface Report {
   readonly cpu_seconds: number
   readonly peak_rss_bytes: number
   readonly workers: number
+  /** Per stage, over the whole run. */
+  readonly stages: Readonly<Record<string, StageReport>>
+  /** From the reading of a batch until every sink had taken it; undefined without batches, at most a minute. */
+  readonly latency: Percentiles
   /** `end of input`, `signal`, or `failure`. */
   /** What the run waited for most, in a sentence; undefined where it failed. */
   readonly bottleneck: string | undefined

@@ -9,7 +9,7 @@
  */
 import { SluiceError } from '../base/index.ts'
 import { bottleneckText, processFigures } from '../observe/index.ts'
-import type { Figures } from '../observe/index.ts'
+import type { Figures, Histogram } from '../observe/index.ts'
 import { systemClock, systemRandom } from '../platform/index.ts'
 import type { Clock } from '../platform/index.ts'
 import { MemoryCuts } from './checkpoint/index.ts'
@@ -28,7 +28,7 @@ import { makePlan } from './plan.ts'
 import type { Plan } from './plan.ts'
 import { checkChange, differenceOf } from './reload.ts'
 import type { Difference, ReloadOutcome, ReloadRequest, RunControl, Waiting } from './reload.ts'
-import type { Progress, Report } from './report.ts'
+import type { Percentiles, Progress, Report } from './report.ts'
 import { groundOf, openState } from './run-state.ts'
 import type { RunState } from './run-state.ts'
 
@@ -357,6 +357,7 @@ class Run {
     for (const { id, totals } of out) events.set(id, (events.get(id) ?? 0) + totals.events)
     const sum = (of: 'bytes' | 'retries'): number => out.reduce((total, sink) => total + sink.totals[of], this.#gone[of])
     const { in: read, filtered, created, deadLettered } = this.#counts
+    const figures = this.#figures()
     return {
       pipeline: this.#plan.config.name,
       events_in: read,
@@ -374,14 +375,17 @@ class Run {
       peak_rss_bytes: processFigures().peak_rss_bytes,
       workers: threads,
       stopped_by: outcome === 'done' ? 'end of input' : outcome === 'stopped' ? 'signal' : 'failure',
-      bottleneck: outcome === 'failed' ? undefined : bottleneckTextOf(this.#figures()),
+      bottleneck: outcome === 'failed' || figures === undefined ? undefined : bottleneckText(figures),
+      ...timesOf(figures),
       dead_letters: deadLettered > 0 ? deadLettersPath(this.#plan) : undefined,
     }
   }
 }
 
-function bottleneckTextOf(figures: Figures | undefined): string | undefined {
-  return figures === undefined ? undefined : bottleneckText(figures)
+function timesOf(figures: Figures | undefined): Pick<Report, 'stages' | 'latency'> {
+  const percentiles = (of: Histogram | undefined): Percentiles => ({ p50_seconds: of?.p50, p99_seconds: of?.p99 })
+  const stages = figures?.stages.map(({ id, events, filtered, busy_seconds, latency }) => [id, { events, filtered, busy_seconds, ...percentiles(latency) }] as const) ?? []
+  return { stages: Object.fromEntries(stages), latency: percentiles(figures?.latency) }
 }
 
 function asError(error: unknown): SluiceError {

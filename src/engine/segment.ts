@@ -140,11 +140,14 @@ export class Segment {
     switch (node.kind) {
       case 'stage': {
         const { work } = this.#parts
+        const runner = this.#runner(node)
         work.count(node.index, events.length)
+        const left = this.#counts.filtered
         const before = work.switch(node.index)
-        const result = this.#runner(node).run(events)
+        const result = runner.run(events)
         work.switch(before)
-        if (result instanceof Promise) return this.#wait(node, result)
+        if (result instanceof Promise) return this.#wait(node, runner, result, left)
+        work.did(node.index, this.#counts.filtered - left)
         this.#spread(node, result)
         return undefined
       }
@@ -161,10 +164,11 @@ export class Segment {
     }
   }
 
-  async #wait(node: Node, result: Promise<StageResult>): Promise<void> {
+  async #wait(node: Node, runner: StageRunner, result: Promise<StageResult>, left: number): Promise<void> {
     const since = performance.now()
     const done = await result
     this.#parts.work.waited(node.index, performance.now() - since)
+    this.#parts.work.did(node.index, this.#counts.filtered - left, runner.takeRetries())
     this.#spread(node, done)
   }
 

@@ -9,6 +9,7 @@
 import { SluiceError } from '../base/index.ts'
 import type { Policy } from '../base/index.ts'
 import type { JsonValue } from '../event/index.ts'
+import { Distribution, LATENCY_SECONDS } from '../observe/index.ts'
 import { systemClock } from '../platform/index.ts'
 import type { Clock } from '../platform/index.ts'
 import type { RowAnswer, Sink, SinkChunk } from './component.ts'
@@ -46,18 +47,22 @@ export class SinkRunner {
   readonly totals: SinkTotals = { events: 0, bytes: 0, retries: 0 }
   /** Time in which a write or a flush was under way. */
   readonly busy: BusyClock
+  /** Seconds that a write took, with all its attempts. */
+  readonly latency = new Distribution(LATENCY_SECONDS)
   readonly #sink: Sink
   readonly #policy: Policy
   readonly #signal: AbortSignal
   #refused: Refused
   #failed: (error: unknown) => void
   readonly #gathering: Gathering | undefined
+  readonly #clock: Clock
   /** Ends the wait for more chunks. */
   #cancel: (() => void) | undefined
   readonly #queue: Item[] = []
   #holdBehind: number | undefined
   #held: { readonly rows: SinkRows; readonly flight: Flight }[] = []
   #writing = 0
+  #bytes = 0
   /** Of the next chunk. */
   #number = 0
   #flushing = false
@@ -73,7 +78,8 @@ export class SinkRunner {
     this.#refused = refused
     this.#failed = failed
     this.#gathering = sink.gathers === true ? gathering : undefined
-    this.busy = new BusyClock(gathering?.clock ?? systemClock)
+    this.#clock = gathering?.clock ?? systemClock
+    this.busy = new BusyClock(this.#clock)
   }
 
   /** Goes on under another plan. Nothing may be under way. */
@@ -91,16 +97,25 @@ export class SinkRunner {
     return this.#queue.length + this.#held.length + this.#writing
   }
 
+  /** Bytes of these. */
+  get backlogBytes(): number {
+    return this.#bytes
+  }
+
   /** Keeps back the rows of flights behind `seq`, until called with undefined: they must not be part of the mark that is being made. */
   hold(seq: number | undefined): void {
     this.#holdBehind = seq
     const held = this.#held
     this.#held = []
-    for (const { rows, flight } of held) this.write(rows, flight)
+    for (const { rows, flight } of held) {
+      this.#bytes -= rows.bytes.length
+      this.write(rows, flight)
+    }
   }
 
   /** Takes rows on behalf of a flight, which is told when they are answered. */
   write(rows: SinkRows, flight: Flight): void {
+    this.#bytes += rows.bytes.length
     if (this.#holdBehind !== undefined && flight.seq > this.#holdBehind) {
       this.#held.push({ rows, flight })
       return
@@ -150,7 +165,8 @@ export class SinkRunner {
       this.#queue.splice(0, writes.length)
       this.#writing++
       this.busy.begin()
-      this.#deliver(this.#number++, writes).then(() => this.#written(writes), (error: unknown) => this.#break(error))
+      const since = this.#clock.monotonic()
+      this.#deliver(this.#number++, writes).then(() => this.#written(writes, since), (error: unknown) => this.#break(error))
     }
   }
 
@@ -184,10 +200,14 @@ export class SinkRunner {
     this.#next()
   }
 
-  #written(writes: readonly Write[]): void {
+  #written(writes: readonly Write[], since: number): void {
     this.#writing--
     this.busy.end()
-    for (const { flight } of writes) flight.close()
+    this.latency.add((this.#clock.monotonic() - since) / 1000)
+    for (const { rows, flight } of writes) {
+      this.#bytes -= rows.bytes.length
+      flight.close()
+    }
     this.#next()
   }
 

@@ -48,6 +48,7 @@ export class StageRunner implements Output {
   #result: StageResult = emptyResult()
   /** Row that `produce` belongs to: the last one answered. */
   #ticket = 0
+  #retries = 0
 
   constructor(stage: Stage, config: StageConfig, counts: Counts, policy?: PolicyCall, memory?: StageMemory, watch?: StageWatch) {
     this.#stage = stage
@@ -60,6 +61,13 @@ export class StageRunner implements Output {
 
   get stage(): Stage {
     return this.#stage
+  }
+
+  /** Calls that were made again since it was last asked. */
+  takeRetries(): number {
+    const retries = this.#retries
+    this.#retries = 0
+    return retries
   }
 
   /** Runs the stage. Synchronous unless the stage waits. */
@@ -181,6 +189,7 @@ export class StageRunner implements Output {
       failure = error
       attempts = attemptsOf(error)
     }
+    this.#retries += attempts - 1
     if (failure !== undefined) runner = this.#single().#rejecting(event, failure)
     const result = runner.#result
     for (const one of result.rejected) one.attempts = attempts

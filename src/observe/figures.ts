@@ -20,7 +20,13 @@ export interface StageFigures {
   readonly events: number
   /** Time that it took, over all workers; that of a stage that waits includes its waiting. */
   readonly busy_seconds: number
+  /** Events that it left out, or took in, on purpose. */
+  readonly filtered: number
+  /** Calls of a stage that waits which were made again. */
+  readonly retries: number
   readonly waits: boolean
+  /** Seconds that a batch was in it, one value for each batch; that of a stage that waits includes its waiting. */
+  readonly latency: Histogram
 }
 
 export interface SinkFigures {
@@ -30,12 +36,15 @@ export interface SinkFigures {
   readonly events: number
   readonly bytes: number
   readonly retries: number
-  /** Writes that wait or are under way. */
+  /** Writes that wait or are under way, and their bytes. */
   readonly backlog: number
+  readonly backlog_bytes: number
   /** Time in which a write or a flush was under way. */
   readonly busy_seconds: number
   /** Time that workers took to encode for it. */
   readonly encode_seconds: number
+  /** Seconds from the first attempt of a write to its last, one value for each write. */
+  readonly latency: Histogram
 }
 
 /** How one worker's time went. The three add up to the time since it began. */
@@ -53,6 +62,9 @@ export interface Histogram {
   readonly counts: readonly number[]
   readonly count: number
   readonly sum: number
+  /** What half of the values, and 99 of 100, stayed below: the last bound where they lie above all, undefined without values. */
+  readonly p50: number | undefined
+  readonly p99: number | undefined
 }
 
 export interface Figures {
@@ -80,4 +92,7 @@ export interface Figures {
   readonly memory_bytes: number
   /** Seconds from the reading of a batch until every sink had taken it, one value for each batch. */
   readonly latency: Histogram
+  /** Events, and bytes, of a batch that a source delivered, one value for each batch. */
+  readonly batch_events: Histogram
+  readonly batch_bytes: Histogram
 }

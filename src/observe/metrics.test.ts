@@ -8,7 +8,7 @@ async function linesOf(figures: ReturnType<typeof figuresFor> | undefined): Prom
 }
 
 test('every figure is a metric with its help, its type and its labels', async () => {
-  const lines = await linesOf(figuresFor({ source: { events: 7, lag: 3 }, sink: { retries: 2 }, workers: [{ busy_seconds: 1.5 }], errors: [{ id: 'slow', code: 'STAGE_FAILED', events: 4 }] }))
+  const lines = await linesOf(figuresFor({ source: { events: 7, lag: 3 }, stage: { filtered: 3, latency: figuresFor().latency }, sink: { retries: 2, backlog_bytes: 70 }, workers: [{ busy_seconds: 1.5 }], errors: [{ id: 'slow', code: 'STAGE_FAILED', events: 4 }] }))
   for (const line of [
     '# HELP sluice_source_events_total Events that a source delivered.',
     '# TYPE sluice_source_events_total counter',
@@ -21,6 +21,11 @@ test('every figure is a metric with its help, its type and its labels', async ()
     'sluice_pipeline_latency_seconds_bucket{pipeline="p",le="1"} 4',
     'sluice_pipeline_latency_seconds_bucket{pipeline="p",le="+Inf"} 5',
     'sluice_pipeline_latency_seconds_count{pipeline="p"} 5',
+    'sluice_stage_filtered_events_total{pipeline="p",stage="slow",type="map"} 3',
+    'sluice_stage_batch_seconds_bucket{pipeline="p",stage="slow",type="map",le="0.1"} 3',
+    'sluice_stage_batch_seconds_count{pipeline="p",stage="slow",type="map"} 5',
+    'sluice_sink_backlog_bytes{pipeline="p",sink="out",type="memory"} 70',
+    'sluice_pipeline_credits_bytes{pipeline="p"} 1000',
   ]) assert.ok(lines.includes(line), line)
   assert.ok(lines.some(line => line.startsWith('nodejs_eventloop_lag_seconds')) && lines.some(line => line.startsWith('process_resident_memory_bytes')))
 })
@@ -31,10 +36,14 @@ test('a lag that nobody knows, and a pipeline that is not open, have no series',
 })
 
 test('a metric has no more than 500 series; the others are one', async () => {
-  const many = { ...figuresFor(), stages: Array.from({ length: 700 }, (_, at) => ({ id: `s${at}`, type: 'map', events: 1, busy_seconds: 0, waits: false })) }
-  const series = (await linesOf(many)).filter(line => line.startsWith('sluice_stage_events_total{'))
+  const stage = { type: 'map', events: 1, busy_seconds: 0, filtered: 0, retries: 0, waits: false, latency: { bounds: [0.1, 1], counts: [1, 2], count: 2, sum: 0.5, p50: 0.1, p99: 1 } }
+  const lines = await linesOf({ ...figuresFor(), stages: Array.from({ length: 700 }, (_, at) => ({ ...stage, id: `s${at}` })) })
+  const series = lines.filter(line => line.startsWith('sluice_stage_events_total{'))
   assert.equal(series.length, 500)
   assert.ok(series.includes('sluice_stage_events_total{pipeline="p",stage="_other",type="_other"} 201'))
+  const histograms = lines.filter(line => line.startsWith('sluice_stage_batch_seconds_count{'))
+  assert.equal(histograms.length, 100)
+  assert.ok(lines.includes('sluice_stage_batch_seconds_bucket{pipeline="p",stage="_other",type="_other",le="1"} 1202'))
 })
 
 test('names with quotes and line ends stay one line', async () => {

@@ -1,9 +1,12 @@
 /** A pipeline's figures as Prometheus metrics, by its conventions: base units, `_total` for what only grows. Figures of the process itself are the client library's. */
 import type { Metric, Registry } from 'prom-client'
+import { together } from './distribution.ts'
 import type { Figures, Histogram } from './figures.ts'
 
-/** Series of one metric at most; the rest become one, `id="_other"`, so that no pipeline floods who reads them. */
+/** Series of one metric at most; the rest become one, `_other`, so that no pipeline floods who reads them. A histogram is some twenty series. */
 const SERIES_MAX = 500
+const HISTOGRAMS_MAX = 100
+const OTHER = '_other'
 
 type Labels = Readonly<Record<string, string>>
 
@@ -26,23 +29,32 @@ interface Named {
 }
 
 /** One series for each component. */
-function each<T extends Named>(list: readonly T[], label: string, of: (item: T) => number | undefined): Series[] {
+function each<T extends Named>(list: readonly T[], label: string, of: (item: T) => number | undefined): readonly Series[] {
   const all = list.flatMap(item => {
     const value = of(item)
     return value === undefined ? [] : [{ labels: { [label]: item.id, type: item.type }, value }]
   })
-  if (all.length <= SERIES_MAX) return all
-  const rest = all.slice(SERIES_MAX - 1).reduce((sum, { value }) => sum + value, 0)
-  return [...all.slice(0, SERIES_MAX - 1), { labels: { [label]: '_other', type: '_other' }, value: rest }]
+  return capped(all, SERIES_MAX, rest => ({ labels: { [label]: OTHER, type: OTHER }, value: rest.reduce((sum, { value }) => sum + value, 0) }))
+}
+
+/** One histogram for each component. */
+function eachHistogram<T extends Named>(name: string, list: readonly T[], label: string, of: (item: T) => Histogram): Series[] {
+  const all = list.map(item => ({ labels: { [label]: item.id, type: item.type }, histogram: of(item) }))
+  const some = capped(all, HISTOGRAMS_MAX, rest => ({ labels: { [label]: OTHER, type: OTHER }, histogram: rest.map(each => each.histogram).reduce(together) }))
+  return some.flatMap(({ labels, histogram: made }) => histogram(name, made, labels))
+}
+
+function capped<T>(all: readonly T[], most: number, restOf: (rest: readonly T[]) => T): readonly T[] {
+  return all.length <= most ? all : [...all.slice(0, most - 1), restOf(all.slice(most - 1))]
 }
 
 const one = (value: number): Series[] => [{ labels: {}, value }]
 
-function histogram(name: string, { bounds, counts, count, sum }: Histogram): Series[] {
-  const bucket = (le: string, value: number): Series => ({ metricName: `${name}_bucket`, labels: { le }, value })
+function histogram(name: string, { bounds, counts, count, sum }: Histogram, labels: Labels = {}): Series[] {
+  const bucket = (le: string, value: number): Series => ({ metricName: `${name}_bucket`, labels: { ...labels, le }, value })
   return [
     ...bounds.map((bound, at) => bucket(String(bound), counts[at] ?? 0)), bucket('+Inf', count),
-    { metricName: `${name}_sum`, labels: {}, value: sum }, { metricName: `${name}_count`, labels: {}, value: count },
+    { metricName: `${name}_sum`, labels, value: sum }, { metricName: `${name}_count`, labels, value: count },
   ]
 }
 
@@ -56,10 +68,15 @@ const FAMILIES: readonly Family[] = [
   { name: 'sluice_source_lag_events', help: 'Events that a source knows of and has not handed out.', type: 'gauge', values: ({ sources }) => each(sources, 'source', ({ lag }) => lag) },
   { name: 'sluice_stage_events_total', help: 'Events that a stage was given.', type: 'counter', values: ({ stages }) => each(stages, 'stage', ({ events }) => events) },
   { name: 'sluice_stage_busy_seconds_total', help: 'Time that a stage took, over all workers.', type: 'counter', values: ({ stages }) => each(stages, 'stage', item => item.busy_seconds) },
+  { name: 'sluice_stage_filtered_events_total', help: 'Events that a stage left out, or took in, on purpose.', type: 'counter', values: ({ stages }) => each(stages, 'stage', ({ filtered }) => filtered) },
+  { name: 'sluice_stage_retries_total', help: 'Calls of a stage that waits which were made again.', type: 'counter', values: ({ stages }) => each(stages.filter(({ waits }) => waits), 'stage', ({ retries }) => retries) },
+  { name: 'sluice_stage_batch_seconds', help: 'Time that a batch was in a stage.', type: 'histogram', values: ({ stages }) => eachHistogram('sluice_stage_batch_seconds', stages, 'stage', ({ latency }) => latency) },
   { name: 'sluice_sink_events_total', help: 'Events that a sink took.', type: 'counter', values: ({ sinks }) => each(sinks, 'sink', ({ events }) => events) },
   { name: 'sluice_sink_bytes_total', help: 'Bytes that a sink took.', type: 'counter', values: ({ sinks }) => each(sinks, 'sink', ({ bytes }) => bytes) },
   { name: 'sluice_sink_retries_total', help: 'Writes that were tried again.', type: 'counter', values: ({ sinks }) => each(sinks, 'sink', ({ retries }) => retries) },
   { name: 'sluice_sink_backlog_writes', help: 'Writes that wait for a sink or are under way.', type: 'gauge', values: ({ sinks }) => each(sinks, 'sink', ({ backlog }) => backlog) },
+  { name: 'sluice_sink_backlog_bytes', help: 'Bytes of the writes that wait for a sink or are under way.', type: 'gauge', values: ({ sinks }) => each(sinks, 'sink', item => item.backlog_bytes) },
+  { name: 'sluice_sink_write_seconds', help: 'Time that a write took, with all its attempts.', type: 'histogram', values: ({ sinks }) => eachHistogram('sluice_sink_write_seconds', sinks, 'sink', ({ latency }) => latency) },
   { name: 'sluice_sink_busy_seconds_total', help: 'Time in which a write or a flush of a sink was under way.', type: 'counter', values: ({ sinks }) => each(sinks, 'sink', item => item.busy_seconds) },
   { name: 'sluice_sink_encode_seconds_total', help: 'Time that workers took to encode for a sink.', type: 'counter', values: ({ sinks }) => each(sinks, 'sink', item => item.encode_seconds) },
   {
@@ -80,6 +97,9 @@ const FAMILIES: readonly Family[] = [
   { name: 'sluice_pipeline_batches', help: 'Batches under way.', type: 'gauge', values: ({ batches }) => one(batches) },
   { name: 'sluice_pipeline_in_flight_bytes', help: 'Bytes that batches under way hold.', type: 'gauge', values: figures => one(figures.in_flight_bytes) },
   { name: 'sluice_pipeline_memory_limit_bytes', help: 'Bytes that batches under way may hold.', type: 'gauge', values: figures => one(figures.memory_bytes) },
+  { name: 'sluice_pipeline_credits_bytes', help: 'Bytes that sources may still read before a batch must land.', type: 'gauge', values: figures => one(Math.max(0, figures.memory_bytes - figures.in_flight_bytes)) },
+  { name: 'sluice_pipeline_batch_events', help: 'Events of a batch that a source delivered.', type: 'histogram', values: figures => histogram('sluice_pipeline_batch_events', figures.batch_events) },
+  { name: 'sluice_pipeline_batch_bytes', help: 'Bytes of a batch that a source delivered.', type: 'histogram', values: figures => histogram('sluice_pipeline_batch_bytes', figures.batch_bytes) },
   { name: 'sluice_pipeline_quiet_seconds', help: 'Time since a batch was last taken by all sinks.', type: 'gauge', values: figures => one(figures.quiet_seconds) },
   { name: 'sluice_pipeline_generation', help: 'Counts the configs that have run, from 1.', type: 'gauge', values: ({ generation }) => one(generation) },
   { name: 'sluice_pipeline_state', help: '1 for the state that the pipeline is in.', type: 'gauge', values: ({ state }) => STATES.map(name => ({ labels: { state: name }, value: name === state ? 1 : 0 })) },

@@ -25,12 +25,12 @@ async function run(lines: readonly string[], chain: Chain, columns: boolean, pie
   const last = `s${chain.length - 1}`
   const routed = chain.at(-1)?.[0] === 'route'
   const sinks = routed ? [sinkConfig('out', last), sinkConfig('high', `${last}.high`), sinkConfig('rest', `${last}.rest`)] : [sinkConfig('out', last)]
-  const { events_in, events_out, filtered, dead_lettered, in_flight } = await runPipeline({ ...testPipeline(configs, sinks), folder }, registry, { columns })
+  const { events_in, events_out, filtered, dead_lettered, in_flight, stages: figures } = await runPipeline({ ...testPipeline(configs, sinks), folder }, registry, { columns })
   const letters = kept.lines('dead_letters').map(line => {
     const { original, code, stage, reason } = JSON.parse(line) as Record<string, unknown>
     return { original, code, stage, reason }
   })
-  return { out: kept.lines('out'), high: kept.lines('high'), rest: kept.lines('rest'), letters, report: { events_in, events_out, filtered, dead_lettered, in_flight } }
+  return { out: kept.lines('out'), high: kept.lines('high'), rest: kept.lines('rest'), letters, report: { events_in, events_out, filtered, dead_lettered, in_flight, stages: Object.entries(figures).map(([id, { events, filtered: left }]) => ({ id, events, left })) } }
 }
 
 const rare = fc.constantFrom('null', 'true', '[1,"x"]', '{"p":1}', '""', '-0', '1e400', '12345678901234567890', '"\\u0073ensor"', '"\\ud800"', '" x"')

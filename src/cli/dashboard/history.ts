@@ -1,4 +1,5 @@
 /** Figures of the last minute, and what can be told from two moments of them: rates, shares, percentiles. */
+import { percentile } from '../../observe/index.ts'
 import type { Figures, Histogram } from '../../observe/index.ts'
 
 const KEPT = 240
@@ -46,21 +47,14 @@ export class History {
   }
 
   /** The value that this share of the batches of the last seconds stayed below; undefined where there were none. */
-  latency(share: number, seconds = 10): number | undefined {
+  latency(share: number, of: (figures: Figures) => Histogram | undefined = figures => figures.latency, seconds = 10): number | undefined {
     const [now, before] = [this.last, this.ago(seconds)]
-    return now === undefined ? undefined : percentile(now.latency, before === now ? undefined : before?.latency, share)
+    const histogram = now === undefined ? undefined : of(now)
+    return histogram === undefined ? undefined : percentile(histogram, share, before === undefined || before === now ? undefined : of(before))
   }
 }
 
 function growth(now: Figures, before: Figures, of: Counter): number {
   const seconds = now.seconds - before.seconds
   return seconds > 0 ? ((of(now) ?? 0) - (of(before) ?? 0)) / seconds : 0
-}
-
-/** The bound below which the share lies. */
-export function percentile(now: Histogram, before: Histogram | undefined, share: number): number | undefined {
-  const count = now.count - (before?.count ?? 0)
-  if (count <= 0) return undefined
-  const at = now.bounds.findIndex((_, index) => (now.counts[index] ?? 0) - (before?.counts[index] ?? 0) >= share * count)
-  return at < 0 ? Infinity : now.bounds[at]
 }

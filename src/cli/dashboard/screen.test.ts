@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Figures } from '../../observe/index.ts'
-import { figuresFor } from '../../observe/figures.testing.ts'
+import type { Figures, StageFigures } from '../../observe/index.ts'
+import { NONE, figuresFor } from '../../observe/figures.testing.ts'
 import { paint } from '../paint.ts'
-import { History, percentile } from './history.ts'
+import { History } from './history.ts'
 import { bar, screenLines, sparkline } from './screen.ts'
 import type { Looks } from './screen.ts'
 
 const LOOKS: Looks = { columns: 100, rows: 30, unicode: true, paint: paint(false), sorted: false, note: '', keys: 'q quit' }
+
+const STAGE: StageFigures = { id: '', type: 'map', events: 0, busy_seconds: 0, filtered: 0, retries: 0, waits: false, latency: NONE }
 
 /** A history of figures that are a second apart. */
 function historyOf(...all: readonly Figures[]): History {
@@ -34,7 +36,7 @@ test('the screen shows what flows, what is busy, and what is wrong', () => {
 })
 
 test('no line is wider than the terminal and no screen higher, whatever their size', () => {
-  const many: Figures = { ...flowing(2), stages: Array.from({ length: 70 }, (_, at) => ({ id: `a-stage-with-a-long-name-${at}`, type: 'module', events: at, busy_seconds: at / 100, waits: false })) }
+  const many: Figures = { ...flowing(2), stages: Array.from({ length: 70 }, (_, at) => ({ ...STAGE, id: `a-stage-with-a-long-name-${at}`, busy_seconds: at / 100 })) }
   for (const [columns, rows] of [[80, 24], [200, 60], [40, 10], [20, 5]] as const) {
     for (const figures of [flowing(2), many]) {
       const lines = screenLines(historyOf(flowing(1), figures), { ...LOOKS, columns, rows, note: 'A note that is rather long: '.repeat(10) })
@@ -50,7 +52,7 @@ test('without Unicode and colours only plain characters are used', () => {
 })
 
 test('stages are sorted by the time that they take where that is asked for', () => {
-  const two = (seconds: number): Figures => ({ ...figuresFor({ seconds }), stages: [{ id: 'first', type: 'map', events: 0, busy_seconds: 0.1 * seconds, waits: false }, { id: 'second', type: 'map', events: 0, busy_seconds: 0.8 * seconds, waits: false }] })
+  const two = (seconds: number): Figures => ({ ...figuresFor({ seconds }), stages: [{ ...STAGE, id: 'first', busy_seconds: 0.1 * seconds }, { ...STAGE, id: 'second', busy_seconds: 0.8 * seconds }] })
   const order = (sorted: boolean): string[] => screenLines(historyOf(two(1), two(2)), { ...LOOKS, sorted }).flatMap(line => /^stage +(\w+)/.exec(line)?.[1] ?? [])
   assert.deepEqual([order(false), order(true)], [['first', 'second'], ['second', 'first']])
 })
@@ -67,11 +69,10 @@ test('a sparkline is as high as its greatest value, and a bar as long as its sha
   assert.equal(bar(7, 4, true), '████')
 })
 
-test('a percentile is the bound that the share stayed below, of what was added since', () => {
-  const histogram = (counts: number[], count: number) => ({ bounds: [0.1, 1, 10], counts, count, sum: 0 })
-  assert.equal(percentile(histogram([5, 9, 10], 10), undefined, 0.5), 0.1)
-  assert.equal(percentile(histogram([5, 9, 10], 10), undefined, 0.99), 10)
-  assert.equal(percentile(histogram([5, 9, 10], 11), undefined, 0.99), Infinity)
-  assert.equal(percentile(histogram([5, 9, 10], 10), histogram([5, 5, 5], 5), 0.5), 1)
-  assert.equal(percentile(histogram([0, 0, 0], 0), undefined, 0.5), undefined)
+test('each part shows how long a batch was in it, or a write took, over the last seconds', () => {
+  const histogram = (batches: number) => ({ ...NONE, bounds: [0.001, 0.01, 0.1], counts: [0, batches, batches], count: batches, sum: 0 })
+  const at = (seconds: number): Figures => figuresFor({ seconds, stage: { events: 1000 * seconds, busy_seconds: 0.1 * seconds, latency: histogram(10 * seconds) }, sink: { latency: { ...histogram(0), count: 3 * seconds } } })
+  const text = screenLines(historyOf(at(1), at(2)), { ...LOOKS, columns: 160 }).join('\n')
+  assert.match(text, /^stage .* 100 us each, p50 5\.5 ms p99 9\.9 ms$/m)
+  assert.match(text, /^sink .*, p50 over 60 s p99 over 60 s$/m)
 })

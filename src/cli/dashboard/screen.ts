@@ -11,7 +11,7 @@
  */
 import { formatSize } from '../../base/index.ts'
 import { bottleneckText } from '../../observe/index.ts'
-import type { Figures } from '../../observe/index.ts'
+import type { Figures, Histogram } from '../../observe/index.ts'
 import { clockTime, count, short } from '../numbers.ts'
 import type { Paint } from '../paint.ts'
 import type { Counter, History } from './history.ts'
@@ -97,11 +97,11 @@ function componentLines(history: History, now: Figures, { columns, paint, unicod
       const events = by(({ stages }) => stages, each.id, ({ events: given }) => given)
       const busy = share(by(({ stages }) => stages, each.id, ({ busy_seconds: seconds }) => seconds))
       const rate = history.rate(events)
-      return { kind: 'stage', id: each.id, type: each.type, events, more: rate > 0 ? `${eachTime(busy / rate)} each` : '', share: busy / Math.max(1, now.workers.length), what: 'busy' }
+      return { kind: 'stage', id: each.id, type: each.type, events, more: [...(rate > 0 ? [`${eachTime(busy / rate)} each`] : []), ...times(history, ({ stages }) => stages.find(({ id }) => id === each.id)?.latency)].join(', '), share: busy / Math.max(1, now.workers.length), what: 'busy' }
     }),
     ...now.sinks.map((each): Row => ({
       kind: 'sink', id: each.id, type: each.type, events: by(({ sinks }) => sinks, each.id, ({ events }) => events), what: 'busy',
-      more: `${formatSize(history.rate(by(({ sinks }) => sinks, each.id, ({ bytes }) => bytes)))}/s${each.backlog > 0 ? `, ${each.backlog} wait` : ''}${each.retries > 0 ? `, ${count(each.retries)} retries` : ''}`,
+      more: `${formatSize(history.rate(by(({ sinks }) => sinks, each.id, ({ bytes }) => bytes)))}/s${each.backlog > 0 ? `, ${each.backlog} wait` : ''}${each.retries > 0 ? `, ${count(each.retries)} retries` : ''}${times(history, ({ sinks }) => sinks.find(({ id }) => id === each.id)?.latency).map(text => `, ${text}`).join('')}`,
       share: share(by(({ sinks }) => sinks, each.id, ({ busy_seconds: seconds }) => seconds)),
     })),
   ]
@@ -123,6 +123,14 @@ function stagesOf(history: History, now: Figures, sorted: boolean): Figures['sta
   return now.stages.toSorted((a, b) => busy(b.id) - busy(a.id))
 }
 
+/** How long a batch was in a part, or a write took. */
+function times(history: History, of: (figures: Figures) => Histogram | undefined): string[] {
+  const [half, most] = [history.latency(0.5, of), history.latency(0.99, of)]
+  return half === undefined || most === undefined ? [] : [`p50 ${longTime(half)} p99 ${longTime(most)}`]
+}
+
+const longTime = (seconds: number): string => (seconds === Infinity ? 'over 60 s' : eachTime(seconds))
+
 function eachTime(seconds: number): string {
   if (seconds < 1e-3) return `${short(seconds * 1e6)} us`
   return seconds < 1 ? `${short(seconds * 1e3)} ms` : `${short(seconds)} s`
@@ -142,7 +150,7 @@ function workerLines(history: History, now: Figures, { columns, rows, unicode }:
 function latencyLine(history: History, now: Figures): Line {
   const at = (share: number): string => {
     const found = history.latency(share)
-    return found === undefined ? '-' : found === Infinity ? 'over 60 s' : `${found < 1 ? `${short(found * 1000)} ms` : `${short(found)} s`}`
+    return found === undefined ? '-' : longTime(found)
   }
   return `latency p50 ${at(0.5)}  p99 ${at(0.99)} from reading to the last sink   in ${count(now.events_in)}   filtered ${count(now.filtered)}   dead letters ${count(now.dead_lettered)}`
 }

@@ -184,6 +184,7 @@ export class ColumnRunner {
       else if (answer !== NO) leave[unsure++] = selection[at] ?? 0
     }
     this.#counts.filtered += count - yes - unsure
+    this.#work.did(step.node, count - yes - unsure)
     this.#unsettled(step, leave, unsure)
     this.#deliver(step.next, stay, yes)
   }
