@@ -87,14 +87,14 @@ export class Notifier {
     this.#wake()
   }
 
-  async #failed(error: unknown, begun: number): Promise<void> {
+  async #failed(why: unknown, begun: number): Promise<void> {
     if (this.#failures === 0) this.#failingSince = begun
     this.#failures++
-    this.#why = error
-    this.#context.warn(`${reasonOf(error)} ${this.#waiting.length} results are not told yet; it is tried again.`, 'notify')
+    this.#why = why
+    this.#context.warn(`${reasonOf(why)} ${this.#waiting.length} results are not told yet; it is tried again.`, 'notify')
     this.#wake()
     const most = Math.min(PAUSE_MAX, PAUSE * 2 ** Math.min(this.#failures, 10))
-    const after = error instanceof Error && 'retryAfter' in error && typeof error.retryAfter === 'number' ? Math.min(error.retryAfter, this.#config.deadline) : 0
+    const after = why instanceof Error && 'retryAfter' in why && typeof why.retryAfter === 'number' ? Math.min(why.retryAfter, this.#config.deadline) : 0
     await this.#context.sleep(Math.max(after, most / 2 + (most / 2) * this.#context.random()), this.#signal).catch(() => undefined)
   }
 
@@ -106,11 +106,17 @@ export class Notifier {
   /** Waits until all is told, something fails, or it takes long: so that nothing is told twice after a stop as long as the other side is well. */
   async settle(): Promise<void> {
     if (this.#waiting.length === 0) return
-    const late = new AbortController()
+    const over = new AbortController()
+    const late = this.#late(over.signal)
     let isLate = false
-    const timer = this.#context.sleep(GRACE, AbortSignal.any([this.#signal, late.signal])).then(() => void (isLate = true), () => undefined)
-    while (this.#waiting.length > 0 && this.#failures === 0 && !isLate && !this.#signal.aborted) await untilAborted(Promise.race([this.#changed.promise, timer]), this.#signal)
-    late.abort()
+    while (this.#waiting.length > 0 && this.#failures === 0 && !isLate && !this.#signal.aborted) isLate = await Promise.race([this.#changed.promise, late]) === 'late'
+    over.abort()
+  }
+
+  /** Also ends with the pipeline. */
+  async #late(over: AbortSignal): Promise<'late'> {
+    await this.#context.sleep(GRACE, AbortSignal.any([this.#signal, over])).catch(() => undefined)
+    return 'late'
   }
 
   /** Waits until more may be added. Throws NOTIFY_FAILED where that takes too long. */
