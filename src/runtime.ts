@@ -3,6 +3,7 @@ import { extname, resolve } from 'node:path'
 import { fromDeadLetters } from './dead-letter-input.ts'
 import { SluiceError } from './base/index.ts'
 import { RunControl, runPipeline } from './engine/index.ts'
+import type { Tell } from './observe/index.ts'
 import type { PipelineConfig, Progress, Registry, ReloadOutcome, Report, ThreadStart } from './engine/index.ts'
 import { configOrThrow, loadPipeline } from './pipeline/index.ts'
 import type { LoadOptions } from './pipeline/index.ts'
@@ -35,6 +36,8 @@ export interface RunFileOptions {
   /** Milliseconds. */
   readonly progressInterval?: number
   readonly onWarning?: (place: string, message: string) => void
+  /** Told all that an operator may want to know, warnings included. */
+  readonly onNotice?: Tell
   /** What looks at the run and changes it; one of its own where none is given. */
   readonly control?: RunControl
 }

@@ -49,7 +49,7 @@ function isListOfProblems(error: unknown, code: ErrorCode): boolean {
 }
 
 /** The registered code of an error. Errors that crossed a thread are plain and carry it in a field. */
-function codeOf(error: unknown): ErrorCode | undefined {
+export function codeOf(error: unknown): ErrorCode | undefined {
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
   return typeof code === 'string' && isErrorCode(code) ? code : undefined
 }

@@ -4,10 +4,10 @@
  * Each command is one file in `commands/`. Only the file of the command that was called is loaded; the table here holds what the overview needs.
  */
 import { Command, CommanderError } from 'commander'
-import { suggest } from '../base/index.ts'
+import { SluiceError, suggest } from '../base/index.ts'
 import { EXIT } from './exit-codes.ts'
 import type { ExitCode } from './exit-codes.ts'
-import { UsageError, describeError, exitCodeOf } from './failure.ts'
+import { UsageError, codeOf, describeError, exitCodeOf } from './failure.ts'
 import type { Io } from './io.ts'
 import { paint } from './paint.ts'
 import { newSession } from './session.ts'
@@ -65,9 +65,17 @@ export async function runProgram(args: readonly string[], io: Io, version: strin
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.done
     const told = error instanceof CommanderError ? usageError(error, program, args) : error
-    io.stderr.write(describeError(told, paint(io.stderr.colors)))
+    tellError(told, session)
     return exitCodeOf(told)
+  } finally {
+    session.journal?.close()
   }
+}
+
+/** In the form in which the run has told all else: who collects records can't read text. */
+function tellError(error: unknown, { io, journal }: Session): void {
+  if (journal?.format !== 'json') io.stderr.write(describeError(error, paint(io.stderr.colors)))
+  else journal.tell({ level: 'error', kind: 'failed', text: error instanceof Error ? error.message : String(error), fields: { code: codeOf(error) ?? 'INTERNAL', ...(error instanceof SluiceError && error.place !== undefined ? { where: error.place } : {}) } })
 }
 
 /** The program with the given commands loaded; the others are known by name and summary only. */

@@ -1,6 +1,5 @@
 /** Takes a pipeline's file up again: at SIGHUP, and with `--watch` when one of its files has changed. Says what became of it. */
 import { stat } from 'node:fs/promises'
-import type { ReloadOutcome } from '../engine/index.ts'
 import type { Messages } from '../observe/index.ts'
 import type { RunningFile } from '../runtime.ts'
 import type { Io } from './io.ts'
@@ -74,19 +73,12 @@ export class Reloading {
 
   async #once(running: RunningFile): Promise<void> {
     try {
-      const outcome = await running.reload()
-      if (outcome.outcome === 'switched') this.#messages.info(`Reloaded: ${outcomeText(outcome)}.`)
-      else this.#messages.warn(`Not reloaded (${outcome.outcome.replace('_', ' ')}), generation ${outcome.generation} goes on: ${outcome.error?.message ?? ''}`)
+      // What became of it the run itself tells.
+      await running.reload()
     } catch (error) {
       this.#messages.warn(`Not reloaded, what runs goes on. ${reason(error)}`)
     }
   }
-}
-
-/** `generation 3; restarted a; added b` */
-export function outcomeText({ generation, difference: { restarted, added, removed } }: ReloadOutcome): string {
-  const parts = Object.entries({ restarted, added, removed }).filter(([, ids]) => ids.length > 0).map(([what, ids]) => `${what} ${ids.join(', ')}`)
-  return [`generation ${generation}`, ...(parts.length === 0 ? ['nothing else has changed'] : parts)].join('; ')
 }
 
 async function stateOf(path: string): Promise<string> {

@@ -1,7 +1,6 @@
 /** A run with its display: progress, messages and signals. */
 import type { PipelineConfig, Report } from '../engine/index.ts'
 import { Messages } from '../observe/index.ts'
-import type { Level } from '../observe/index.ts'
 import { adminAddress } from './admin/address.ts'
 import type { AdminServer } from './admin/server.ts'
 import type { Shown } from './dashboard/show.ts'
@@ -9,9 +8,12 @@ import { ownRun } from './dashboard/watched.ts'
 import type { Watched } from './dashboard/watched.ts'
 import { UsageError } from './failure.ts'
 import type { RunCommandOptions } from './commands/run.ts'
+import { isQuiet, openJournal } from './journal/journal.ts'
+import type { Journal } from './journal/journal.ts'
+import { journalOptions } from './journal/options.ts'
+import { progressNotice } from './journal/progress-notice.ts'
 import { ProgressDisplay, hasUnicode } from './progress-display.ts'
 import { paint } from './paint.ts'
-import { messageText } from './session.ts'
 import type { Session } from './session.ts'
 import { Reloading } from './reloading.ts'
 import { Stopping } from './stopping.ts'
@@ -26,24 +28,23 @@ export interface Ended {
 }
 
 export interface ProgressOptions extends RunCommandOptions {
-  /** Least level of messages. */
-  readonly level?: Level
   /** The text of the pipeline, and what its variables stand for, where it is in no file. */
   readonly text?: string
   readonly env?: Readonly<Record<string, string | undefined>>
 }
 
-type ProgressKind = 'bar' | 'lines' | 'none'
+type ProgressKind = 'bar' | 'lines' | 'records' | 'none'
 
 export async function runWithProgress(file: string, options: ProgressOptions, session: Session): Promise<Ended> {
   const { io } = session
-  const [{ runFile }, { RunControl }] = await Promise.all([import('../runtime.ts'), import('../engine/index.ts')])
+  const [{ runFile }, { RunControl }, journal] = await Promise.all([import('../runtime.ts'), import('../engine/index.ts'), session.journal ?? openJournal(io, journalOptions(options))])
+  session.journal = journal
   const control = new RunControl()
-  const kind = progressKind(options, session)
+  const kind = progressKind(options, session, journal)
   let shown: Shown | undefined
   const display = new ProgressDisplay(file, io.stderr, { live: kind === 'bar', unicode: hasUnicode(io.env) })
-  const colors = paint(io.stderr.colors)
-  const messages = new Messages((level, text) => (shown === undefined ? display.print(messageText(level, text, colors)) : shown.say(text)), options.level)
+  journal.show(text => (shown === undefined ? display.print(text) : shown.say(text)))
+  const messages = new Messages((level, text) => journal.tell({ level, kind: 'message', text }), journal.level)
   const stopping = new Stopping(io, text => messages.info(text))
   const drain = (): void => stopping.begin('asked for')
   const reloading = new Reloading(io, messages, options.watch === true)
@@ -69,14 +70,15 @@ export async function runWithProgress(file: string, options: ProgressOptions, se
         if (options.dashboard === true) checkTerminal(config, session)
         display.about(config.name, kind === 'bar' && writesToTerminal(config, session))
       },
-      ...(kind === 'none' ? {} : { onProgress: progress => display.show(progress) }),
+      ...(kind === 'none' ? {} : { onProgress: progress => (kind === 'records' ? journal.tell(progressNotice(progress)) : display.show(progress)) }),
       progressInterval: kind === 'bar' ? BAR_INTERVAL_MS : LINES_INTERVAL_MS,
-      onWarning: (place, message) => messages.warn(`${place}: ${message}`),
+      onNotice: notice => journal.tell(notice),
     })
     return { report, cut: stopping.now.aborted || (stopping.drain.aborted && report.in_flight > 0) }
   } finally {
     await shown?.close()
     display.clear()
+    journal.show(text => io.stderr.write(text))
     reloading.close()
     await admin?.close()
     stopping.close()
@@ -105,9 +107,10 @@ async function openAdmin({ admin }: RunCommandOptions, { io, version }: Session,
   return server
 }
 
-/** A bar needs a terminal. Builds and services get plain lines. */
-function progressKind({ progress, quiet, dashboard }: RunCommandOptions, { io }: Session): ProgressKind {
-  if (quiet === true || dashboard === true) return 'none'
+/** A bar needs a terminal. Builds and services get plain lines, and who asked for records gets nothing else. */
+function progressKind({ progress, dashboard }: RunCommandOptions, { io }: Session, journal: Journal): ProgressKind {
+  if (isQuiet(journal) || dashboard === true || progress === 'none') return 'none'
+  if (journal.format === 'json') return 'records'
   if (progress !== 'auto') return progress
   const isBuild = io.env.CI !== undefined && io.env.CI !== '' && io.env.CI !== 'false'
   return io.stderr.isTerminal && !isBuild ? 'bar' : 'lines'

@@ -4,6 +4,7 @@ import type { Level } from '../observe/index.ts'
 import { EXIT } from './exit-codes.ts'
 import type { ExitCode } from './exit-codes.ts'
 import type { Io } from './io.ts'
+import type { Journal } from './journal/journal.ts'
 import { paint } from './paint.ts'
 import type { Paint } from './paint.ts'
 
@@ -11,6 +12,8 @@ export interface Session {
   readonly io: Io
   readonly version: string
   exitCode: ExitCode
+  /** Where a run's notices go, once one has begun: what ends the command is then told there too. */
+  journal?: Journal
 }
 
 export function newSession(io: Io, version: string): Session {
@@ -20,7 +23,7 @@ export function newSession(io: Io, version: string): Session {
 /** A message on standard error, in the colours of its level. */
 export function messageText(level: Level, text: string, colors: Paint): string {
   if (level === 'info') return `${text}\n`
-  if (level === 'debug') return `${colors.dim(text)}\n`
+  if (level === 'debug' || level === 'trace') return `${colors.dim(text)}\n`
   const name = level === 'warn' ? colors.yellow('warning') : colors.red('error')
   return `${name}  ${text}\n`
 }

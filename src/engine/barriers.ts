@@ -8,6 +8,7 @@
  *     idle --begin--> passing --all answers in--> committing --append--> idle
  */
 import type { JsonValue } from '../event/index.ts'
+import type { Notice } from '../observe/index.ts'
 import type { Clock } from '../platform/index.ts'
 import type { CutLog } from './checkpoint/index.ts'
 import type { Coordinator } from './coordinator.ts'
@@ -29,6 +30,7 @@ export interface BarrierParts {
   readonly coordinator: Coordinator
   /** Positions that every cut holds beside those of the sources. */
   readonly aside: Readonly<Record<string, JsonValue>>
+  tell(notice: Notice): void
   /** Counters to keep with the cut. */
   counters(): JsonValue
 }
@@ -202,5 +204,6 @@ export class Barriers {
       source.durableUpTo(barrier.seq)
       await source.release()
     }
+    this.#parts.tell({ level: 'debug', kind: 'checkpoint', text: `Checkpoint ${barrier.id + 1}: all up to batch ${barrier.seq} is durable.`, fields: { checkpoint: barrier.id + 1, batch: barrier.seq } })
   }
 }

@@ -11,6 +11,7 @@ import type { Event, JsonValue, Slab } from '../event/index.ts'
 import type { Field, ValueOf } from './fields.ts'
 import type { FunctionTable } from '../expr/index.ts'
 import type { CompiledExpression } from './prepare.ts'
+import type { Trouble } from '../observe/index.ts'
 
 /** A documented example of a component: shown on its reference page and run by the tests. */
 export interface Example {
@@ -54,8 +55,10 @@ export interface ComponentContext {
   random(): number
   /** Resolves after `ms` milliseconds on the pipeline's clock; rejects with ABORTED when the signal fires. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
-  /** Tells the operator something, once per `key` and minute. */
+  /** Tells the operator something. What comes again with the same `key`, or the same text, is counted and not told each time. */
   warn(message: string, key?: string): void
+  /** Where a component that connects again by itself says that it has failed, and that it works again. What it throws it need not tell: the engine sees that. */
+  readonly trouble?: Trouble | undefined
   /** Fires when the pipeline stops at once; a drain does not fire it. */
   readonly signal: AbortSignal
   /** Functions of plug-ins, for the expressions that a component compiles. */

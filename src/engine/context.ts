@@ -2,6 +2,7 @@
 import type { Clock } from '../platform/index.ts'
 import type { ComponentContext } from './component.ts'
 import type { PipelineConfig, Registry } from './config.ts'
+import type { Troubles } from './troubles.ts'
 
 /** Bytes that one record may have. */
 export const RECORD_MAX = 16 * 1024 * 1024
@@ -13,6 +14,7 @@ export function contextFor(
   signal: AbortSignal,
   warn: (place: string, message: string, key?: string) => void,
   functions?: Registry['functions'],
+  troubles?: Troubles,
 ): (id: string) => ComponentContext {
   return id => ({
     id,
@@ -23,6 +25,7 @@ export function contextFor(
     warn: (message, key) => warn(id, message, key),
     signal,
     functions,
+    trouble: troubles?.of(id),
     keeps: config.state !== undefined,
   })
 }

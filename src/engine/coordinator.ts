@@ -11,6 +11,7 @@
 import { SluiceError, untilAborted } from '../base/index.ts'
 import type { Clock } from '../platform/index.ts'
 import type { JsonValue } from '../event/index.ts'
+import type { Notice } from '../observe/index.ts'
 import { BufferPool } from './buffers.ts'
 import type { Counts } from './counts.ts'
 import type { Crew } from './crew.ts'
@@ -26,6 +27,7 @@ import type { Progress } from './report.ts'
 import type { SinkRows } from './sink-encoder.ts'
 import type { SinkRunner } from './sink-runner.ts'
 import type { OpenSource } from './sources.ts'
+import { deadLetters } from './notices.ts'
 
 /** Pieces that a worker may have waiting, so that it never waits for the coordinating thread. */
 const PIECES_PER_WORKER = 3
@@ -58,7 +60,7 @@ export interface CoordinatorParts {
   landed(flight: Flight): void
   /** A level has passed a batch on: time for a barrier to follow it. */
   released(level: number, seq: number): void
-  warn(place: string, message: string): void
+  tell(notice: Notice): void
 }
 
 export class Coordinator {
@@ -303,8 +305,8 @@ export class Coordinator {
     switch (message.kind) {
       case 'done':
         return this.#levelDone(from, message)
-      case 'warning':
-        return this.#parts.warn(message.place, message.message)
+      case 'notice':
+        return this.#parts.tell(message.notice)
       case 'failed':
         return this.fail(failureError(message.error))
       case 'ready':
@@ -320,7 +322,7 @@ export class Coordinator {
     this.counts.add(message.counts)
     const { before: { meter }, plan } = this.#parts
     meter.worked(message.work, plan)
-    for (const { id, code, events } of message.rejects) meter.rejected(id, code, events)
+    for (const { id, code, events } of message.rejects) this.#gaveUp(id, code, events)
     if (message.level === 0) meter.read(plan.nodes[flight.source ?? -1]?.id ?? '', message.counts.in, message.bytes)
     if (message.spare !== undefined) this.#pool.give(message.spare)
     if (message.level === 0) {
@@ -424,7 +426,12 @@ export class Coordinator {
   /** A sink gave up events. */
   refused(id: string, codes: readonly string[]): void {
     this.counts.deadLettered += codes.length
-    for (const code of codes) this.#parts.before.meter.rejected(id, code, 1)
+    for (const code of codes) this.#gaveUp(id, code, 1)
+  }
+
+  #gaveUp(id: string, code: string, events: number): void {
+    this.#parts.before.meter.rejected(id, code, events)
+    this.#parts.tell(deadLetters(id, code, events))
   }
 
   /** Gives rows to a sink on behalf of a flight. */

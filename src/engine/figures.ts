@@ -4,8 +4,9 @@ import { stageWaits } from './component.ts'
 import type { Counts } from './counts.ts'
 import type { Generation } from './generation.ts'
 import type { Meter } from './meter.ts'
+import type { Troubles } from './troubles.ts'
 
-export function figuresOf(generation: Generation, meter: Meter, counts: Counts, at: Pick<Figures, 'generation' | 'state' | 'seconds'>): Figures {
+export function figuresOf(generation: Generation, meter: Meter, counts: Counts, troubles: Troubles, at: Pick<Figures, 'generation' | 'state' | 'seconds'>): Figures {
   const { plan, coordinator, sinks, sources, registry } = generation
   const { config } = plan
   return {
@@ -14,7 +15,7 @@ export function figuresOf(generation: Generation, meter: Meter, counts: Counts, 
     quiet_seconds: meter.quietSeconds,
     sources: sources.map(({ id, source }) => {
       const { events, bytes, seconds, waited } = meter.of(id)
-      return { id, type: config.sources.find(each => each.id === id)?.type ?? '', events, bytes, waited_seconds: waited, decode_seconds: seconds, lag: source.lag }
+      return { id, type: config.sources.find(each => each.id === id)?.type ?? '', events, bytes, waited_seconds: waited, decode_seconds: seconds, lag: source.lag, trouble: troubles.figures(id) }
     }),
     stages: config.stages.map(({ id, type, config: own }) => {
       const declaration = registry.stage(type)
@@ -23,7 +24,7 @@ export function figuresOf(generation: Generation, meter: Meter, counts: Counts, 
     }),
     sinks: [...sinks.values()].map(({ id, totals, backlog, backlogBytes, busy, latency }) => {
       const type = id === 'dead_letters' ? (config.deadLetters?.type ?? '') : (config.sinks.find(each => each.id === id)?.type ?? '')
-      return { id, type, ...totals, backlog, backlog_bytes: backlogBytes, latency: latency.figures, busy_seconds: busy.seconds, encode_seconds: meter.of(id).seconds }
+      return { id, type, ...totals, backlog, backlog_bytes: backlogBytes, latency: latency.figures, busy_seconds: busy.seconds, encode_seconds: meter.of(id).seconds, trouble: troubles.figures(id) }
     }),
     workers: meter.workerFigures,
     events_in: counts.in,

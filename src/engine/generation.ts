@@ -7,6 +7,7 @@
  */
 import { availableParallelism } from 'node:os'
 import type { JsonValue } from '../event/index.ts'
+import type { Notice } from '../observe/index.ts'
 import type { Clock } from '../platform/index.ts'
 import { Barriers } from './barriers.ts'
 import type { Cut, MemoryCuts } from './checkpoint/index.ts'
@@ -75,7 +76,7 @@ export interface GenerationParts {
   readonly before: Before
   readonly columns: boolean
   readonly thread: ThreadStart | undefined
-  warn(place: string, message: string): void
+  tell(notice: Notice): void
 }
 
 export class Generation {
@@ -107,7 +108,7 @@ export class Generation {
       crew: hosts.crew,
       landed: flight => this.#delivery.landed(flight),
       released: (level, seq) => this.#barriers?.released(level, seq),
-      warn: (place, message) => parts.warn(place, message),
+      tell: notice => parts.tell(notice),
     })
     if (state !== undefined) this.#barriers = this.#makeBarriers()
   }
@@ -142,7 +143,7 @@ export class Generation {
   #makeBarriers(): Barriers {
     const { plan, clock, state, cuts } = this.#parts
     const { coordinator, sources, sinks } = this
-    return new Barriers({ plan, clock, sources, sinks, coordinator, log: state?.log ?? cuts, aside: state?.aside ?? {}, links: this.#hosts.links, crew: this.#hosts.crew, counters: () => ({ ...coordinator.counts }) })
+    return new Barriers({ plan, clock, sources, sinks, coordinator, log: state?.log ?? cuts, aside: state?.aside ?? {}, tell: notice => this.#parts.tell(notice), links: this.#hosts.links, crew: this.#hosts.crew, counters: () => ({ ...coordinator.counts }) })
   }
 
   /** Takes a host's answer. */

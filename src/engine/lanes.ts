@@ -202,13 +202,15 @@ export function sinkEncoder(node: Node, registry: Registry, context: ComponentCo
 }
 
 function stagePolicy(config: StageConfig, context: ComponentContext): Policy {
-  return new Policy({ retry: config.retry, breaker: config.breaker, rateLimit: config.rateLimit }, context)
+  return new Policy({ retry: config.retry, breaker: config.breaker, rateLimit: config.rateLimit }, context, state => context.trouble?.breaker(state))
 }
 
 function policyCall(policy: Policy | undefined, context: ComponentContext, callMax: number | undefined): ((work: () => Promise<void>) => Promise<number>) | undefined {
   if (policy === undefined) return undefined
   return async work => {
-    const { attempts } = await policy.call({ events: 1, bytes: 0 }, callMax === undefined ? work : () => within(work(), callMax, context), context.signal)
+    const { trouble } = context
+    const call = callMax === undefined ? work : () => within(work(), callMax, context)
+    const { attempts } = await policy.call({ events: 1, bytes: 0 }, trouble === undefined ? call : () => trouble.watch(call), context.signal)
     return attempts
   }
 }

@@ -2,6 +2,7 @@
  * What the coordinating thread and a worker say to each other. Bytes travel by transfer; the rest is small.
  */
 import type { JsonValue } from '../event/index.ts'
+import type { Notice } from '../observe/index.ts'
 import type { SourceReject } from './component.ts'
 import type { CountsRecord } from './counts.ts'
 import type { SinkRows } from './sink-encoder.ts'
@@ -64,7 +65,7 @@ export type FromHost =
       readonly spare: ArrayBuffer | undefined
     }
   | { readonly kind: 'snapshot'; readonly id: number; readonly level: number; readonly lane: number; readonly groups: readonly GroupState[] }
-  | { readonly kind: 'warning'; readonly place: string; readonly message: string }
+  | { readonly kind: 'notice'; readonly notice: Notice }
   | { readonly kind: 'failed'; readonly error: FailureRecord }
   | { readonly kind: 'closed' }
 

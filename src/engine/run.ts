@@ -9,7 +9,7 @@
  */
 import { SluiceError } from '../base/index.ts'
 import { bottleneckText, processFigures } from '../observe/index.ts'
-import type { Figures, Histogram } from '../observe/index.ts'
+import type { Figures, Histogram, Notice, Tell } from '../observe/index.ts'
 import { systemClock, systemRandom } from '../platform/index.ts'
 import type { Clock } from '../platform/index.ts'
 import { MemoryCuts } from './checkpoint/index.ts'
@@ -31,6 +31,8 @@ import type { Difference, ReloadOutcome, ReloadRequest, RunControl, Waiting } fr
 import type { Percentiles, Progress, Report } from './report.ts'
 import { groundOf, openState } from './run-state.ts'
 import type { RunState } from './run-state.ts'
+import { reloaded, started, stopped, warning } from './notices.ts'
+import { Troubles } from './troubles.ts'
 
 export interface RunOptions {
   /** Begins a drain when it fires. */
@@ -43,6 +45,8 @@ export interface RunOptions {
   readonly clock?: Clock
   readonly random?: () => number
   readonly onWarning?: (place: string, message: string) => void
+  /** Told all that an operator may want to know, warnings included; what repeats comes as often as it happens, see `Repeats`. */
+  readonly onNotice?: Tell
   /** False keeps every event on the object path: for tests that compare both. Without threads only. */
   readonly columns?: boolean
   /** How a worker thread starts; without it everything runs on this thread. */
@@ -77,6 +81,7 @@ class Run {
   readonly #counts = new Counts()
   readonly #meter: Meter
   readonly #cuts = new MemoryCuts()
+  readonly #troubles: Troubles
   /** Of sinks that a reload took away. */
   readonly #gone: Gone = { events: new Map(), bytes: 0, retries: 0 }
   #plan: Plan
@@ -94,11 +99,13 @@ class Run {
     this.#clock = options.clock ?? systemClock
     this.#started = this.#clock.monotonic()
     this.#meter = new Meter(this.#clock)
+    this.#troubles = new Troubles(this.#clock, notice => this.#tell(notice))
     options.control?.watch(() => this.#figures())
   }
 
   async go(): Promise<Report> {
     const { config } = this.#plan
+    this.#tell({ level: 'info', kind: 'start', text: 'The pipeline starts: its parts are opened.' })
     const state = await openState(config, this.#registry, this.#context(config, this.#registry), message => this.#warn('state', message))
     try {
       return await this.#withState(state)
@@ -109,11 +116,16 @@ class Run {
   }
 
   #context(config: PipelineConfig, registry: Registry): (id: string) => ComponentContext {
-    return contextFor(config, this.#clock, this.#options.random ?? systemRandom, this.#now.signal, (place, message) => this.#warn(place, message), registry.functions)
+    return contextFor(config, this.#clock, this.#options.random ?? systemRandom, this.#now.signal, (place, message, key) => this.#warn(place, message, key), registry.functions, this.#troubles)
   }
 
-  #warn(place: string, message: string): void {
-    this.#options.onWarning?.(place, message)
+  #warn(place: string, message: string, key?: string): void {
+    this.#tell(warning(place, message, key))
+  }
+
+  #tell(notice: Notice): void {
+    if (notice.kind === 'message' && notice.level === 'warn') this.#options.onWarning?.(notice.place ?? '', notice.text)
+    this.#options.onNotice?.({ pipeline: this.#plan.config.name, ...notice })
   }
 
   async #withState(state: RunState | undefined): Promise<Report> {
@@ -123,8 +135,11 @@ class Run {
     this.#generation = generation
     let outcome: Outcome = 'failed'
     try {
+      this.#tell(started(this.#plan.config, generation.threads))
       outcome = await this.#drive(generation, state)
-      return this.#report(outcome)
+      const report = this.#report(outcome)
+      this.#tell(stopped(report))
+      return report
     } finally {
       await this.#generation?.close(this.#now.signal.aborted ? 'stopped' : outcome, outcome !== 'failed' && !this.#now.signal.aborted)
     }
@@ -140,7 +155,7 @@ class Run {
       cuts: this.#cuts,
       before: { counts: this.#counts, bytesIn, eventsOut, meter: this.#meter },
       columns: this.#options.columns !== false,
-      warn: (place, message) => this.#warn(place, message),
+      tell: notice => this.#tell(notice),
     }
   }
 
@@ -191,7 +206,11 @@ class Run {
   async #change(old: Generation, state: RunState | undefined, { request, resolve, reject }: Waiting): Promise<Generation> {
     const before = this.#plan.config
     let difference: Difference = { kept: [], restarted: [], added: [], removed: [] }
-    const answer = (outcome: ReloadOutcome['outcome'], error?: SluiceError): void => resolve({ outcome, generation: this.#number, difference, error })
+    const answer = (outcome: ReloadOutcome['outcome'], error?: SluiceError): void => {
+      const made: ReloadOutcome = { outcome, generation: this.#number, difference, error }
+      this.#tell(reloaded(made))
+      resolve(made)
+    }
     try {
       let plan: Plan
       try {
@@ -259,10 +278,12 @@ class Run {
       // What it may bring now lies behind the cut: the next one reads it again.
       await asking.end()
       await source.close()
+      this.#troubles.forget(id)
     }
     const closed = [...old.sinks.values()].filter(({ id }) => !kept.has(id))
     for (const { sink } of closed) await sink.close('stopped')
     for (const { id, totals } of closed) {
+      this.#troubles.forget(id)
       this.#gone.events.set(id, (this.#gone.events.get(id) ?? 0) + totals.events)
       this.#gone.bytes += totals.bytes
       this.#gone.retries += totals.retries
@@ -344,7 +365,7 @@ class Run {
     const generation = this.#generation
     if (generation === undefined) return undefined
     const state = this.#drain.signal.aborted ? 'draining' : this.#options.control?.isPaused === true ? 'paused' : 'running'
-    return figuresOf(generation, this.#meter, this.#counts, { generation: this.#number, state, seconds: (this.#clock.monotonic() - this.#started) / 1000 })
+    return figuresOf(generation, this.#meter, this.#counts, this.#troubles, { generation: this.#number, state, seconds: (this.#clock.monotonic() - this.#started) / 1000 })
   }
 
   #report(outcome: Outcome): Report {

@@ -10,6 +10,7 @@ import { SluiceError } from '../base/index.ts'
 import type { Policy } from '../base/index.ts'
 import type { JsonValue } from '../event/index.ts'
 import { Distribution, LATENCY_SECONDS } from '../observe/index.ts'
+import type { Trouble } from '../observe/index.ts'
 import { systemClock } from '../platform/index.ts'
 import type { Clock } from '../platform/index.ts'
 import type { RowAnswer, Sink, SinkChunk } from './component.ts'
@@ -56,6 +57,7 @@ export class SinkRunner {
   #failed: (error: unknown) => void
   readonly #gathering: Gathering | undefined
   readonly #clock: Clock
+  readonly #trouble: Trouble | undefined
   /** Ends the wait for more chunks. */
   #cancel: (() => void) | undefined
   readonly #queue: Item[] = []
@@ -70,8 +72,9 @@ export class SinkRunner {
   #broken = false
   #why: unknown
 
-  constructor(id: string, sink: Sink, policy: Policy, signal: AbortSignal, refused: Refused, failed: (error: unknown) => void, gathering?: Gathering) {
+  constructor(id: string, sink: Sink, policy: Policy, signal: AbortSignal, refused: Refused, failed: (error: unknown) => void, gathering?: Gathering, trouble?: Trouble) {
     this.id = id
+    this.#trouble = trouble
     this.#sink = sink
     this.#policy = policy
     this.#signal = signal
@@ -137,7 +140,11 @@ export class SinkRunner {
   async committed(): Promise<JsonValue | undefined> {
     const { committed } = this.#sink
     if (committed === undefined) return undefined
-    return (await this.#policy.call({ events: 0, bytes: 0 }, () => committed.call(this.#sink), this.#signal)).value
+    return (await this.#policy.call({ events: 0, bytes: 0 }, () => this.#watched('commit', () => committed.call(this.#sink)), this.#signal)).value
+  }
+
+  #watched<T>(name: string, work: () => Promise<T>): Promise<T> {
+    return this.#trouble === undefined ? work() : this.#trouble.watch(work, name)
   }
 
   #next(): void {
@@ -149,7 +156,7 @@ export class SinkRunner {
         this.#queue.shift()
         this.#flushing = true
         this.busy.begin()
-        this.#policy.call({ events: 0, bytes: 0 }, () => this.#sink.flush(), this.#signal).then(
+        this.#policy.call({ events: 0, bytes: 0 }, () => this.#watched('flush', () => this.#sink.flush()), this.#signal).then(
           ({ value }) => this.#flushed(item.resolve, value),
           (error: unknown) => {
             this.busy.end()
@@ -227,7 +234,7 @@ export class SinkRunner {
     let open: readonly number[] | undefined
     let attempts = 0
     try {
-      await this.#policy.call({ events: rows.rows, bytes: rows.bytes.length }, async () => {
+      await this.#policy.call({ events: rows.rows, bytes: rows.bytes.length }, () => this.#watched('write', async () => {
         attempts++
         if (attempts > 1) this.totals.retries++
         const answers = await this.#sink.write({ ...(open === undefined ? whole(number, rows) : part(number, rows, open)), input }, this.#signal)
@@ -236,7 +243,7 @@ export class SinkRunner {
         open = retry.map(one => one.row)
         const error = new SluiceError('SINK_RETRY', `Sink "${this.id}" asks for another attempt: ${retry[0]?.reason ?? ''}`, { retry: true })
         throw Object.assign(error, { retryAfter: Math.max(...retry.map(({ after }) => after)) })
-      }, this.#signal)
+      }), this.#signal)
       // Whoever was cut off answers in many ways. What it refuses then is left to the next start, and is not given up.
       if (refused.length > 0) this.#signal.throwIfAborted()
     } catch (error) {

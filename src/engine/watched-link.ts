@@ -20,6 +20,7 @@ import type { LaneJournal, LaneMessage } from './lane-journal.ts'
 import { ThreadLink } from './links.ts'
 import type { Link, Listener } from './links.ts'
 import type { FromHost, GroupState, ToHost } from './messages.ts'
+import { warning } from './notices.ts'
 import { WorkNotes } from './work-notes.ts'
 import type { Care, Skip } from './work-notes.ts'
 
@@ -212,7 +213,7 @@ export class WatchedLink implements Link {
       this.#lost(why)
       return !this.#isOver
     }
-    listener({ kind: 'warning', place: 'worker', message: `A worker ${why} while it was to close its stages; it was ended.` })
+    listener({ kind: 'notice', notice: warning('worker', `A worker ${why} while it was to close its stages; it was ended.`) })
     this.#state = 'ended'
     void this.#thread.terminate()
     listener({ kind: 'closed' })
@@ -247,7 +248,7 @@ export class WatchedLink implements Link {
     } else {
       careful.skips.push({ ...place, rest: careful.skips.length + 1 >= SKIPS_MAX, reason: `${told(stage, why)} This event had ended the worker, and was left out.` })
     }
-    this.#options.listener({ kind: 'warning', place: stage ?? 'worker', message: `${told(stage, why)} The worker was ended and started anew; ${this.#suspects.length} batches are worked on again.` })
+    this.#options.listener({ kind: 'notice', notice: warning(stage ?? 'worker', `${told(stage, why)} The worker was ended and started anew; ${this.#suspects.length} batches are worked on again.`) })
     this.#thread = this.#startThread()
   }
 

@@ -1,4 +1,5 @@
 /** What a running pipeline says of itself, at one moment. All counts and times grow from the start of the run on, over all its configs. */
+import type { TroubleFigures } from './trouble.ts'
 
 export interface SourceFigures {
   readonly id: string
@@ -11,6 +12,8 @@ export interface SourceFigures {
   readonly decode_seconds: number
   /** Events that it knows of and has not handed out; undefined where it can't tell. */
   readonly lag: number | undefined
+  /** Set while it can't do its work and tries again. */
+  readonly trouble?: TroubleFigures | undefined
 }
 
 export interface StageFigures {
@@ -45,6 +48,8 @@ export interface SinkFigures {
   readonly encode_seconds: number
   /** Seconds from the first attempt of a write to its last, one value for each write. */
   readonly latency: Histogram
+  /** Set while it can't do its work and tries again. */
+  readonly trouble?: TroubleFigures | undefined
 }
 
 /** How one worker's time went. The three add up to the time since it began. */

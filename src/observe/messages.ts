@@ -1,7 +1,12 @@
 /** Messages for the operator: one line each, with a level. Where they go is the caller's choice; it is never standard output. */
-export type Level = 'debug' | 'info' | 'warn' | 'error'
+export type Level = 'trace' | 'debug' | 'info' | 'warn' | 'error'
 
-const RANK: Readonly<Record<Level, number>> = { debug: 0, info: 1, warn: 2, error: 3 }
+const RANK: Readonly<Record<Level, number>> = { trace: 0, debug: 1, info: 2, warn: 3, error: 4 }
+
+/** True where a message of this level is to be told. */
+export function isTold(level: Level, least: Level): boolean {
+  return RANK[level] >= RANK[least]
+}
 
 export class Messages {
   readonly #write: (level: Level, text: string) => void
@@ -32,7 +37,7 @@ export class Messages {
 }
 
 /** Control characters of foreign text (a file name, a server's answer) must not steer the terminal. Line ends and tabs stay. */
-function visible(text: string): string {
+export function visible(text: string): string {
   // By code: a pattern of control characters would itself be unreadable.
   let result = ''
   for (const character of text) {

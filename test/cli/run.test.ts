@@ -21,6 +21,7 @@ test('data goes to standard output, and everything else to standard error', asyn
   assert.equal(code, 0)
   assert.equal(out, '{"id":2,"n":50}\n{"id":3,"n":70}\n')
   assert.equal(steady(err), [
+    'warning  in: 1 event to the dead letters: JSON_SYNTAX',
     'numbers  done in TIME',
     '  in            4 events, 56 B',
     '  out           2 out',
@@ -31,10 +32,24 @@ test('data goes to standard output, and everything else to standard error', asyn
   ].join('\n'))
 })
 
-test('--quiet leaves the data alone', async t => {
+test('--quiet leaves the data alone, and what is a warning', async t => {
   const { out, err } = await sluice(['run', '--quiet', 'p.yaml'], { folder: folderWith(t, FILES) })
   assert.equal(out, '{"id":2,"n":50}\n{"id":3,"n":70}\n')
-  assert.equal(err, '')
+  assert.equal(err, 'warning  in: 1 event to the dead letters: JSON_SYNTAX\n')
+  assert.equal((await sluice(['run', '--log-level', 'error', 'p.yaml'], { folder: folderWith(t, FILES) })).err, '')
+})
+
+test('with --log-format json each line of standard error is a record, up to the error that ends the run', async t => {
+  const records = (err: string): Record<string, unknown>[] => err.trimEnd().split('\n').map(line => JSON.parse(line) as Record<string, unknown>)
+  const folder = folderWith(t, FILES)
+  const well = records((await sluice(['run', 'p.yaml', '--log-format', 'json'], { folder })).err)
+  assert.deepEqual(well.map(({ level, event, place, pipeline }) => [level, event, place, pipeline]), [
+    ['info', 'start', undefined, 'numbers'], ['info', 'running', undefined, 'numbers'], ['warn', 'dead_letters', 'in', 'numbers'], ['info', 'stop', undefined, 'numbers'],
+  ])
+  assert.deepEqual([well[3]?.events_in, well[3]?.events_out, well[3]?.dead_lettered, well[3]?.stopped_by], [4, 2, 1, 'end of input'])
+  const { code, err } = await sluice(['run', 'p.yaml'], { folder: folderWith(t, { ...FILES, 'p.yaml': PIPELINE.replace('in.ndjson', 'none.ndjson') }), env: { SLUICE_LOG_FORMAT: 'json', SLUICE_LOG_LEVEL: 'error' } })
+  assert.equal(code, 1)
+  assert.deepEqual(records(err).map(({ level, event, code: of }) => [level, event, of]), [['error', 'failed', 'FILE_MISSING']])
 })
 
 test('the report accounts for every event, on standard output or in a file', async t => {

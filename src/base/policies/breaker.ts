@@ -27,6 +27,7 @@ export type BreakerState = 'closed' | 'open' | 'half-open'
 export class Breaker {
   readonly #config: BreakerConfig
   readonly #clock: PolicyClock
+  readonly #onState: (state: BreakerState) => void
   #state: BreakerState = 'closed'
   #failures = 0
   #successes = 0
@@ -35,8 +36,9 @@ export class Breaker {
   #probing = false
   #waiting: (() => void)[] = []
 
-  constructor(config: BreakerConfig, clock: PolicyClock) {
+  constructor(config: BreakerConfig, clock: PolicyClock, onState: (state: BreakerState) => void = () => undefined) {
     this.#config = config
+    this.#onState = onState
     this.#clock = clock
   }
 
@@ -67,13 +69,19 @@ export class Breaker {
         await this.#clock.sleep(wait, signal)
         continue
       }
-      this.#state = 'half-open'
+      this.#become('half-open')
       if (!this.#probing) {
         this.#probing = true
         return
       }
       await this.#turn(signal)
     }
+  }
+
+  #become(state: BreakerState): void {
+    if (this.#state === state) return
+    this.#state = state
+    this.#onState(state)
   }
 
   #turn(signal: AbortSignal | undefined): Promise<void> {
@@ -98,14 +106,14 @@ export class Breaker {
     this.#failures = 0
     if (this.#state !== 'half-open') return
     this.#successes++
-    if (this.#successes >= this.#config.successes) this.#state = 'closed'
+    if (this.#successes >= this.#config.successes) this.#become('closed')
   }
 
   #failed(): void {
     this.#failures++
     this.#successes = 0
     if (this.#state === 'closed' && this.#failures < this.#config.failures) return
-    this.#state = 'open'
+    this.#become('open')
     this.#openUntil = this.#clock.now() + this.#config.cooldown
   }
 }

@@ -20,9 +20,10 @@ export class Policy {
   readonly #breaker: Breaker | undefined
   readonly #limit: RateLimiter | undefined
 
-  constructor(config: PolicyConfig, clock: PolicyClock) {
+  /** `onBreaker` is told each state that the breaker takes. */
+  constructor(config: PolicyConfig, clock: PolicyClock, onBreaker?: (state: BreakerState) => void) {
     this.#retry = new Retry(config.retry ?? ONCE, clock)
-    this.#breaker = config.breaker === undefined ? undefined : new Breaker(config.breaker, clock)
+    this.#breaker = config.breaker === undefined ? undefined : new Breaker(config.breaker, clock, onBreaker)
     this.#limit = config.rateLimit === undefined ? undefined : new RateLimiter(config.rateLimit, clock)
   }
 

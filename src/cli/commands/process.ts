@@ -15,12 +15,12 @@ import { combine } from '../process/combinations.ts'
 import { dryRunText } from '../process/dry-run.ts'
 import { FLAG_NAMES, flagOf, keyOf, variableOf } from '../process/flags.ts'
 import type { FlagName, Values } from '../process/flags.ts'
+import { openJournal, showsSummary } from '../journal/journal.ts'
 import { pipelineOf, textOf } from '../process/pipeline.ts'
 import { settle, shownFlag } from '../process/values.ts'
 import type { Flags } from '../process/values.ts'
 import { paint } from '../paint.ts'
 import { runWithProgress } from '../run-with-progress.ts'
-import { messagesTo } from '../session.ts'
 import type { Session } from '../session.ts'
 import { summaryText } from '../summary-text.ts'
 
@@ -87,8 +87,9 @@ async function processCommand(flags: Flags, session: Session): Promise<ExitCode>
   const { io } = session
   const settled = await settle(flags, io)
   const values = combine(settled)
-  const messages = messagesTo(io, values['log-level'])
-  for (const strange of settled.strange) messages.warn(strange)
+  const journal = await openJournal(io, { level: values['log-level'] ?? 'info', format: values['log-format'] ?? 'pretty' })
+  session.journal = journal
+  for (const strange of settled.strange) journal.tell({ level: 'warn', kind: 'message', text: strange })
   requireFiles(values, io.folder)
   const pipeline = pipelineOf(values, io.folder)
   const text = await textOf(pipeline)
@@ -131,12 +132,10 @@ function requireFiles(values: Values, folder: string): void {
 const SHOWN = 'sluice process --print-pipeline'
 
 async function run({ values, pipeline, text, env }: Asked, session: Session): Promise<ExitCode> {
-  const { io } = session
-  const level = values['log-level'] ?? 'info'
-  const quiet = level === 'warn' || level === 'error'
+  const { io, journal } = session
   const port = values['metrics-port']
-  const { report, cut } = await runWithProgress(SHOWN, { set: {}, progress: 'auto', quiet, level, text, env, ...(port === undefined ? {} : { admin: String(port) }) }, session)
-  if (!quiet) io.stderr.write(summaryText(report, paint(io.stderr.colors), path => path))
-  if (report.events_in === 0 && typeof pipeline['state'] === 'string' && values.source !== 'kafka') messagesTo(io, level).info(`Nothing was new: ${pipeline['state']} holds what was done. Remove it to begin anew, or give --state none to keep nothing.`)
+  const { report, cut } = await runWithProgress(SHOWN, { set: {}, progress: 'auto', text, env, ...(port === undefined ? {} : { admin: String(port) }) }, session)
+  if (showsSummary(journal)) io.stderr.write(summaryText(report, paint(io.stderr.colors), path => path))
+  if (report.events_in === 0 && typeof pipeline['state'] === 'string' && values.source !== 'kafka') journal?.tell({ level: 'info', kind: 'message', text: `Nothing was new: ${pipeline['state']} holds what was done. Remove it to begin anew, or give --state none to keep nothing.` })
   return cut || report.stopped_by === 'failure' ? EXIT.failed : EXIT.done
 }

@@ -14,12 +14,15 @@ import { reason } from '../input.ts'
 import { requireFile } from '../load.ts'
 import { collectSettings } from '../settings.ts'
 import type { Settings } from '../settings.ts'
+import { showsSummary } from '../journal/journal.ts'
+import { logOptions } from '../journal/options.ts'
+import type { LogOptions } from '../journal/options.ts'
 import { paint } from '../paint.ts'
 import { runWithProgress } from '../run-with-progress.ts'
 import type { Session } from '../session.ts'
 import { summaryText } from '../summary-text.ts'
 
-export interface RunCommandOptions {
+export interface RunCommandOptions extends LogOptions {
   readonly workers?: number | 'auto'
   readonly set: Settings
   readonly report?: 'json'
@@ -27,7 +30,6 @@ export interface RunCommandOptions {
   readonly failOnDeadLetters?: boolean
   readonly inputDeadLetters?: string
   readonly progress: 'auto' | 'bar' | 'lines' | 'none'
-  readonly quiet?: boolean
   readonly watch?: boolean
   readonly admin?: string
   readonly dashboard?: boolean
@@ -46,6 +48,8 @@ export function define(command: Command, session: Session): void {
     .option('--watch', 'take the pipeline\'s file up again whenever it changes')
     .addOption(new Option('--admin <host:port>', 'serve health, metrics and the admin interface; elsewhere than on this machine only with SLUICE_ADMIN_TOKEN').env('SLUICE_ADMIN'))
     .option('--dashboard', 'show what flows, what is busy and what is wrong, on the whole terminal')
+    .addOption(logOptions().level)
+    .addOption(logOptions().format)
     .option('-q, --quiet', 'no progress and no summary; warnings and errors only')
     .addHelpText('after', '\nThe first Ctrl-C finishes what is under way, a second one stops at once. SIGHUP reads the file again, as --watch does.\n\nExamples:\n  sluice run pipeline.yaml\n  sluice run pipeline.yaml --workers 2 --set state=.state --report json\n')
     .action(async (file: string, options: RunCommandOptions) => {
@@ -65,7 +69,7 @@ async function runCommand(file: string, options: RunCommandOptions, session: Ses
   requireFile(file, io)
   if (options.inputDeadLetters !== undefined) requireFile(options.inputDeadLetters, io)
   const { report, cut } = await runWithProgress(file, options, session)
-  if (options.quiet !== true) io.stderr.write(summaryText(report, paint(io.stderr.colors), path => shownPath(io.folder, path)))
+  if (showsSummary(session.journal)) io.stderr.write(summaryText(report, paint(io.stderr.colors), path => shownPath(io.folder, path)))
   tellReport(report, options, session)
   if (cut || report.stopped_by === 'failure') return EXIT.failed
   return options.failOnDeadLetters === true && report.dead_lettered > 0 ? EXIT.deadLetters : EXIT.done

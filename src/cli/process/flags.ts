@@ -1,11 +1,11 @@
 /** All settings of `sluice process`: the one table that the flags, the keys of a config, the variables of the environment and the help are made of. */
+import { LOG_FORMATS, LOG_LEVELS } from '../journal/journal.ts'
 import { choice, duration, list, named, number, size, text, workers, yes } from './kinds.ts'
 import type { Kind } from './kinds.ts'
 
 export const SOURCES = ['kafka', 'file', 'api'] as const
 export const FORMATS = ['ndjson', 'csv', 'parquet'] as const
 export const COMPRESSIONS = ['none', 'gzip', 'zstd'] as const
-export const LEVELS = ['debug', 'info', 'warn', 'error'] as const
 
 interface Flag<T = unknown> {
   readonly kind: Kind<T>
@@ -79,7 +79,8 @@ export const FLAGS = {
   'timeout': flag('run', duration, 'longest wait for an answer of the API and of S3', '30s and 60s'),
   'retries': flag('run', number(0, 1_000_000), 'how often a request to S3 is tried again', '9'),
   'metrics-port': flag('run', number(0, 65_535), 'serve metrics, health and the admin interface to this machine at this port', 'none'),
-  'log-level': flag('run', choice(LEVELS), 'least level of messages that are shown', 'info'),
+  'log-level': flag('run', choice(LOG_LEVELS), 'least level of what is told on standard error: trace, debug, info, warn, error', 'info'),
+  'log-format': flag('run', choice(LOG_FORMATS), 'form of what is told: pretty, lines for people, or json, one record a line', 'pretty'),
   'dry-run': flag('run', yes, 'check everything, connections too, and say what would be done; reads and writes nothing'),
   'print-pipeline': flag('run', yes, 'print the pipeline that the flags mean, for sluice run'),
 } as const satisfies Record<string, Flag>
