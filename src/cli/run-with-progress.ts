@@ -7,6 +7,7 @@ import type { Shown } from './dashboard/show.ts'
 import { ownRun } from './dashboard/watched.ts'
 import type { Watched } from './dashboard/watched.ts'
 import { UsageError } from './failure.ts'
+import { reason } from './input.ts'
 import type { RunCommandOptions } from './commands/run.ts'
 import { isQuiet, openJournal } from './journal/journal.ts'
 import type { Journal } from './journal/journal.ts'
@@ -42,6 +43,7 @@ export async function runWithProgress(file: string, options: ProgressOptions, se
   const control = new RunControl()
   const kind = progressKind(options, session, journal)
   let shown: Shown | undefined
+  let showing: Promise<void> | undefined
   const display = new ProgressDisplay(file, io.stderr, { live: kind === 'bar', unicode: hasUnicode(io.env) })
   journal.show(text => (shown === undefined ? display.print(text) : shown.say(text)))
   const messages = new Messages((level, text) => journal.tell({ level, kind: 'message', text }), journal.level)
@@ -63,7 +65,10 @@ export async function runWithProgress(file: string, options: ProgressOptions, se
       stopNow: stopping.now,
       onRunning(running) {
         reloading.begin(running)
-        if (options.dashboard === true) void openDashboard(session, ownRun(control, () => running.reload(), drain), drain).then(opened => (shown = opened))
+        if (options.dashboard === true) {
+          const opening = openDashboard(session, ownRun(control, () => running.reload(), drain), drain)
+          showing = opening.then(opened => void (shown = opened), (error: unknown) => messages.warn(`The dashboard can't be shown: ${reason(error)}`))
+        }
         admin?.begin({ control, reload: () => running.reload(), drain })
       },
       onLoaded(config) {
@@ -76,6 +81,8 @@ export async function runWithProgress(file: string, options: ProgressOptions, se
     })
     return { report, cut: stopping.now.aborted || (stopping.drain.aborted && report.in_flight > 0) }
   } finally {
+    // A short run may end before the dashboard stands.
+    await showing
     await shown?.close()
     display.clear()
     journal.show(text => io.stderr.write(text))
