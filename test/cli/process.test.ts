@@ -11,6 +11,7 @@ import { stubIo } from '../../src/cli/testing.ts'
 import { startBroker } from '../kafka/broker.ts'
 import { checkManifest, killAtRandom, numbersBelow } from '../s3/killing.ts'
 import { startS3 } from '../s3/server.ts'
+import { Receiver, SECRET, checkTold, toldIn } from '../s3/told.ts'
 import { folderWith, sluice } from './sluice.ts'
 
 const ROWS = '{"id":1,"price":5}\n{"id":2,"price":50}\n'
@@ -94,6 +95,13 @@ test('what does not go together is told at once, with what to do, and nothing is
   assert.match(await refused(t, ['--source', 'file', 'data1.json', '--format', 'parquet']), /Parquet is written into buckets only/)
   assert.match(await refused(t, ['--source', 'file', 'data1.json', '--s3-bucket', 'b', '--format', 'parquet', '--columns', 'id:int']), /Each column of parquet has a type/)
   assert.match(await refused(t, ['--source', 'file', 'data1.json', 'data2.csv.gz']), /The files are of different kinds: json, csv/)
+  const told = ['--source', 'file', 'data1.json', '--s3-bucket', 'b']
+  assert.match(await refused(t, [...told, '--notify-topic', 'x']), /--notify-topic needs to know where the topic is\. Give --brokers/)
+  assert.match(await refused(t, [...told, '--notify-topic', 'x', '--brokers', 'b:1', '--notify-url', 'https://x'], FILES, { SLUICE_PROCESS_NOTIFY_SECRET: SECRET }), /to a topic or to a webhook, not both/)
+  assert.match(await refused(t, [...told, '--notify-url', 'https://x']), /--notify-url needs a secret.*Set SLUICE_PROCESS_NOTIFY_SECRET/)
+  assert.match(await refused(t, [...told, '--notify-url', 'x'], FILES, { SLUICE_PROCESS_NOTIFY_SECRET: SECRET }), /--notify-url takes an address that begins with https:/)
+  assert.match(await refused(t, [...told, '--notify-secret', 'x']), /A secret is not given by a flag/)
+  assert.match(await refused(t, ['--source', 'file', 'data1.json', '--notify-topic', 'x']), /--notify-topic is for objects in a bucket/)
   assert.match(await refused(t, ['--source', 'file', 'data1.json', '--dry-run', '--print-pipeline']), /either --dry-run or --print-pipeline/)
 })
 
@@ -248,6 +256,37 @@ else {
     const { code, err } = await sluice(['process', '--source', 'kafka', '--topic', 'no-such-topic', '--until', 'end'], { folder, env: all })
     assert.equal(code, 1)
     assert.match(err, /LOG_UNKNOWN_TOPIC .*no-such-topic/)
+  })
+
+  test('a webhook is told of each object, by a secret that is in no pipeline', async t => {
+    const receiver = new Receiver(s3)
+    t.after(() => receiver.close())
+    const folder = folderWith(t, { ...FILES, 'secret.yaml': `notify_secret: ${SECRET}\n` })
+    const args = ['--source', 'file', 'data1.json', 'data2.json', '--s3-bucket', bucket, '--s3-prefix', 'hooked', '--s3-manifest', 'hooked-manifest/', '--notify-url', await receiver.listen(), '--config', 'secret.yaml']
+    assert.doesNotMatch(await printed(args, folder, env), new RegExp(SECRET))
+    const { code, err } = await sluice(['process', ...args], { folder, env })
+    assert.equal(code, 0, err)
+    assert.equal(receiver.forged, 0)
+    await checkTold(s3, 'hooked', receiver.told)
+  })
+
+  test('a topic is told of each object of a topic and of a file, and one that is not there is told by a dry run', { skip: typeof broker === 'string' ? broker : false }, async t => {
+    const brokers = typeof broker === 'string' ? '' : broker.plain
+    const folder = folderWith(t, { 'rows.ndjson': ROWS })
+    writeFileSync(join(folder, 'fill.yaml'), `pipeline: fill\nsources: { in: { file: { path: rows.ndjson } } }\nsinks: { out: { log: { log: "kafka://${brokers}", topic: announced, create: { partitions: 1 } } } }\n`)
+    assert.equal((await sluice(['run', '-q', 'fill.yaml'], { folder })).code, 0)
+    const all = { ...env, SLUICE_PROCESS_NOTIFY_TOPIC: 'results-ready' }
+    for (const [name, ...source] of [['kafka', '--topic', 'announced', '--until', 'end'], ['file', 'rows.ndjson']]) {
+      const args = ['process', '--source', name ?? '', ...source, '--brokers', brokers, '--s3-bucket', bucket, '--s3-prefix', `told-${name}`, '--s3-manifest', `told-${name}-manifest/`]
+      const dry = await sluice([...args, '--dry-run'], { folder, env: { ...all, SLUICE_PROCESS_NOTIFY_TOPIC: 'no-such-topic' } })
+      assert.equal(dry.code, 1, dry.err)
+      assert.match(dry.out, /tell {5}of each object to the topic no-such-topic[^]*LOG_UNKNOWN_TOPIC/)
+      if (name === 'kafka') assert.equal((await sluice(['topic', 'create', 'results-ready', '--log', `kafka://${brokers}`], { folder })).code, 0)
+      const { code, err } = await sluice(args, { folder, env: all })
+      assert.equal(code, 0, err)
+    }
+    const told = await toldIn(`kafka://${brokers}`, 'results-ready')
+    for (const name of ['kafka', 'file']) await checkTold(s3, `told-${name}`, told.filter(({ data }) => data.key.startsWith(`told-${name}/`)))
   })
 
   test('a topic is read by a login over TLS, whose password is in no pipeline', { skip: typeof broker === 'string' ? broker : false }, async t => {

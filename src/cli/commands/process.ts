@@ -64,7 +64,7 @@ function optionOf(name: FlagName): Option {
 /** Everybody on a machine sees the arguments of its processes. */
 function refuseSecret(name: FlagName): () => never {
   return () => {
-    throw new UsageError('CLI_USAGE', `A password is not given by a flag, which others on this machine could see. Set ${variableOf(name)}.`)
+    throw new UsageError('CLI_USAGE', `A ${name === 'notify-secret' ? 'secret' : 'password'} is not given by a flag, which others on this machine could see. Set ${variableOf(name)}.`)
   }
 }
 
@@ -110,9 +110,10 @@ async function tryOut({ values, pipeline, text, env }: Asked, session: Session):
   return tellConnections(config, registry, session)
 }
 
-/** The environment of the pipeline, which names the variable of the password wherever that came from. */
-function environmentOf({ 'sasl-password': password }: Values, env: Io['env']): Io['env'] {
-  return password === undefined ? env : { ...env, [variableOf('sasl-password')]: password }
+/** The environment of the pipeline, which names the variables of secrets wherever those came from. */
+function environmentOf(values: Values, env: Io['env']): Io['env'] {
+  const secrets = (['sasl-password', 'notify-secret'] as const).flatMap(name => (values[name] === undefined ? [] : [[variableOf(name), values[name]]]))
+  return { ...env, ...Object.fromEntries(secrets) as Readonly<Record<string, string>> } // Secrets are texts.
 }
 
 const NAMED_FILES = ['validate', 'tls-ca', 'tls-cert', 'tls-key'] as const

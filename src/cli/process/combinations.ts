@@ -38,12 +38,14 @@ function refuse(problems: readonly Problem[]): void {
 }
 
 /** Settings that one kind of source has. */
-const KAFKA: readonly FlagName[] = ['topic', 'brokers', 'group', 'start', 'until', 'sasl-mechanism', 'sasl-username', 'sasl-password', 'tls', 'tls-ca', 'tls-cert', 'tls-key', 'tls-server-name']
+const KAFKA: readonly FlagName[] = ['topic', 'group', 'start', 'until']
+/** What a topic for messages needs too. */
+const BROKERS: readonly FlagName[] = ['brokers', 'sasl-mechanism', 'sasl-username', 'sasl-password', 'tls', 'tls-ca', 'tls-cert', 'tls-key', 'tls-server-name']
 const API: readonly FlagName[] = ['url', 'header', 'items', 'paging', 'every']
-const S3: readonly FlagName[] = ['error-prefix', 's3-prefix', 's3-endpoint', 's3-region', 's3-manifest', 'batch-bytes', 'batch-age', 'retries']
+const S3: readonly FlagName[] = ['error-prefix', 's3-prefix', 's3-endpoint', 's3-region', 's3-manifest', 'notify-topic', 'notify-url', 'notify-secret', 'batch-bytes', 'batch-age', 'retries']
 
 function problemsOf(values: Values): Problem[] {
-  return [...sourceProblems(values), ...loginProblems(values), ...outputProblems(values), ...runProblems(values)]
+  return [...sourceProblems(values), ...loginProblems(values), ...outputProblems(values), ...notifyProblems(values), ...runProblems(values)]
 }
 
 function problem(message: string, ...names: readonly FlagName[]): Problem {
@@ -60,7 +62,7 @@ function sourceProblems(values: Values): Problem[] {
   if (kinds.size > 1) problems.push(problem(`The files are of different kinds: ${[...kinds].join(', ')}. Process each kind by itself, or write a pipeline with a source for each.`))
   if (source === 'api' && url === undefined) problems.push(problem(`--source api needs an address. Give --url https://... (or ${variableOf('url')}).`))
   if (url !== undefined && source === 'api' && !/^https?:\/\/./.test(url) && !url.startsWith('${')) problems.push(problem(`--url takes an address that begins with https:// or http://, not ${JSON.stringify(url)}.`, 'url'))
-  problems.push(...foreign(values, 'kafka', KAFKA), ...foreign(values, 'api', API), ...foreign(values, 'file', ['files']))
+  problems.push(...foreign(values, 'kafka', values['notify-topic'] === undefined ? [...KAFKA, ...BROKERS] : KAFKA), ...foreign(values, 'api', API), ...foreign(values, 'file', ['files']))
   return problems
 }
 
@@ -79,7 +81,7 @@ function foreign(values: Values, kind: 'kafka' | 'file' | 'api', names: readonly
 
 function loginProblems(values: Values): Problem[] {
   const { source, tls, 'sasl-mechanism': mechanism, 'sasl-username': user, 'sasl-password': password, 'tls-cert': cert, 'tls-key': key } = values
-  if (source !== 'kafka') return []
+  if (source !== 'kafka' && values['notify-topic'] === undefined) return []
   const problems: Problem[] = []
   if (mechanism === undefined) {
     for (const name of ['sasl-username', 'sasl-password'] as const) if (values[name] !== undefined) problems.push(problem(`${shownFlag(name)} needs to know how to log in. Give --sasl-mechanism.`, name))
@@ -115,6 +117,17 @@ function columnProblems(columns: readonly string[], isCsv: boolean, isParquet: b
   if (!isParquet) return [problem('--columns is for --format csv and --format parquet. Give one of them, or leave it out.', 'columns')]
   const wrong = columns.filter(column => !COLUMN_TYPES.includes(column.slice(column.lastIndexOf(':') + 1)) || !/.:/.test(column))
   return wrong.length === 0 ? [] : [problem(`Each column of parquet has a type of ${COLUMN_TYPES.join(', ')}. Write --columns id:integer,city:string; ${JSON.stringify(wrong[0])} is not so.`, 'columns')]
+}
+
+function notifyProblems({ source, brokers, 'notify-topic': topic, 'notify-url': url, 'notify-secret': secret, 's3-bucket': bucket }: Values): Problem[] {
+  if (bucket === undefined) return []
+  const problems: Problem[] = []
+  if (topic !== undefined && url !== undefined) problems.push(problem('Objects are told to a topic or to a webhook, not both. Leave out --notify-topic or --notify-url.', 'notify-url'))
+  if (topic !== undefined && source !== 'kafka' && brokers === undefined) problems.push(problem('--notify-topic needs to know where the topic is. Give --brokers.', 'notify-topic'))
+  if (url !== undefined && !/^https?:\/\/./.test(url) && !url.startsWith('${')) problems.push(problem(`--notify-url takes an address that begins with https:// or http://, not ${JSON.stringify(url)}.`, 'notify-url'))
+  if (url !== undefined && secret === undefined) problems.push(problem(`--notify-url needs a secret, which requests are signed with. Set ${variableOf('notify-secret')}.`, 'notify-url'))
+  if (url === undefined && secret !== undefined) problems.push(problem(`${shownFlag('notify-secret')} is for a webhook. Give --notify-url, or leave it out.`, 'notify-secret'))
+  return problems
 }
 
 function runProblems(values: Values): Problem[] {

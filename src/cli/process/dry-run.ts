@@ -17,6 +17,7 @@ export function dryRunText(pipeline: Told, values: Values): string {
     ['keep', values.filter],
     ['make', values.map === undefined ? undefined : Object.entries(values.map).map(([name, expression]) => `${name} = ${expression}`).join(', ')],
     ['write', writeText(pipeline.sinks, values)],
+    ['tell', tellText(values)],
     ['failed', failedText(pipeline.dead_letters, values)],
     ['state', typeof pipeline.state === 'string' ? `${pipeline.state}: the next run goes on behind this one` : 'none: the next run begins anew'],
     ['promise', promiseText(pipeline.state, values)],
@@ -41,6 +42,11 @@ function writeText(sinks: unknown, { output, 's3-bucket': bucket, 's3-endpoint':
   if (bucket === undefined) return output ?? 'the standard output'
   const ends = [events === undefined ? [] : [`${events} rows`], size, age].flat()
   return `s3://${bucket}/${keyIn(sinks, 'out')}${endpoint === undefined ? '' : ` at ${shownUrl(endpoint)}`}, an object after ${ends.slice(0, -1).join(', ')} or ${ends.at(-1)}`
+}
+
+function tellText({ 'notify-topic': topic, 'notify-url': url }: Values): string | undefined {
+  if (topic !== undefined) return `of each object to the topic ${topic}`
+  return url === undefined ? undefined : `of each object to ${shownUrl(url)}`
 }
 
 function failedText(deadLetters: unknown, { 's3-bucket': bucket }: Values): string {

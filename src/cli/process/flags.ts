@@ -19,7 +19,7 @@ interface Flag<T = unknown> {
 
 const GROUPS = {
   input: 'Where rows come from:',
-  kafka: 'With --source kafka:',
+  kafka: 'With --source kafka (brokers and login also with --notify-topic):',
   api: 'With --source api:',
   rows: 'What is done with rows:',
   output: 'Where rows go:',
@@ -69,6 +69,9 @@ export const FLAGS = {
   's3-prefix': flag('s3', text('<prefix>', 'the beginning of keys'), 'beginning of the keys; may hold expressions: orders/dt={format_time(time, "yyyy-MM-dd")}'),
   's3-endpoint': flag('s3', text('<url>', 'a URL'), 'server that is not Amazon\'s: http://localhost:9000'),
   's3-region': flag('s3', text('<name>', 'the name of a region'), 'region', 'what the environment or the profile says'),
+  'notify-topic': flag('s3', text('<name>', 'the name of a topic'), 'topic of Kafka that gets a message for each object, at --brokers'),
+  'notify-url': flag('s3', text('<url>', 'a URL'), 'webhook that gets a request for each object, signed with the notify secret'),
+  'notify-secret': { ...flag('s3', text('<secret>'), 'secret that requests are signed with: whsec_ and 24 to 64 bytes in base64'), secret: true },
   's3-manifest': flag('s3', text('<prefix>', 'the beginning of keys'), 'write lists of complete objects under this prefix'),
   'batch-size': flag('run', number(1, 10_000_000), 'most rows of an object; without a bucket, of one write', 'objects go by --batch-bytes and --batch-age'),
   'batch-bytes': flag('s3', size, 'most bytes of an object, before compression', '256MiB'),

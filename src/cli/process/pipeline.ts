@@ -112,8 +112,16 @@ function sinkOf(values: Values): Part {
 
 function s3Of(values: Values): Part {
   const { format = 'ndjson', compression, 's3-manifest': manifest, 'batch-size': events, 'batch-bytes': size, 'batch-age': age } = values
+  const notify = notifyOf(values)
   const key = `${keyStart(values)}${ending(format, compression)}`
-  return filled({ ...connectionOf(values), key, format, compression: compression ?? 'zstd', options: optionsOf(values), events, size, age, manifest })
+  return filled({ ...connectionOf(values), key, format, compression: compression ?? 'zstd', options: optionsOf(values), events, size, age, manifest, notify })
+}
+
+/** Who is told of objects. The secret stays where it is, as the password does. */
+function notifyOf(values: Values): Part | undefined {
+  const { brokers = BROKERS, 'notify-topic': topic, 'notify-url': url } = values
+  if (topic !== undefined) return filled({ topic, log: `kafka://${brokers.join(',')}`, sasl: saslOf(values), tls: tlsOf(values) })
+  return url === undefined ? undefined : { url, secret: `\${${variableOf('notify-secret')}}` }
 }
 
 function connectionOf({ timeout, 's3-bucket': bucket, 's3-endpoint': endpoint, 's3-region': region }: Values): Part {
