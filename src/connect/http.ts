@@ -2,6 +2,7 @@
 import { SluiceError } from '../base/index.ts'
 import { field } from '../engine/index.ts'
 import type { ComponentContext, ValueOf } from '../engine/index.ts'
+import { wayTrouble } from './network.ts'
 import type { Egress, Request } from './web/egress.ts'
 
 export const AUTH_FIELDS = {
@@ -58,7 +59,9 @@ async function answered(url: string, ask: () => Promise<Response>, timeout: numb
     if (error instanceof SluiceError) throw error
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
     const late = [error, cause].some(each => each instanceof Error && each.name === 'TimeoutError')
-    throw new SluiceError('HTTP_FAILED', late ? `${shown(url)} did not answer within ${timeout} ms.` : `${shown(url)} can't be reached: ${reasonOf(cause)}`, { cause: error })
+    if (late) throw new SluiceError('HTTP_FAILED', `${shown(url)} did not answer within ${timeout} ms.`, { cause: error })
+    const { reason, lasts } = wayTrouble(cause)
+    throw new SluiceError('HTTP_FAILED', `${shown(url)} can't be reached: ${reason}`, { cause: error, retry: !lasts })
   }
   if (response.ok || response.status === 304) return response
   const text = (await response.text().catch(() => '')).slice(0, 300)
@@ -67,12 +70,6 @@ async function answered(url: string, ask: () => Promise<Response>, timeout: numb
   })
   const wait = retryAfter(response.headers.get('retry-after'), context.now())
   throw Object.assign(error, { status: response.status }, wait === undefined ? {} : { retryAfter: wait })
-}
-
-/** Where several addresses were tried, what each said. */
-function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError && error.message === '') return error.errors.map(reasonOf).join('; ')
-  return error instanceof Error ? error.message : String(error)
 }
 
 /** The text of a body, which may have so many bytes. Throws HTTP_STATUS where it has more, and HTTP_FAILED where it breaks off or does not end in time. */
@@ -87,7 +84,7 @@ export async function bodyText(response: Response, most: number, url: string): P
     }
   } catch (error) {
     if (error instanceof SluiceError) throw error
-    throw new SluiceError('HTTP_FAILED', `The answer of ${shown(url)} broke off: ${reasonOf(error)}`, { cause: error })
+    throw new SluiceError('HTTP_FAILED', `The answer of ${shown(url)} broke off: ${wayTrouble(error).reason}`, { cause: error })
   }
   return Buffer.concat(parts).toString('utf8')
 }

@@ -7,6 +7,7 @@
  * Life of every component: `create` (checks its config; no I/O, no timers) -> `open` (may do I/O) -> work -> `close`. `close` is called exactly once,
  * also after a failed `open`.
  */
+import type { ErrorCode } from '../base/index.ts'
 import type { Event, JsonValue, Slab } from '../event/index.ts'
 import type { Field, ValueOf } from './fields.ts'
 import type { FunctionTable } from '../expr/index.ts'
@@ -405,6 +406,8 @@ export interface RowAnswer {
   readonly row: number
   readonly answer: 'retry' | 'reject'
   readonly reason: string
+  /** What the registry calls it; SINK_RETRY and SINK_REJECTED where nothing is said. */
+  readonly code?: ErrorCode | undefined
   /** With `retry`: milliseconds that the other side asks to be left alone for, at least. */
   readonly after?: number | undefined
 }

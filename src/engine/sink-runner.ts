@@ -7,7 +7,7 @@
  * not answer per row and fails for good stops the pipeline: its rows can't be told apart, and nothing may be skipped in silence.
  */
 import { SluiceError } from '../base/index.ts'
-import type { Policy } from '../base/index.ts'
+import type { ErrorCode, Policy } from '../base/index.ts'
 import type { JsonValue } from '../event/index.ts'
 import { Distribution, LATENCY_SECONDS } from '../observe/index.ts'
 import type { Trouble } from '../observe/index.ts'
@@ -241,7 +241,7 @@ export class SinkRunner {
         const retry = sort(answers ?? [], open, refused, attempts)
         if (retry.length === 0) return
         open = retry.map(one => one.row)
-        const error = new SluiceError('SINK_RETRY', `Sink "${this.id}" asks for another attempt: ${retry[0]?.reason ?? ''}`, { retry: true })
+        const error = new SluiceError(retry[0]?.code ?? 'SINK_RETRY', `Sink "${this.id}" asks for another attempt: ${retry[0]?.reason ?? ''}`, { retry: true })
         throw Object.assign(error, { retryAfter: Math.max(...retry.map(({ after }) => after)) })
       }), this.#signal)
       // Whoever was cut off answers in many ways. What it refuses then is left to the next start, and is not given up.
@@ -310,12 +310,12 @@ function sort(
   open: readonly number[] | undefined,
   refused: { row: number; error: unknown; attempts: number }[],
   attempts: number,
-): { row: number; reason: string; after: number }[] {
-  const retry: { row: number; reason: string; after: number }[] = []
+): { row: number; reason: string; code: ErrorCode | undefined; after: number }[] {
+  const retry: { row: number; reason: string; code: ErrorCode | undefined; after: number }[] = []
   for (const answer of answers) {
     const row = open === undefined ? answer.row : (open[answer.row] ?? answer.row)
-    if (answer.answer === 'retry') retry.push({ row, reason: answer.reason, after: answer.after ?? 0 })
-    else refused.push({ row, error: new SluiceError('SINK_REJECTED', answer.reason), attempts })
+    if (answer.answer === 'retry') retry.push({ row, reason: answer.reason, code: answer.code, after: answer.after ?? 0 })
+    else refused.push({ row, error: new SluiceError(answer.code ?? 'SINK_REJECTED', answer.reason), attempts })
   }
   return retry
 }

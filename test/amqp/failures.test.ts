@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { amqpSink, amqpSource } from '../../src/connect/index.ts'
 import type { Sink, Source } from '../../src/engine/index.ts'
-import { expiredPort, refusal, running, silentPort, sinkOf, sourceOf, until, upTo } from '../servers/broker.testing.ts'
+import { expiredPort, hand, lettersOf, refusal, running, silentPort, sinkOf, sourceOf, until, upTo } from '../servers/broker.testing.ts'
 import { startService } from '../servers/service.ts'
 import { cutAll } from '../servers/sockets.ts'
 import { openAmqp } from './client.ts'
@@ -108,6 +108,7 @@ else {
     assert.equal((await run.finish()).dead_lettered, 4)
     assert.deepEqual(await numbers('open.mixed-out'), [1, 4])
     for (const reason of [/The body of the message is not JSON/, /No queue takes what is sent to the queue \\"open\.nobody\\"\. Bind one/, /A routing key may have 255 bytes/]) assert.match(await letters(), reason)
+    assert.deepEqual(lettersOf(run).map(({ code }) => code).toSorted(), ['AMQP_MISSING', 'JSON_SYNTAX', 'JSON_SYNTAX', 'SINK_REJECTED'])
   })
 
   test('a queue that is full is tried again until there is room', async t => {
@@ -118,6 +119,17 @@ else {
     await until(async () => (await numbers('full')).length >= 6)
     await run.finish()
     assert.deepEqual(new Set(await numbers('full')), new Set(upTo(6)))
+    const answers = await hand(t, sink({ routing_key: 'full' }), 'full', 5)
+    assert.deepEqual(answers.map(({ row, answer, code }) => ({ row, answer, code })), [3, 4].map(row => ({ row, answer: 'retry', code: 'AMQP_FULL' })))
+    assert.match(answers[0]?.reason ?? '', /did not take a message for the queue "full": the queue is full/)
+  })
+
+  test('a queue that another connection has for itself may be tried again', async () => {
+    await amqp.channel.assertQueue('exclusive', { exclusive: true })
+    const error = await refusal(source({ queue: 'exclusive' }))
+    assert.equal(error.code, 'AMQP_REPLY')
+    assert.equal(error.retry, true)
+    assert.match(error.message, /answered to reading "exclusive": .*exclusive.*\(405\)/)
   })
 
   test('messages that were not acknowledged come again, those that were do not', async () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { mqttSink, mqttSource } from '../../src/connect/index.ts'
 import type { Sink, Source } from '../../src/engine/index.ts'
-import { expiredPort, refusal, running, silentPort, sinkOf, sourceOf, until, upTo } from '../servers/broker.testing.ts'
+import { expiredPort, hand, lettersOf, refusal, running, silentPort, sinkOf, sourceOf, until, upTo, write } from '../servers/broker.testing.ts'
 import { startService } from '../servers/service.ts'
 import { cutAll } from '../servers/sockets.ts'
 import { openMqtt } from './client.ts'
@@ -43,6 +43,28 @@ else {
       }
     })
   }
+
+  // Mosquitto 2.0 answers to a message that is too large with a reason that MQTT does not allow there: its client stopped reading, and the sink waited for ever.
+  test('an answer that MQTT does not allow ends the connection instead of the work', async t => {
+    const strict = await startService('mosquitto', { env: { MOSQUITTO_CONFIG: 'message_size_limit 5' } })
+    if (typeof strict === 'string') return t.skip(strict)
+    t.after(() => strict.dispose())
+    const [answer] = await hand(t, sink({ url: strict.value('url') }), 'open/large')
+    assert.deepEqual([answer?.answer, answer?.code], ['retry', 'MQTT_REPLY'])
+    assert.match(answer?.reason ?? '', /answered as its protocol does not allow it: Invalid puback reason code/)
+  })
+
+  test('a broker that stands still in the middle of the work is given up after a while', async t => {
+    const still = await startService('mosquitto')
+    if (typeof still === 'string') return t.skip(still)
+    t.after(() => still.dispose())
+    const slow = sink({ url: still.value('url'), timeout: '300ms' })
+    assert.deepEqual(await hand(t, slow, 'open/still'), [])
+    await still.pause()
+    const answers = await write(slow, 'open/still', 2).finally(() => still.resume())
+    assert.deepEqual(answers.map(({ answer, code }) => `${answer} ${code}`), ['retry MQTT_CONNECT', 'retry MQTT_CONNECT'])
+    assert.match(answers[0]?.reason ?? '', /did not answer within 300 ms/)
+  })
 
   test('a login in the address is not taken, and shown nowhere', () => {
     assert.throws(() => sink({ url: url.replace('//', '//sluice:not-the-secret@') }), (error: Error) => /must not hold a login/.test(error.message) && !/not-the-secret/.test(error.message))
@@ -86,6 +108,7 @@ else {
     assert.equal((await run.finish()).dead_lettered, 4)
     assert.deepEqual(numbers('open/mixed-out'), [1, 4])
     for (const reason of [/The body of the message is not JSON/, /is no topic to publish to/, /does not allow a message for \\"secret\/x\\" to this user/]) assert.match(await letters(), reason)
+    assert.deepEqual(lettersOf(run).map(({ code }) => code).toSorted(), ['JSON_SYNTAX', 'JSON_SYNTAX', 'MQTT_DENIED', 'MQTT_TOPIC'])
   })
 
   test('where another client has the same id, the one that is cut off says what it may be', async t => {

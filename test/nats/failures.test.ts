@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { natsSink, natsSource } from '../../src/connect/index.ts'
 import type { Sink, Source } from '../../src/engine/index.ts'
-import { refusal, running, silentPort, sinkOf, sourceOf, until, upTo } from '../servers/broker.testing.ts'
+import { hand, lettersOf, refusal, running, silentPort, sinkOf, sourceOf, until, upTo } from '../servers/broker.testing.ts'
 import { expire } from '../servers/certificates.ts'
 import { startService } from '../servers/service.ts'
 import { cutAll } from '../servers/sockets.ts'
@@ -54,6 +54,7 @@ else {
     await until(async () => /does not allow that to this user.*secret\.x/.test(await readFile(join(run.folder, 'dead.ndjson'), 'utf8').catch(() => '')))
     await run.finish()
     assert.deepEqual(await numbers('secret'), [])
+    assert.deepEqual(new Set(lettersOf(run).map(({ code }) => code)), new Set(['NATS_DENIED']))
   })
 
   test('a port where nobody listens, and a host that is not there, are told apart', async () => {
@@ -88,6 +89,13 @@ else {
     assert.match((await refusal(sink({ stream: 'NOWHERE' }))).message, /There is no such stream/)
   })
 
+  test('a message that goes to another stream than it should is refused with the words of the server', async t => {
+    const other = await made('other')
+    const [answer] = await hand(t, sink({ subject: 'orders.{event.n}', stream: other }), 'orders.x')
+    assert.deepEqual([answer?.answer, answer?.code], ['reject', 'NATS_REPLY'])
+    assert.match(answer?.reason ?? '', /answered to a message for "orders\.x": expected stream does not match/)
+  })
+
   test('an account without JetStream is told so', async () => {
     const error = await refusal(source({ user: 'bare', password }))
     assert.equal(error.code, 'NATS_JETSTREAM')
@@ -114,6 +122,7 @@ else {
     assert.deepEqual(await numbers(out), [1, 4])
     const letters = await readFile(join(run.folder, 'dead.ndjson'), 'utf8')
     for (const reason of [/The body of the message is not JSON/, /is no subject to publish to/, /the server takes \d+ \(\\"max_payload\\"\)/, /"sequence":2/]) assert.match(letters, reason)
+    assert.deepEqual(lettersOf(run).map(({ code }) => code).toSorted(), ['JSON_SYNTAX', 'JSON_SYNTAX', 'NATS_SUBJECT', 'SINK_REJECTED'])
   })
 
   test('a stream that is full is tried again until there is room', async t => {
@@ -121,6 +130,9 @@ else {
     await add(`${stream}.x`, 6)
     const run = running(t, { type: 'nats', config: { servers, stream, consumer: 'c' } }, { type: 'nats', config: { servers, subject: `${out}.x` } })
     await until(async () => (await manager.streams.info(out)).state.messages === 3)
+    const [answer] = await hand(t, sink({ subject: `${out}.x` }), `${out}.x`)
+    assert.deepEqual([answer?.answer, answer?.code], ['retry', 'NATS_FULL'])
+    assert.match(answer?.reason ?? '', /takes no more: maximum messages exceeded.*Raise its limits/)
     await manager.streams.update(out, { max_msgs: 100 })
     await until(async () => (await left(stream)) === 0)
     await run.finish()

@@ -58,7 +58,8 @@ else {
     await writeFile(join(folder, 'in.ndjson'), events.map(event => `${JSON.stringify(event)}\n`).join(''))
     const report = await copy(folder, { type: 'file', config: { path: 'in.ndjson' } }, { type: 'postgres', config: { url, ...config } }, more)
     const letters = await readFile(join(folder, 'dead.ndjson'), 'utf8').catch(() => '')
-    return { report, reasons: letters.split('\n').filter(line => line !== '').map(line => (JSON.parse(line) as { readonly reason: string }).reason) }
+    const parsed = letters.split('\n').filter(line => line !== '').map(line => JSON.parse(line) as { readonly reason: string; readonly code: string })
+    return { report, reasons: parsed.map(({ reason }) => reason), codes: parsed.map(({ code }) => code) }
   }
 
   /** What a source reads, once. */
@@ -134,8 +135,9 @@ else {
   test('rows that are refused are dead letters with the reason, the others are written in order', async t => {
     await database.sql('CREATE TABLE prices (n integer NOT NULL, price numeric(4,2) CHECK (price > 0), "order" bigint GENERATED ALWAYS AS IDENTITY)')
     const events = [{ n: 1, price: 1.5 }, { n: 'x' }, { n: 2, price: -1 }, { n: 3, price: 123 }, { price: 1 }, { n: 4, prize: 1 }, { n: 5, order: 7 }, { n: 6, price: '2.25' }, { n: 7, price: 'a\u0000b' }]
-    const { report, reasons } = await fill(t, events, { table: 'prices' })
+    const { report, reasons, codes } = await fill(t, events, { table: 'prices' })
     assert.equal(report.dead_lettered, 7)
+    assert.deepEqual(codes.toSorted(), ['FIELD_TYPE', 'FIELD_TYPE', ...Array.from({ length: 5 }, () => 'POSTGRES_ROW')])
     for (const words of [/invalid input syntax for type integer: "x"/, /violates check constraint/, /numeric field overflow/, /null value in column "n"/, /no column "prize" to write. Did you mean "price"\?/, /no column "order" to write/]) assert.ok(reasons.some(reason => words.test(reason)), `${words} in ${reasons.join('\n')}`)
     assert.deepEqual(await database.sql('SELECT n, price FROM prices ORDER BY "order"'), [{ n: '1', price: '1.50' }, { n: '6', price: '2.25' }])
   })

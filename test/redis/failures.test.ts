@@ -6,6 +6,8 @@ import { after, test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { copy, testContext } from '../../src/connect/testing.ts'
 import { packEntry } from '../../src/connect/redis/entries-codec.ts'
+import { RedisConnection } from '../../src/connect/redis/connection.ts'
+import { GroupReader } from '../../src/connect/redis/group.ts'
 import { redisSink, redisSource } from '../../src/connect/index.ts'
 import { prepareConfig } from '../../src/engine/index.ts'
 import type { Sink, Source } from '../../src/engine/index.ts'
@@ -176,6 +178,9 @@ else {
     await run.finish()
     assert.deepEqual(await numbers('lost-out'), upTo(6))
     assert.match(run.warnings.join('\n'), /The group "g" was gone from "lost"/)
+    const connection = new RedisConnection({ ...prepareConfig(redisSink.config, { url, stream: 'lost' }, testContext()) })
+    t.after(() => connection.close())
+    await assert.rejects(new GroupReader(connection, connection, 'never', 'c').given('lost', '0', 1), { code: 'REDIS_GROUP', retry: true, message: /The consumer group is gone.*No such key 'lost' or consumer group 'never'/ })
   })
 
   test('a server that stands still is given up after a while, and nothing is lost', async t => {

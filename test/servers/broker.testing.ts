@@ -8,9 +8,10 @@ import type { TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createServer } from 'node:tls'
 import { SluiceError } from '../../src/base/index.ts'
+import { packMessage } from '../../src/connect/messages/message-codec.ts'
 import { copy, testContext } from '../../src/connect/testing.ts'
 import { prepareConfig } from '../../src/engine/index.ts'
-import type { ComponentContext, Report, Sink, SinkDeclaration, Source, SourceDeclaration } from '../../src/engine/index.ts'
+import type { ComponentContext, Report, RowAnswer, Sink, SinkDeclaration, Source, SourceDeclaration } from '../../src/engine/index.ts'
 import { folderOf } from '../conformance/outsides.ts'
 import { expire } from './certificates.ts'
 import type { Service } from './service.ts'
@@ -23,6 +24,21 @@ export function sinkOf(declaration: SinkDeclaration, config: object): Sink {
 
 export function sourceOf(declaration: SourceDeclaration, config: object): Source {
   return declaration.create(prepareConfig(declaration.config, config, context()), context())
+}
+
+/** Opens a sink and hands it messages, each to the place `to`; answers what it says of the rows. */
+export async function hand(t: TestContext, sink: Sink, to: string, count = 1): Promise<readonly RowAnswer[]> {
+  t.after(() => sink.close('done'))
+  await sink.open(undefined)
+  return write(sink, to, count)
+}
+
+/** The same for a sink that is open, as a worker does it. */
+export async function write(sink: Sink, to: string, count = 1): Promise<readonly RowAnswer[]> {
+  const parts = upTo(count).map(n => packMessage([to, ''], JSON.stringify({ n })))
+  let end = 0
+  const ends = Uint32Array.from(parts, ({ length }) => (end += length))
+  return (await sink.write({ number: 0, target: '', bytes: Buffer.concat(parts), rows: count, ends }, new AbortController().signal)) ?? []
 }
 
 /** Opens a source or a sink that must not open; answers the error. No part of it may show the secret. */
@@ -98,6 +114,15 @@ export function running(t: TestContext, source: End, sink: End = { type: 'file',
       stop.abort()
       return report
     },
+  }
+}
+
+/** What the dead letters of a pipeline say, by the codes of the registry. */
+export function lettersOf({ folder }: Pick<Running, 'folder'>): readonly { readonly code: string; readonly reason: string }[] {
+  try {
+    return readFileSync(join(folder, 'dead.ndjson'), 'utf8').split('\n').filter(line => line !== '').map(line => JSON.parse(line) as { readonly code: string; readonly reason: string }) // As the pipeline writes them.
+  } catch {
+    return []
   }
 }
 

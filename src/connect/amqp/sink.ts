@@ -85,8 +85,8 @@ class AmqpSink implements Sink {
       const id = message.id === '' ? `${this.#run}.${chunk.number}.${rows[row] ?? row}` : message.id
       const error = await this.#publish(connection, message, id)
       // What comes back does so before it is confirmed.
-      if (error === undefined && this.#returned.has(id)) return { row, answer: 'reject', reason: `No queue takes what is sent to ${this.#place(message.to)}. Bind one, or check the routing key.` }
-      return error === undefined ? undefined : { row, answer: error.retry ? 'retry' : 'reject', reason: error.message }
+      if (error === undefined && this.#returned.has(id)) return { row, answer: 'reject', code: 'AMQP_MISSING', reason: `No queue takes what is sent to ${this.#place(message.to)}. Bind one, or check the routing key.` }
+      return error === undefined ? undefined : { row, answer: error.retry ? 'retry' : 'reject', code: error.code, reason: error.message }
     })
     const answers = (await Promise.all(sent)).filter(answer => answer !== undefined)
     this.#open = { number: chunk.number, rows: answers.filter(({ answer }) => answer === 'retry').map(({ row }) => rows[row] ?? row) }

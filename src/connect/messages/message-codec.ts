@@ -109,7 +109,8 @@ function lineOf({ value }: Event): string {
   return line
 }
 
-function packMessage(texts: readonly string[], body: string): Uint8Array {
+/** A message between worker and sink. */
+export function packMessage(texts: readonly string[], body: string): Uint8Array {
   const packed = Buffer.allocUnsafe(texts.reduce((sum, text) => sum + 4 + Buffer.byteLength(text), 4) + Buffer.byteLength(body))
   let at = packed.writeUInt32LE(texts.length, 0)
   for (const text of texts) {

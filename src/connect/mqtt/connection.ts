@@ -48,11 +48,19 @@ export class MqttConnection {
   readonly connack: IConnackPacket
   /** Rejects when the connection is over, with the reason. */
   readonly over: Promise<never>
+  readonly #fail: (error: SluiceError) => void
 
-  constructor(client: MqttClient, connack: IConnackPacket, over: Promise<never>) {
+  constructor(client: MqttClient, connack: IConnackPacket, over: PromiseWithResolvers<never>) {
     this.client = client
     this.connack = connack
-    this.over = over
+    this.over = over.promise
+    this.#fail = over.reject
+  }
+
+  /** Ends it, for a reason that those who wait for `over` are told. */
+  fail(error: SluiceError): void {
+    this.#fail(error)
+    void this.close(true)
   }
 
   /** Whether it can still be used. */
@@ -94,6 +102,12 @@ export async function connectMqtt(fields: MqttFields, server: string, session: S
   client.on('error', error => {
     last = error
     ready.reject(mqttError(error, server, 'the login'))
+    // The client reads no further behind what it does not understand, and would never say that the connection is of no use any more.
+    if (client.connected && !('code' in error)) {
+      over.reject(new SluiceError('MQTT_REPLY', `The MQTT broker at ${server} answered as its protocol does not allow it: ${error.message}. Its log may tell what it refused.`, { cause: error, retry: true }))
+      client.end(true)
+      client.stream.destroy()
+    }
   })
   client.on('disconnect', ({ reasonCode = 0 }) => (last = Object.assign(new Error('the broker ended the connection'), { code: reasonCode })))
   client.on('close', () => {
@@ -107,7 +121,7 @@ export async function connectMqtt(fields: MqttFields, server: string, session: S
     last = undefined
     // Else a small message waits for the broker's delayed sign that it got the last one.
     if (client.stream instanceof Socket) client.stream.setNoDelay(true)
-    return new MqttConnection(client, connack, over.promise)
+    return new MqttConnection(client, connack, over)
   } catch (error) {
     client.end(true)
     throw error

@@ -28,6 +28,8 @@ const UNDER_WAY = 1000
 /** Bytes that a packet's topic and properties may take beside the body. */
 const AROUND = 4096
 
+type Fault = Pick<RowAnswer, 'code' | 'reason'>
+
 class MqttSink implements Sink {
   readonly gathers = true
   readonly #config: Config
@@ -35,6 +37,8 @@ class MqttSink implements Sink {
   readonly #server: string
   readonly #clientId: string
   #connection: MqttConnection | undefined
+  /** Messages that were acknowledged. */
+  #answered = 0
 
   constructor(config: Config, context: ComponentContext) {
     if (config.topic.literal && topicFault(config.topic.source) !== undefined) throw new SluiceError('CONFIG_VALUE', `"topic": ${topicFault(config.topic.source)}`)
@@ -69,19 +73,35 @@ class MqttSink implements Sink {
       for (let message = messages[next]; message !== undefined; message = messages[next]) {
         const row = next++
         const fault = broken === undefined ? this.#fault(message, most) : undefined
-        if (fault !== undefined) answers.push({ row, answer: 'reject', reason: fault })
+        if (fault !== undefined) answers.push({ row, answer: 'reject', ...fault })
         const error = fault === undefined ? (broken ?? (await this.#publish(connection, message))) : undefined
         if (error?.retry === true) broken ??= error
-        if (error !== undefined) answers.push({ row, answer: error.retry ? 'retry' : 'reject', reason: error.message })
+        if (error !== undefined) answers.push({ row, answer: error.retry ? 'retry' : 'reject', code: error.code, reason: error.message })
       }
     }
+    const done = new AbortController()
+    void this.#watch(connection, done.signal)
     await Promise.all(Array.from({ length: Math.min(UNDER_WAY, properties?.receiveMaximum ?? UNDER_WAY, messages.length) }, run))
+    done.abort()
     if (broken !== undefined) await this.#drop()
     return answers.sort((a, b) => a.row - b.row)
   }
 
-  #fault({ to, body }: Outgoing, most: number): string | undefined {
-    return topicFault(to) ?? (body.length > most ? `The message has ${body.length} bytes, and the broker takes ${most}.` : undefined)
+  /** Ends a connection by which no answer came for too long. */
+  async #watch(connection: MqttConnection, done: AbortSignal): Promise<void> {
+    const { timeout } = this.#config
+    for (let seen = -1; seen !== this.#answered; ) {
+      seen = this.#answered
+      await this.#context.sleep(timeout, done).catch(() => undefined)
+      if (done.aborted) return
+    }
+    connection.fail(new SluiceError('MQTT_CONNECT', `The MQTT broker at ${this.#server} did not answer within ${timeout} ms: it may be overloaded or stand still; else raise "timeout".`))
+  }
+
+  #fault({ to, body }: Outgoing, most: number): Fault | undefined {
+    const reason = topicFault(to)
+    if (reason !== undefined) return { code: 'MQTT_TOPIC', reason }
+    return body.length > most ? { reason: `The message has ${body.length} bytes, and the broker takes ${most}.` } : undefined
   }
 
   /** Why it was not taken; undefined where it was. */
@@ -90,6 +110,7 @@ class MqttSink implements Sink {
     const properties = version === '5' && headers.length > 0 ? { properties: { userProperties: Object.fromEntries(headers) } } : {}
     try {
       await Promise.race([connection.client.publishAsync(to, Buffer.from(body), { qos: 1, retain, ...properties }), connection.over])
+      this.#answered++
       return undefined
     } catch (error) {
       return mqttError(error, this.#server, `a message for "${to}"`)

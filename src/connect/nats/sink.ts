@@ -76,14 +76,15 @@ class NatsSink implements Sink {
       const sent = messages.slice(from, from + UNDER_WAY).map(async (message, at): Promise<void> => {
         const row = from + at
         const refused = whyNot(message, most)
-        if (refused !== undefined) return void answers.push({ row, answer: 'reject', reason: refused })
+        if (refused !== undefined) return void answers.push({ row, answer: 'reject', ...refused })
         const failed = await this.#publish(client, over, headersOf(message), message, `${this.#run}.${chunk.number}.${rows[row] ?? row}`)
-        if (failed !== undefined) answers.push({ row, answer: failed.retry ? 'retry' : 'reject', reason: failed.message })
+        if (failed !== undefined) answers.push({ row, answer: failed.retry ? 'retry' : 'reject', code: failed.code, reason: failed.message })
       })
       await Promise.all(sent)
-      if (!answers.some(({ answer }) => answer === 'retry')) continue
+      const failed = answers.find(({ answer }) => answer === 'retry')
+      if (failed === undefined) continue
       // Those behind stay behind.
-      for (let row = from + sent.length; row < messages.length; row++) answers.push({ row, answer: 'retry', reason: answers.find(({ answer }) => answer === 'retry')?.reason ?? '' })
+      for (let row = from + sent.length; row < messages.length; row++) answers.push({ ...failed, row })
       break
     }
     answers.sort((a, b) => a.row - b.row)
@@ -130,11 +131,11 @@ class NatsSink implements Sink {
 }
 
 /** Why a message can't be sent at all. */
-function whyNot({ to, body, headers }: Outgoing, most: number): string | undefined {
-  if (!SUBJECT.test(to)) return `${JSON.stringify(to)} is no subject to publish to: it is words with dots between, without blanks, * and >.`
-  if (body.length > most) return `The message has ${body.length} bytes, and the server takes ${most} ("max_payload").`
+function whyNot({ to, body, headers }: Outgoing, most: number): Pick<RowAnswer, 'code' | 'reason'> | undefined {
+  if (!SUBJECT.test(to)) return { code: 'NATS_SUBJECT', reason: `${JSON.stringify(to)} is no subject to publish to: it is words with dots between, without blanks, * and >.` }
+  if (body.length > most) return { reason: `The message has ${body.length} bytes, and the server takes ${most} ("max_payload").` }
   const bad = headers.find(([name, value]) => !/^[!-9;-~]+$/.test(name) || /[\r\n]/.test(value))
-  return bad === undefined ? undefined : `The header ${JSON.stringify(bad[0])} can't be sent: its name has other characters than letters, digits and signs, or its value has a line end.`
+  return bad === undefined ? undefined : { reason: `The header ${JSON.stringify(bad[0])} can't be sent: its name has other characters than letters, digits and signs, or its value has a line end.` }
 }
 
 export const natsSink = defineSink({

@@ -65,7 +65,7 @@ class PostgresSink implements Sink {
       const { error, row: first } = failed
       if (first === 0 || error.stops) throw error
       // An error for all would write again what stands before.
-      for (let row = first; row < chunk.rows; row++) answers.push({ row, answer: error.retry ? 'retry' : 'reject', reason: error.message })
+      for (let row = first; row < chunk.rows; row++) answers.push({ row, answer: error.retry ? 'retry' : 'reject', code: error.code, reason: error.message })
       break
     }
     return answers
@@ -80,7 +80,7 @@ class PostgresSink implements Sink {
       if (!(error instanceof SluiceError)) throw error
       if (!isOfRow(error)) return { error, row: from }
       if (to - from === 1) {
-        answers.push({ row: from, answer: 'reject', reason: error.message })
+        answers.push({ row: from, answer: 'reject', code: error.code, reason: error.message })
         return undefined
       }
       const middle = (from + to) >> 1

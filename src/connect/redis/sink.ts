@@ -47,7 +47,7 @@ class RedisSink implements Sink {
       } catch (error) {
         // An error for all would add again what the transactions before have added.
         if (from === 0 || !(error instanceof SluiceError)) throw error
-        for (let row = from; row < chunk.rows; row++) answers.push({ row, answer: error.retry ? 'retry' : 'reject', reason: error.message })
+        for (let row = from; row < chunk.rows; row++) answers.push({ row, answer: error.retry ? 'retry' : 'reject', code: error.code, reason: error.message })
         break
       }
     }
