@@ -4,18 +4,19 @@
  *     node bench/startup/run.ts [--rounds 15] [--out FILE]
  *
  * Calls take turns, so that a change of the machine's pace meets all of them alike. One call of each warms up the caches and is not counted.
- * `node` is the floor: an empty program on the same Node.js. The load of the machine stands beside the figures: other work makes all of them slower.
+ * The package is measured as it is published. `node` is the floor: an empty program on the same Node.js. The load of the machine stands beside the figures: other work makes all of them slower.
  */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { installPackage } from '../package.ts'
 
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '15' }, out: { type: 'string' } } })
 const rounds = Number(values.rounds)
-const sluice = join(import.meta.dirname, '../../bin/sluice.js')
 const folder = mkdtempSync(join(tmpdir(), 'sluice-startup-'))
+const sluice = installPackage(join(folder, 'installed'))
 
 const pipeline = join(folder, 'pipeline.yaml')
 writeFileSync(join(folder, 'in.ndjson'), '{"a":1}\n')
