@@ -42,7 +42,7 @@ const PIECE_MAX = 768 * 1024
 export interface Before {
   readonly counts: Counts
   readonly bytesIn: number
-  /** Events of sinks that are gone. */
+  /** Events of sinks that are gone, without the dead letters. */
   readonly eventsOut: number
   readonly meter: Meter
 }
@@ -84,6 +84,7 @@ export class Coordinator {
   /** Without order: the flights that were released before their turn. */
   readonly #early = new Set<number>()
   readonly #wakes = new Map<number, () => void>()
+  #crew: Crew
   #seq = 0
   #failure: unknown
   /** Ends the wait for sources: one that waits for events would else keep a run that has failed from ending. */
@@ -94,16 +95,24 @@ export class Coordinator {
 
   constructor(parts: CoordinatorParts) {
     this.#parts = parts
+    this.#crew = parts.crew
     this.counts = parts.before.counts
     this.bytesIn = parts.before.bytesIn
     this.#pending = parts.links.map(() => 0)
     this.#inLanes = parts.links.map(() => 0)
     this.#cursors = parts.plan.levels.map(() => 0)
+    this.#look()
   }
 
   /** Number of the last flight; -1 before the first. */
   get lastSeq(): number {
     return this.#seq - 1
+  }
+
+  /** Events that sinks have taken, those that a reload took away included; the dead letters are not among them. */
+  get eventsOut(): number {
+    const { plan, sinks, before } = this.#parts
+    return plan.sinks.reduce((sum, index) => sum + (sinks.get(index)?.totals.events ?? 0), before.eventsOut)
   }
 
   get flights(): number {
@@ -167,6 +176,28 @@ export class Coordinator {
     this.#gate.look()
   }
 
+  /** Batches that wait for a worker, or are being worked on by one. */
+  get waiting(): number {
+    return this.#pending.reduce((sum, count) => sum + count, 0)
+  }
+
+  /** Pieces go to the workers of this crew from now on: one more, or one less at its end, which still answers what it was given. Those that own lanes stay. */
+  crewed(crew: Crew): void {
+    this.#crew = crew
+    while (this.#pending.length < crew.total) {
+      this.#pending.push(0)
+      this.#inLanes.push(0)
+    }
+    this.#last = undefined
+    this.#look()
+    this.#gate.look()
+  }
+
+  /** Resolves when a worker has answered all that it was given. Throws what made the pipeline fail. */
+  answered(worker: number): Promise<void> {
+    return this.until(() => (this.#pending[worker] ?? 0) + (this.#inLanes[worker] ?? 0) === 0)
+  }
+
   /** Figures for a person who watches. `ms` is the time since the start. */
   progress(ms: number, stopping: boolean): Progress {
     const sinks = [...this.#parts.sinks.values()]
@@ -175,7 +206,7 @@ export class Coordinator {
     const busy = sinks.filter(sink => sink.backlog > 0).map(sink => `sink "${sink.id}" (${sink.backlog} writes)`)
     return {
       events_in: this.counts.in,
-      events_out: sinks.reduce((sum, sink) => sum + sink.totals.events, this.#parts.before.eventsOut) - this.counts.deadLettered,
+      events_out: this.eventsOut,
       filtered: this.counts.filtered,
       dead_lettered: this.counts.deadLettered,
       bytes_in: this.bytesIn,
@@ -240,7 +271,8 @@ export class Coordinator {
   #hasRoom(): boolean {
     if (this.#flights.size > 0 && this.inFlightBytes >= this.#parts.plan.config.memory) return false
     if (this.#flights.size >= FLIGHTS_MAX) return false
-    return this.#pending.some((count, at) => at >= this.#parts.crew.first && count < PIECES_PER_WORKER)
+    const { first, total } = this.#crew
+    return this.#pending.some((count, at) => at >= first && at < total && count < PIECES_PER_WORKER)
   }
 
   #launch(level: number, source: number | undefined, position: JsonValue | undefined, bytes: number): Flight {
@@ -268,7 +300,7 @@ export class Coordinator {
   /** Lanes with memory live on some workers only: what these have to do counts too. */
   #leastBusy(): number {
     const load = (at: number): number => (this.#pending[at] ?? 0) + (this.#inLanes[at] ?? 0)
-    const { first, total } = this.#parts.crew
+    const { first, total } = this.#crew
     let best = first
     for (let at = first + 1; at < total; at++) if (load(at) < load(best)) best = at
     return best
@@ -291,13 +323,13 @@ export class Coordinator {
 
   /** Tells the meter what the workers have before them now. */
   #look(): void {
-    const { links, plan, before } = this.#parts
+    const { plan, before } = this.#parts
     const isHeld = this.#flights.size > 0 && (this.inFlightBytes >= plan.config.memory || this.#flights.size >= FLIGHTS_MAX)
-    before.meter.workers(links.length, at => ((this.#pending[at] ?? 0) + (this.#inLanes[at] ?? 0) > 0 ? 'busy' : isHeld ? 'held' : 'idle'))
+    before.meter.workers(this.#crew.total, at => ((this.#pending[at] ?? 0) + (this.#inLanes[at] ?? 0) > 0 ? 'busy' : isHeld ? 'held' : 'idle'))
   }
 
   #lanes(level: number): number {
-    return this.#parts.plan.levels[level]?.keyed === true ? this.#parts.crew.lanes : 1
+    return this.#parts.plan.levels[level]?.keyed === true ? this.#crew.lanes : 1
   }
 
   /** Takes a host's answer. */

@@ -6,7 +6,7 @@ import type { Generation } from './generation.ts'
 import type { Meter } from './meter.ts'
 import type { Troubles } from './troubles.ts'
 
-export function figuresOf(generation: Generation, meter: Meter, counts: Counts, troubles: Troubles, at: Pick<Figures, 'generation' | 'state' | 'seconds'>): Figures {
+export function figuresOf(generation: Generation, meter: Meter, counts: Counts, troubles: Troubles, at: Pick<Figures, 'generation' | 'state' | 'seconds' | 'adaptive'>): Figures {
   const { plan, coordinator, sinks, sources, registry } = generation
   const { config } = plan
   return {
@@ -28,6 +28,7 @@ export function figuresOf(generation: Generation, meter: Meter, counts: Counts, 
     }),
     workers: meter.workerFigures,
     events_in: counts.in,
+    events_out: coordinator.eventsOut,
     filtered: counts.filtered,
     created: counts.created,
     dead_lettered: counts.deadLettered,

@@ -5,7 +5,6 @@
  *
  * A reload ends one generation and opens the next behind the same cut. Components that are the same in both go over open, as they are.
  */
-import { availableParallelism } from 'node:os'
 import type { JsonValue } from '../event/index.ts'
 import type { Notice } from '../observe/index.ts'
 import type { Clock } from '../platform/index.ts'
@@ -13,17 +12,11 @@ import { Barriers } from './barriers.ts'
 import type { Cut, MemoryCuts } from './checkpoint/index.ts'
 import type { ComponentContext } from './component.ts'
 import type { Registry } from './config.ts'
-import { RECORD_MAX } from './context.ts'
 import { Coordinator } from './coordinator.ts'
 import type { Before } from './coordinator.ts'
-import { ALONE, crewOf, hasForeignLanes, ownsNothing, runsForeignCode, wantsApart } from './crew.ts'
-import type { Crew } from './crew.ts'
 import { Delivery } from './delivery.ts'
-import { Host } from './host.ts'
-import type { SinkFacts } from './lanes.ts'
-import { LaneJournal } from './lane-journal.ts'
-import { InlineLink, ThreadLink } from './links.ts'
-import type { Link } from './links.ts'
+import { Hosts } from './hosts.ts'
+import type { HostParts } from './hosts.ts'
 import type { FromHost, GroupState } from './messages.ts'
 import { factsOf, openSinks, refusedToDeadLetters } from './open-sinks.ts'
 import { openSources } from './open-sources.ts'
@@ -32,26 +25,6 @@ import { joinSources } from './run-state.ts'
 import type { RunState } from './run-state.ts'
 import type { SinkRunner } from './sink-runner.ts'
 import type { Keeping, OpenSource } from './sources.ts'
-import { WatchedLink } from './watched-link.ts'
-
-/** The module that a worker thread runs, and what it needs to make the same plan there. */
-export interface ThreadStart {
-  readonly url: URL
-  readonly data: unknown
-}
-
-/** What a worker thread is started with. */
-export interface HostData {
-  readonly lane: number
-  readonly lanes: number
-  readonly restore: readonly GroupState[]
-  readonly facts: SinkFacts
-  /** False for a thread that owns lanes only. */
-  readonly pieces: boolean
-  readonly start: unknown
-  /** Memory to note what it does in, and how often to beat, in milliseconds: where the worker is watched. */
-  readonly notes?: { readonly memory: SharedArrayBuffer; readonly every: number }
-}
 
 /** What a generation begins with. */
 export interface Handover {
@@ -63,19 +36,13 @@ export interface Handover {
   readonly sinks: ReadonlyMap<string, SinkRunner>
 }
 
-export interface GenerationParts {
-  readonly plan: Plan
-  readonly registry: Registry
-  readonly clock: Clock
-  readonly context: (id: string) => ComponentContext
+export interface GenerationParts extends HostParts {
   /** Fires when the run is to end at once. */
   readonly now: AbortSignal
   readonly state: RunState | undefined
   /** Cuts of a pipeline without state. */
   readonly cuts: MemoryCuts
   readonly before: Before
-  readonly columns: boolean
-  readonly thread: ThreadStart | undefined
   tell(notice: Notice): void
 }
 
@@ -85,8 +52,6 @@ export class Generation {
   readonly sinks: ReadonlyMap<number, SinkRunner>
   readonly sources: readonly OpenSource[]
   readonly coordinator: Coordinator
-  /** Worker threads; 0 where everything runs on the calling one. */
-  readonly threads: number
   readonly #parts: GenerationParts
   readonly #hosts: Hosts
   readonly #delivery: Delivery
@@ -98,7 +63,6 @@ export class Generation {
     this.registry = parts.registry
     this.sinks = sinks
     this.sources = sources
-    this.threads = hosts.threads
     this.#parts = parts
     this.#hosts = hosts
     this.#delivery = new Delivery(sources, sinks, state === undefined, clock, fail)
@@ -152,7 +116,22 @@ export class Generation {
     else this.coordinator.receive(lane, message)
   }
 
-  /** Begins to take cuts, where the pipeline has a state. */
+  /** Worker threads that take pieces; 0 where everything runs on the calling one. */
+  get threads(): number {
+    return this.#hosts.threads
+  }
+
+  /** True where the number of threads can become this one while everything goes on; else it takes a cut, and another generation. */
+  canBecome(threads: number): boolean {
+    return this.#hosts.canBecome(threads)
+  }
+
+  /** Makes it so many threads. Throws where one can't be started: those that are there go on. */
+  become(threads: number): Promise<void> {
+    return this.#hosts.become(threads, this.coordinator)
+  }
+
+  /** Begins to take cuts, where the pipeline has a state, and can be looked at. */
   async begin(): Promise<void> {
     await this.#barriers?.begin()
     this.#barriers?.every(Math.max(this.plan.config.checkpointInterval, ...[...this.sinks.values()].map(({ sink }) => sink.cutsEvery ?? 0)))
@@ -203,85 +182,6 @@ export class Generation {
 function keepingOf({ plan, registry, state }: GenerationParts): Keeping {
   if (state !== undefined) return 'cut'
   return plan.config.sources.some(({ type }) => registry.source(type)?.acks === true) ? 'ack' : 'end'
-}
-
-/** The workers of a generation. */
-class Hosts {
-  links: Link[] = []
-  crew: Crew = ALONE
-  threads = 0
-  readonly #parts: GenerationParts
-  readonly #receive: (lane: number, message: FromHost) => void
-  #closed = 0
-  #gone: (() => void) | undefined
-  #isOver = false
-
-  constructor(parts: GenerationParts, receive: (lane: number, message: FromHost) => void) {
-    this.#parts = parts
-    this.#receive = receive
-  }
-
-  async open(restore: readonly GroupState[], facts: SinkFacts, size: number | undefined): Promise<void> {
-    const { plan, registry, context, columns, thread, clock } = this.#parts
-    const { workers, stallTimeout = 0 } = plan.config
-    const watched = stallTimeout > 0 && runsForeignCode(plan.config, registry)
-    const threads = workers === 'auto' ? Math.max(autoWorkers(size), watched && plan.config.plugins !== undefined ? 1 : 0) : workers
-    const listen = (lane: number) => (message: FromHost) => this.#take(lane, message)
-    if (threads === 0 || thread === undefined) {
-      const link = new InlineLink()
-      const host = new Host({ plan, registry, lane: 0, lanes: 1, context, restore, facts, recordMax: RECORD_MAX, send: listen(0), columns })
-      this.links = [link]
-      await host.open()
-      link.connect(message => host.handle(message), buffer => host.pool.give(buffer))
-      return
-    }
-    this.threads = threads
-    const crew = crewOf(plan, threads, watched && wantsApart(plan, registry))
-    this.crew = crew
-    const ready = Array.from({ length: crew.total }, () => Promise.withResolvers<void>())
-    this.links = ready.map(({ resolve, reject }, lane) => {
-      const start: HostData = { lane, lanes: crew.lanes, pieces: lane >= crew.first, restore, facts, start: thread.data }
-      const listener = (message: FromHost): void => {
-        if (message.kind === 'ready') resolve()
-        else if (message.kind === 'failed') reject(Object.assign(new Error(message.error.message), { code: message.error.code }))
-        listen(lane)(message)
-      }
-      if (!watched) return new ThreadLink(thread.url, start, listener)
-      const journal = !ownsNothing(plan, crew, lane) && hasForeignLanes(plan, registry) ? new LaneJournal(restore) : undefined
-      return new WatchedLink({
-        url: thread.url, listener, journal, clock, limit: stallTimeout, start: (notes, groups = restore) => ({ ...start, restore: groups, notes }), nameOf: node => plan.nodes[node]?.id ?? '',
-        restarts: journal !== undefined || ownsNothing(plan, crew, lane),
-      })
-    })
-    await Promise.all(ready.map(({ promise }) => promise))
-  }
-
-  #take(lane: number, message: FromHost): void {
-    if (this.#isOver) return
-    if (message.kind !== 'closed') return this.#receive(lane, message)
-    this.#closed++
-    if (this.#closed === this.links.length) this.#gone?.()
-  }
-
-  async close(gently: boolean): Promise<void> {
-    if (this.#isOver) return
-    if (gently) {
-      const { promise, resolve } = Promise.withResolvers<void>()
-      this.#gone = resolve
-      for (const link of this.links) link.send({ kind: 'close' })
-      await promise
-    }
-    this.#isOver = true
-    for (const link of this.links) await link.terminate()
-  }
-}
-
-/** Below this, starting a thread costs more than it gives. */
-const SMALL_INPUT = 4 * 1024 * 1024
-
-/** Workers for `auto`: one per core, none for an input that is known to be small. */
-function autoWorkers(size: number | undefined): number {
-  return size !== undefined && size < SMALL_INPUT ? 0 : availableParallelism()
 }
 
 /** Bytes in all sources, where each knows its size. */

@@ -61,6 +61,8 @@ export class Meter {
   readonly #batchEvents = new Distribution(BATCH_EVENTS)
   readonly #batchBytes = new Distribution(BATCH_BYTES)
   #workers: { share: Share; readonly ms: Record<Share, number> }[] = []
+  /** Of all workers, those that have gone too. */
+  readonly #shares: Record<Share, number> = { busy: 0, held: 0, idle: 0 }
   #last: number
   #landed: number
 
@@ -132,8 +134,17 @@ export class Meter {
 
   #tally(): void {
     const now = this.#clock.monotonic()
-    for (const { share, ms } of this.#workers) ms[share] += now - this.#last
+    for (const { share, ms } of this.#workers) {
+      ms[share] += now - this.#last
+      this.#shares[share] += now - this.#last
+    }
     this.#last = now
+  }
+
+  /** Milliseconds of all workers together, those that have gone included. */
+  get shares(): Readonly<Record<Share, number>> {
+    this.#tally()
+    return { ...this.#shares }
   }
 
   get workerFigures(): WorkerFigures[] {

@@ -9,8 +9,9 @@
  */
 import { SluiceError } from '../base/index.ts'
 import type { Figures } from '../observe/index.ts'
+import type { ScaleOutcome } from './adaptive/scaler.ts'
 import type { PipelineConfig, Registry, SinkConfig, SourceConfig, StageConfig } from './config.ts'
-import type { ThreadStart } from './generation.ts'
+import type { ThreadStart } from './hosts.ts'
 
 export interface ReloadRequest {
   readonly config: PipelineConfig
@@ -49,6 +50,7 @@ export class RunControl {
   #listener: (() => void) | undefined
   #over: SluiceError | undefined
   #figures: () => Figures | undefined = () => undefined
+  #scale: (workers: number | 'auto') => Promise<ScaleOutcome> = () => Promise.reject(new SluiceError('RELOAD_OVER', 'The pipeline is not open yet: its workers can\'t be changed.'))
   #isPaused = false
 
   /** Asks for another config. Resolves with what became of it; rejects with RELOAD_OVER where the run ends before it could be looked at. */
@@ -60,7 +62,7 @@ export class RunControl {
     })
   }
 
-  /** What the run says of itself now; undefined before its components are open and after its end. */
+  /** What the run says of itself now; undefined before its components are open. After its end: what it said last. */
   get figures(): Figures | undefined {
     return this.#figures()
   }
@@ -81,9 +83,15 @@ export class RunControl {
     this.#listener?.()
   }
 
-  /** For the run: where its figures come from. */
-  watch(figures: () => Figures | undefined): void {
+  /** Makes it so many workers, until a config asks for another number; `auto` lets the load decide. Rejects with SCALE_..., or with RELOAD_OVER where the run ends. */
+  scale(workers: number | 'auto'): Promise<ScaleOutcome> {
+    return this.#over === undefined ? this.#scale(workers) : Promise.reject(this.#over)
+  }
+
+  /** For the run: where its figures come from, and what changes its workers. */
+  watch(figures: () => Figures | undefined, scale: (workers: number | 'auto') => Promise<ScaleOutcome>): void {
     this.#figures = figures
+    this.#scale = scale
   }
 
   /** For the run: called when a request comes, and at once where one waits. */

@@ -18,7 +18,11 @@ import type { PipelineConfig, Registry } from './config.ts'
 import { RECORD_MAX, contextFor } from './context.ts'
 import { Counts } from './counts.ts'
 import { Generation } from './generation.ts'
-import type { GenerationParts, Handover, ThreadStart } from './generation.ts'
+import type { GenerationParts, Handover } from './generation.ts'
+import type { ThreadStart } from './hosts.ts'
+import { Decisions } from './adaptive/decisions.ts'
+import { Scaler } from './adaptive/scaler.ts'
+import type { Rescaling } from './adaptive/scaler.ts'
 import { figuresOf } from './figures.ts'
 import { Host } from './host.ts'
 import { Meter } from './meter.ts'
@@ -53,6 +57,8 @@ export interface RunOptions {
   readonly thread?: ThreadStart
   /** Takes what the run is told while it goes on, such as another config. */
   readonly control?: RunControl
+  /** Most workers that `auto` may take; one for each core by default. */
+  readonly cores?: number
 }
 
 /** Runs a pipeline. Resolves with the report; throws what made it fail. */
@@ -82,6 +88,8 @@ class Run {
   readonly #meter: Meter
   readonly #cuts = new MemoryCuts()
   readonly #troubles: Troubles
+  readonly #decisions: Decisions
+  readonly #scaler: Scaler
   /** Of sinks that a reload took away. */
   readonly #gone: Gone = { events: new Map(), bytes: 0, retries: 0 }
   #plan: Plan
@@ -100,12 +108,13 @@ class Run {
     this.#started = this.#clock.monotonic()
     this.#meter = new Meter(this.#clock)
     this.#troubles = new Troubles(this.#clock, notice => this.#tell(notice))
-    options.control?.watch(() => this.#figures())
+    this.#decisions = new Decisions(this.#clock, notice => this.#tell(notice))
+    this.#scaler = new Scaler({ clock: this.#clock, meter: this.#meter, counts: this.#counts, cores: options.cores, hasThreads: options.thread !== undefined, note: change => this.#decisions.note(change) })
+    options.control?.watch(() => this.#figures(), workers => this.#scaler.scale(workers))
   }
 
   async go(): Promise<Report> {
     const { config } = this.#plan
-    this.#tell({ level: 'info', kind: 'start', text: 'The pipeline starts: its parts are opened.' })
     const state = await openState(config, this.#registry, this.#context(config, this.#registry), message => this.#warn('state', message))
     try {
       return await this.#withState(state)
@@ -146,7 +155,7 @@ class Run {
   }
 
   #parts(state: RunState | undefined, plan: Plan, registry: Registry, thread: ThreadStart | undefined, bytesIn: number): GenerationParts {
-    const eventsOut = [...this.#gone.events.values()].reduce((sum, count) => sum + count, 0)
+    const eventsOut = [...this.#gone.events].reduce((sum, [id, count]) => (id === 'dead_letters' ? sum : sum + count), 0)
     return {
       plan, registry, thread, state,
       clock: this.#clock,
@@ -155,6 +164,7 @@ class Run {
       cuts: this.#cuts,
       before: { counts: this.#counts, bytesIn, eventsOut, meter: this.#meter },
       columns: this.#options.columns !== false,
+      threads: this.#scaler.threadsFor(plan.config),
       tell: notice => this.#tell(notice),
     }
   }
@@ -165,7 +175,10 @@ class Run {
     let generation = first
     try {
       await generation.begin()
-      for (let waiting = await this.#read(generation); waiting !== undefined; waiting = await this.#read(generation)) generation = await this.#change(generation, state, waiting)
+      for (let waiting = await this.#read(generation); waiting !== undefined; waiting = await this.#read(generation)) {
+        generation = 'threads' in waiting ? await this.#rescale(generation, state, waiting) : await this.#change(generation, state, waiting)
+      }
+      this.#scaler.end()
       this.#options.control?.end()
       await generation.coordinator.drained()
       const stopped = this.#drain.signal.aborted
@@ -177,6 +190,7 @@ class Run {
       if (!this.#now.signal.aborted) throw error
       return 'stopped'
     } finally {
+      this.#scaler.end()
       this.#generation?.stop()
       undo()
       stopProgress()
@@ -184,19 +198,23 @@ class Run {
   }
 
   /** Reads until the input ends, the pipeline is to stop, or somebody asks for another config, which is answered. */
-  async #read({ coordinator }: Generation): Promise<Waiting | undefined> {
+  async #read(generation: Generation): Promise<Waiting | Rescaling | undefined> {
     const { control } = this.#options
+    const { coordinator } = generation
+    this.#scaler.begin(generation)
     for (;;) {
       const pause = new AbortController()
-      control?.listen(() => {
+      const interrupt = (): void => {
         pause.abort()
         coordinator.look()
-      })
+      }
+      control?.listen(interrupt)
+      this.#scaler.listen(interrupt)
       const drain = this.#drain.signal
       if (control?.isPaused === true) await coordinator.until(() => drain.aborted || pause.signal.aborted)
-      else await coordinator.read(drain, control === undefined ? undefined : pause.signal)
+      else await coordinator.read(drain, pause.signal)
       if (drain.aborted) return undefined
-      const waiting = control?.take()
+      const waiting = control?.take() ?? this.#scaler.take()
       // Without a request it was a pause, or the end of one; else the input has ended.
       if (waiting !== undefined || !pause.signal.aborted) return waiting
     }
@@ -230,6 +248,25 @@ class Run {
       return this.#generation ?? old
     } catch (error) {
       reject(asError(error))
+      throw error
+    }
+  }
+
+  /** Goes on with another number of threads, everything else kept as it is; answers the generation that goes on. */
+  async #rescale(old: Generation, state: RunState | undefined, { resolve, reject }: Rescaling): Promise<Generation> {
+    try {
+      if (!(await this.#landed(old))) {
+        resolve('late')
+        return old
+      }
+      const kept = [...old.sources, ...old.sinks.values()].map(({ id }) => id)
+      const failure = await this.#switch(old, state, this.#plan, { config: this.#plan.config, registry: this.#registry }, { kept, restarted: [], added: [], removed: [] })
+      this.#scaler.begin(this.#generation ?? old)
+      if (failure === undefined) resolve('changed')
+      else reject(failure)
+      return this.#generation ?? old
+    } catch (error) {
+      reject(error)
       throw error
     }
   }
@@ -296,7 +333,7 @@ class Run {
       this.#plan = plan
       this.#registry = registry
       this.#thread = thread ?? this.#thread
-      this.#number++
+      if (plan !== old.plan) this.#number++
       await this.#generation.begin()
       return undefined
     } catch (error) {
@@ -306,6 +343,7 @@ class Run {
   }
 
   async #rollBack(state: RunState | undefined, bytesIn: number, handover: Handover, why: unknown): Promise<SluiceError> {
+    this.#scaler.rollBack()
     try {
       this.#generation = await Generation.open(this.#parts(state, this.#plan, this.#registry, this.#thread, bytesIn), handover)
     } catch (error) {
@@ -365,7 +403,9 @@ class Run {
     const generation = this.#generation
     if (generation === undefined) return undefined
     const state = this.#drain.signal.aborted ? 'draining' : this.#options.control?.isPaused === true ? 'paused' : 'running'
-    return figuresOf(generation, this.#meter, this.#counts, this.#troubles, { generation: this.#number, state, seconds: (this.#clock.monotonic() - this.#started) / 1000 })
+    return figuresOf(generation, this.#meter, this.#counts, this.#troubles, { generation: this.#number, state, seconds: (this.#clock.monotonic() - this.#started) / 1000,
+      adaptive: { workers_auto: this.#scaler.isAuto, decisions: this.#decisions.list, counts: this.#decisions.counts },
+    })
   }
 
   #report(outcome: Outcome): Report {

@@ -4,7 +4,7 @@ import { Event } from '../event/index.ts'
 import type { JsonValue } from '../event/index.ts'
 import type { StageDeclaration } from './component.ts'
 import type { PipelineConfig } from './config.ts'
-import type { HostData } from './generation.ts'
+import type { HostData } from './hosts.ts'
 import { serveHost } from './serve.ts'
 import { Kept, memorySink, memorySource, objectOf, testRegistry, testStage } from './testing.ts'
 

@@ -7,7 +7,7 @@ import { Event } from '../event/index.ts'
 import type { JsonValue } from '../event/index.ts'
 import type { PipelineConfig } from './config.ts'
 import * as field from './fields.ts'
-import type { HostData } from './generation.ts'
+import type { HostData } from './hosts.ts'
 import { serveHost } from './serve.ts'
 import { Kept, memorySink, memorySource, objectOf, testRegistry } from './testing.ts'
 

@@ -1,4 +1,5 @@
 /** What a running pipeline says of itself, at one moment. All counts and times grow from the start of the run on, over all its configs. */
+import type { AdaptiveFigures } from './decisions.ts'
 import type { TroubleFigures } from './trouble.ts'
 
 export interface SourceFigures {
@@ -86,6 +87,8 @@ export interface Figures {
   readonly sinks: readonly SinkFigures[]
   readonly workers: readonly WorkerFigures[]
   readonly events_in: number
+  /** Events that sinks have taken, those that a reload took away included; the dead letters are not among them. */
+  readonly events_out: number
   readonly filtered: number
   readonly created: number
   readonly dead_lettered: number
@@ -100,4 +103,5 @@ export interface Figures {
   /** Events, and bytes, of a batch that a source delivered, one value for each batch. */
   readonly batch_events: Histogram
   readonly batch_bytes: Histogram
+  readonly adaptive: AdaptiveFigures
 }

@@ -56,6 +56,7 @@ export class AdminServer {
     app.get('/metrics', { schema: { description: 'Metrics for Prometheus.', tags: ['metrics'] } }, async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()))
     this.#health(app)
     this.#pipelines(app)
+    this.#scale(app)
     const { host, port } = this.#options
     try {
       const address = await app.listen({ host, port })
@@ -144,6 +145,22 @@ export class AdminServer {
     action('reload', 'Reads the pipeline\'s file again and puts it in place of what runs. Answers the outcome, the difference and the generation.', async of => {
       const { outcome, generation, difference, error } = await of.reload()
       return { outcome, generation, difference, ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }) }
+    })
+  }
+
+  /** The number of workers: the one way to change something that takes a value. */
+  #scale(app: FastifyInstance): void {
+    const workers = { oneOf: [{ type: 'integer', minimum: 0, maximum: 256 }, { type: 'string', enum: ['auto'] }], description: 'So many worker threads for good, or auto: as many as the load needs' }
+    const schema = {
+      description: 'Changes the number of workers while everything goes on. Answers what became of it: changed, unchanged, late (not everything landed in time) or failed.', tags: ['pipelines'],
+      params: { type: 'object', properties: { id: { type: 'string' } }, required: ['id'] },
+      body: { type: 'object', properties: { workers }, required: ['workers'], additionalProperties: false },
+    }
+    app.post<{ Params: { id: string }; Body: { workers: number | 'auto' } }>('/v1/pipelines/:id/scale', { schema }, async ({ params, body }, reply) => {
+      const of = this.#of
+      if (of === undefined || this.#figuresOf(params.id) === undefined) return unknown(reply, params.id)
+      const { error, ...outcome } = await of.control.scale(body.workers)
+      return { ...outcome, ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }) }
     })
   }
 

@@ -1,0 +1,61 @@
+/** What a run has changed by itself or by order, newest last. Bounded: an old run does not grow; what was forgotten is still counted. */
+import type { Clock } from '../../platform/index.ts'
+import type { Decision, Decided, Notice } from '../../observe/index.ts'
+
+/** Decisions that are kept. */
+const KEPT_MAX = 100
+
+/** In-flight limits move many times a second: only what differs so much from what was noted last is a decision. */
+const NOTED_FACTOR = 1.5
+
+export type Change = Omit<Decision, 'at'>
+
+export class Decisions {
+  readonly #clock: Clock
+  readonly #tell: (notice: Notice) => void
+  readonly #kept: Decision[] = []
+  readonly #counts = new Map<string, Decided>()
+  /** Of in-flight limits, by component: what was noted last. */
+  readonly #limits = new Map<string, number>()
+
+  constructor(clock: Clock, tell: (notice: Notice) => void) {
+    this.#clock = clock
+    this.#tell = tell
+  }
+
+  note(change: Change): void {
+    const decision: Decision = { at: this.#clock.now(), ...change }
+    this.#kept.push(decision)
+    if (this.#kept.length > KEPT_MAX) this.#kept.shift()
+    const direction = change.to > change.from ? 'up' : 'down'
+    const counted = this.#counts.get(`${change.what} ${direction}`) ?? { what: change.what, direction, count: 0 }
+    this.#counts.set(`${change.what} ${direction}`, { ...counted, count: counted.count + 1 })
+    this.#tell({
+      level: change.what === 'workers' ? 'info' : 'debug', kind: 'scale', text: decisionText(change), ...(change.of === undefined ? {} : { place: change.of }), key: change.what,
+      fields: { what: change.what, from: change.from, to: change.to, by: change.by, ...change.figures },
+    })
+  }
+
+  /** An in-flight limit is this now: noted where it has moved far since it was noted last. */
+  limit(of: string, limit: number, why: string, figures: Decision['figures']): void {
+    const from = this.#limits.get(of)
+    if (from === undefined) return void this.#limits.set(of, limit)
+    if (limit < from * NOTED_FACTOR && limit > from / NOTED_FACTOR) return
+    this.#limits.set(of, limit)
+    this.note({ what: 'in_flight', of, from, to: limit, why, by: 'controller', figures })
+  }
+
+  get list(): readonly Decision[] {
+    return [...this.#kept]
+  }
+
+  get counts(): readonly Decided[] {
+    return [...this.#counts.values()]
+  }
+}
+
+const NAMES: Readonly<Record<Decision['what'], string>> = { workers: 'workers', batch: 'bytes in a batch', in_flight: 'requests under way' }
+
+function decisionText({ what, from, to, why }: Change): string {
+  return `${NAMES[what]}: ${from} -> ${to} (${why})`
+}
