@@ -44,6 +44,8 @@ export const ERRORS = {
   WORKER_KILLED: entry('A stage hung or ended its worker at this event.', 'The stage loops or uses up all memory on it.', 'Mend the stage, then feed the dead letters in again; raise `stall_timeout` if it is merely slow.'),
   ADMIN_LISTEN: entry('The admin server can\'t listen.', 'The port is taken, or the address is not one of this machine.', 'Name another address with `--admin`.'),
   ADMIN_ANSWER: entry('The admin server of a pipeline does not answer as it should.', 'The address is wrong, the pipeline does not run, was started without `--admin`, or wants a token.', 'Start the pipeline with `--admin HOST:PORT`, and set SLUICE_ADMIN_TOKEN as it has it.', true),
+  TAP_UNKNOWN: entry('There is nothing to be tapped there.', 'A slip in the name, a side that the component does not have, or a rate that is too high.', 'See the message; `sluice top` shows the names.'),
+  TAP_TOO_MANY: entry('Too many taps are open.', 'Each costs a little time of the workers.', 'Close one of them.', true),
   RELOAD_NEEDS_RESTART: entry('A change of the config can\'t be made while the pipeline runs.', 'It changes the name, the state or where output is committed.', 'Stop the pipeline and start it again.'),
   RELOAD_LATE: entry('A reload was given up: not everything had landed in time.', 'A sink is slow or gone.', 'The old config goes on. Look at the sink, or raise `stop_timeout`; then reload again.', true),
   RELOAD_FAILED: entry('A new config could not be taken up.', 'See the message.', 'See the message.'),

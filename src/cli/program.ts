@@ -28,6 +28,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'run', summary: 'run a pipeline', load: () => import('./commands/run.ts') },
   { name: 'process', summary: 'move rows from Kafka, files or an API into a bucket, a file or the standard output, by flags alone', load: () => import('./commands/process.ts') },
   { name: 'top', summary: 'look at a pipeline that runs', load: () => import('./commands/top.ts') },
+  { name: 'tap', summary: 'show events on their way through a pipeline that runs', load: () => import('./commands/tap.ts') },
   { name: 'check', summary: 'check a pipeline without running it', load: () => import('./commands/check.ts') },
   { name: 'probe', summary: 'test every connection of a pipeline', load: () => import('./commands/probe.ts') },
   { name: 'test', summary: 'run the config tests beside a pipeline', load: () => import('./commands/test.ts') },

@@ -190,6 +190,13 @@ export interface StageDeclaration<F extends Field<unknown> = Field<unknown>> ext
    * Without this, a schema that the stage's own config names holds behind it, else nothing is known there.
    */
   eventSchema?(config: Record<string, unknown>, incoming: Readonly<Record<string, unknown>> | undefined): Readonly<Record<string, unknown>> | undefined
+  /** Paths of fields that the stage hides: nobody who taps the pipeline sees them, at any place. */
+  hides?(config: ValueOf<F>): readonly (readonly string[])[]
+  /**
+   * Paths of fields of the input out of which the field at `path` of the output is made, or out of which a field around or inside of it is; `all` where that can't be
+   * told, as without this. So that what a later stage hides is not seen before it under another name.
+   */
+  origins?(config: ValueOf<F>, path: readonly string[]): readonly (readonly string[])[] | 'all'
   create(config: ValueOf<F>, context: StageContext): Stage
 }
 

@@ -343,6 +343,7 @@ export class Coordinator {
         return this.fail(failureError(message.error))
       case 'ready':
       case 'snapshot':
+      case 'samples':
       case 'closed':
         return
     }

@@ -113,6 +113,7 @@ export class Generation {
   /** Takes a host's answer. */
   receive(lane: number, message: FromHost): void {
     if (message.kind === 'snapshot') this.#barriers?.snapshot(message)
+    else if (message.kind === 'samples') this.#parts.taps?.samples(message.samples)
     else this.coordinator.receive(lane, message)
   }
 
@@ -133,6 +134,8 @@ export class Generation {
 
   /** Begins to take cuts, where the pipeline has a state, and can be looked at. */
   async begin(): Promise<void> {
+    const { plan, context, taps } = this.#parts
+    taps?.at({ plan, context, tell: message => this.#hosts.links.forEach(link => link.send(message)) })
     await this.#barriers?.begin()
     this.#barriers?.every(Math.max(this.plan.config.checkpointInterval, ...[...this.sinks.values()].map(({ sink }) => sink.cutsEvery ?? 0)))
   }

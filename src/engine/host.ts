@@ -15,6 +15,7 @@ import { Counts } from './counts.ts'
 import { ownsLane } from './crew.ts'
 import { codeFrom, failureRecord } from './failure.ts'
 import { FrameReader, locateFrom, nextRows } from './frame.ts'
+import type { LaneMessage } from './lane-journal.ts'
 import type { SourceSlab } from './frame.ts'
 import { LanesParts } from './lanes.ts'
 import type { LevelParts, SinkFacts } from './lanes.ts'
@@ -138,6 +139,8 @@ export class Host {
       return this.#settle(() => this.#piece(message))
     }
     if (message.kind === 'close') return this.#settle(() => this.#close())
+    if (message.kind === 'tap') return this.#parts.taps.add(message.order)
+    if (message.kind === 'untap') return this.#parts.taps.remove(message.tap)
     const level = this.#levels.get(message.level)
     if (level === undefined) return this.#fail(new SluiceError('INTERNAL', `no lane of level ${message.level} here`))
     level.tail = level.tail.then(() => this.#lane(message, level)).catch((error: unknown) => this.#fail(error))
@@ -182,9 +185,10 @@ export class Host {
     return this.#decode(counting(message, read), target.bytes, read.start, read.end, read.from, read.rejects ?? [], () => this.#buffers.give(target))
   }
 
-  /** With care, every event takes the object path: there it is known by its number. */
+  /** With care, every event takes the object path: there it is known by its number. So it does where somebody looks at it. */
   #columnsFor({ source, care }: PieceMessage): SourceColumns | undefined {
-    return care === undefined ? this.#columns.get(source) : undefined
+    const columns = care === undefined ? this.#columns.get(source) : undefined
+    return columns !== undefined && this.#parts.taps.isActive && this.#parts.taps.diverts() ? undefined : columns
   }
 
   #readColumns(message: PieceMessage, reader: PieceReader, columns: SourceColumns): Promise<void> | undefined {
@@ -278,7 +282,7 @@ export class Host {
     segment.reject(source, new Event(slab, 0, reject.original.length, ''), new SluiceError(codeFrom(reject.code), reject.reason))
   }
 
-  async #lane(message: Exclude<ToHost, { kind: 'piece' | 'close' }>, level: Lane): Promise<void> {
+  async #lane(message: LaneMessage, level: Lane): Promise<void> {
     switch (message.kind) {
       case 'snapshot': {
         const groups = this.#parts.snapshot(message.level)
@@ -315,6 +319,8 @@ export class Host {
 
   #send(seq: number, level: number, output: SegmentOutput, slot: { parts: LevelParts; counts: Counts }, bytes: number, data?: Uint8Array<ArrayBuffer>): void {
     this.#options.notes?.done()
+    const samples = this.#parts.taps.isActive ? this.#parts.taps.take() : undefined
+    if (samples !== undefined) this.#options.send({ kind: 'samples', samples })
     this.#options.send({
       kind: 'done',
       seq,

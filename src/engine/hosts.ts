@@ -20,6 +20,7 @@ import { InlineLink, ThreadLink } from './links.ts'
 import type { Link, Listener } from './links.ts'
 import type { FromHost, GroupState } from './messages.ts'
 import type { Plan } from './plan.ts'
+import type { Taps } from './tap/taps.ts'
 import { WatchedLink } from './watched-link.ts'
 
 /** The module that a worker thread runs, and what it needs to make the same plan there. */
@@ -49,6 +50,7 @@ export interface HostParts {
   readonly columns: boolean
   readonly thread: ThreadStart | undefined
   /** What somebody looks at. */
+  readonly taps?: Taps | undefined
   /** Threads to begin with, instead of what the config says. */
   readonly threads?: number | undefined
 }
@@ -91,6 +93,7 @@ export class Hosts {
       this.links.push(link)
       await host.open()
       link.connect(message => host.handle(message), buffer => host.pool.give(buffer))
+      this.#tap(link)
       return
     }
     this.crew = crewOf(plan, threads, this.#watched && wantsApart(plan, registry))
@@ -114,7 +117,12 @@ export class Hosts {
     }
     const link = this.#watched ? this.#watch(thread, lane, restore, start, listener, clock) : new ThreadLink(thread.url, start, listener)
     this.links[lane] = link
+    this.#tap(link)
     return promise
+  }
+
+  #tap(link: Link): void {
+    for (const order of this.#parts.taps?.orders ?? []) link.send({ kind: 'tap', order })
   }
 
   #watch(thread: ThreadStart, lane: number, restore: readonly GroupState[], start: HostData, listener: Listener, clock: Clock): Link {

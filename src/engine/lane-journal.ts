@@ -11,7 +11,7 @@
 import type { FromHost, GroupState, ToHost } from './messages.ts'
 import type { Care } from './work-notes.ts'
 
-export type LaneMessage = Exclude<ToHost, { kind: 'piece' | 'close' }>
+export type LaneMessage = Exclude<ToHost, { kind: 'piece' | 'close' | 'tap' | 'untap' }>
 
 interface Entry {
   readonly message: LaneMessage

@@ -18,6 +18,7 @@ import type { SegmentParts } from './segment.ts'
 import { BlockEncoder, SinkEncoder } from './sink-encoder.ts'
 import type { RowEncoder } from './sink-encoder.ts'
 import { StageRunner } from './stage-runner.ts'
+import { Sampler } from './tap/sampler.ts'
 import { WorkClock } from './work-clock.ts'
 import type { WorkNotes } from './work-notes.ts'
 import * as field from './fields.ts'
@@ -61,11 +62,14 @@ export class LanesParts {
   readonly #partitions = new Map<number, CompiledExpression>()
   /** Where the host's time goes. */
   readonly work: WorkClock
+  /** Who looks at the host's events. */
+  readonly taps: Sampler
 
   constructor(options: LanesOptions, pool: BufferPool) {
     this.#options = options
     this.#pool = pool
     this.work = new WorkClock(options.plan.nodes.length)
+    this.taps = new Sampler(options)
     for (const node of options.plan.nodes) this.#make(node)
   }
 
@@ -153,6 +157,7 @@ export class LanesParts {
       stages,
       partitions: this.#partitions,
       work: this.work,
+      taps: this.taps,
       encoders: this.#encoders(level, tickets),
       lanes: next === undefined ? 0 : next.keyed ? lanes : 1,
       numbered: plan.levels[level]?.keyed === true && lanes > 1,

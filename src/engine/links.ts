@@ -88,6 +88,7 @@ function transfersTo(message: ToHost): Transferable[] {
 
 function transfersFrom(message: FromHost): Transferable[] {
   if (message.kind === 'snapshot') return owned(message.groups.map(group => group.bytes))
+  if (message.kind === 'samples') return owned(message.samples.map(({ bytes }) => bytes))
   if (message.kind !== 'done') return []
   const arrays = [...message.frames, message.order, ...message.sinks.flatMap(rows => [rows.bytes, rows.ends, rows.tickets, ...rows.origins])]
   return message.spare === undefined ? owned(arrays) : [...owned(arrays), message.spare]

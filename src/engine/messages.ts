@@ -6,6 +6,7 @@ import type { Notice } from '../observe/index.ts'
 import type { SourceReject } from './component.ts'
 import type { CountsRecord } from './counts.ts'
 import type { SinkRows } from './sink-encoder.ts'
+import type { TapOrder, TapSamples } from './tap/order.ts'
 import type { Care } from './work-notes.ts'
 
 /** The memory of one stage for one key group. */
@@ -40,6 +41,9 @@ export type ToHost =
   | { readonly kind: 'tick'; readonly seq: number; readonly level: number; readonly now: number }
   | { readonly kind: 'snapshot'; readonly id: number; readonly level: number }
   | { readonly kind: 'close' }
+  /** Answered by `samples`, now and then, until it is taken back. */
+  | { readonly kind: 'tap'; readonly order: TapOrder }
+  | { readonly kind: 'untap'; readonly tap: number }
 
 export type FromHost =
   | { readonly kind: 'ready' }
@@ -67,6 +71,7 @@ export type FromHost =
   | { readonly kind: 'snapshot'; readonly id: number; readonly level: number; readonly lane: number; readonly groups: readonly GroupState[] }
   | { readonly kind: 'notice'; readonly notice: Notice }
   | { readonly kind: 'failed'; readonly error: FailureRecord }
+  | { readonly kind: 'samples'; readonly samples: readonly TapSamples[] }
   | { readonly kind: 'closed' }
 
 /** Events that one component gave up, for one reason. */

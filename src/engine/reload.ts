@@ -12,6 +12,7 @@ import type { Figures } from '../observe/index.ts'
 import type { ScaleOutcome } from './adaptive/scaler.ts'
 import type { PipelineConfig, Registry, SinkConfig, SourceConfig, StageConfig } from './config.ts'
 import type { ThreadStart } from './hosts.ts'
+import { Taps } from './tap/taps.ts'
 
 export interface ReloadRequest {
   readonly config: PipelineConfig
@@ -46,6 +47,8 @@ export interface Waiting {
 
 /** What a run may be told while it goes on. Made by whoever starts the run, and given to it in its options. */
 export class RunControl {
+  /** Who looks at events on their way. */
+  readonly taps = new Taps()
   readonly #waiting: Waiting[] = []
   #listener: (() => void) | undefined
   #over: SluiceError | undefined

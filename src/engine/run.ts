@@ -120,6 +120,7 @@ class Run {
       return await this.#withState(state)
     } finally {
       this.#options.control?.end()
+      this.#options.control?.taps.end()
       await state?.log.close()
     }
   }
@@ -164,6 +165,7 @@ class Run {
       cuts: this.#cuts,
       before: { counts: this.#counts, bytesIn, eventsOut, meter: this.#meter },
       columns: this.#options.columns !== false,
+      taps: this.#options.control?.taps,
       threads: this.#scaler.threadsFor(plan.config),
       tell: notice => this.#tell(notice),
     }

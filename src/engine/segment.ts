@@ -16,6 +16,7 @@ import type { Node, Plan } from './plan.ts'
 import type { CompiledExpression } from './prepare.ts'
 import type { RowEncoder, SinkRows } from './sink-encoder.ts'
 import type { StageResult, StageRunner } from './stage-runner.ts'
+import type { Sampler } from './tap/sampler.ts'
 import type { WorkClock } from './work-clock.ts'
 
 /** What one level made of one batch: all of it bytes. */
@@ -33,6 +34,7 @@ export interface SegmentParts {
   /** Encoders of the sinks, and of the dead letters. */
   readonly encoders: ReadonlyMap<number, RowEncoder>
   readonly work: WorkClock
+  readonly taps: Sampler
   /** Lanes of the next level. */
   readonly lanes: number
   /** True where this level has several lanes: rows are then put in order across them. */
@@ -137,6 +139,7 @@ export class Segment {
     if (events === undefined || events.length === 0) return undefined
     this.#inboxes.delete(node.index)
     if (node.inputs > 1) events.sort(byTicket)
+    if (this.#parts.taps.isActive && node.kind !== 'sink') this.#parts.taps.look(node, 'before', MAIN, events)
     switch (node.kind) {
       case 'stage': {
         const { work } = this.#parts
@@ -184,6 +187,7 @@ export class Segment {
   }
 
   #pass(node: Node, output: string, events: Event[]): void {
+    if (this.#parts.taps.isActive) this.#parts.taps.look(node, 'after', output, events)
     const takers = node.outputs.get(output) ?? []
     if (takers.length === 0) this.#counts.filtered += events.length
     else this.#counts.created += (takers.length - 1) * events.length
@@ -222,7 +226,8 @@ export class Segment {
   }
 
   #encode(sink: Node, events: readonly Event[]): void {
-    const { encoders, work } = this.#parts
+    const { encoders, work, taps } = this.#parts
+    if (taps.isActive) taps.look(sink, 'before', MAIN, events)
     const encoder = encoders.get(sink.index)
     if (encoder === undefined) throw new SluiceError('INTERNAL', `no encoder for ${sink.id}`)
     const before = work.switch(sink.index)

@@ -65,6 +65,8 @@ export class WatchedLink implements Link {
   /** Messages that a new worker is given again for the sake of its memory, one by one: their answers are thrown away. The first is under way. */
   #replaying: readonly LaneMessage[] = []
   #replayEnds = 0
+  /** What a new worker is to look at. */
+  readonly #taps = new Map<number, ToHost>()
   /** Batches that wait for the worker, or for those before them that need care. */
   #queue: Out[] = []
   /** Batches to be worked on with care; the first may be under way. */
@@ -106,6 +108,11 @@ export class WatchedLink implements Link {
       this.#state = 'closing'
       return this.#thread.send(message)
     }
+    if (message.kind === 'tap' || message.kind === 'untap') {
+      if (message.kind === 'tap') this.#taps.set(message.order.tap, message)
+      else this.#taps.delete(message.tap)
+      return this.#thread.send(message)
+    }
     const isPiece = message.kind === 'piece'
     if (!isPiece) this.#options.journal?.note(message)
     const out: Out = {
@@ -141,6 +148,7 @@ export class WatchedLink implements Link {
       this.#seen = { ...this.#notes.read(), ...this.#fromNow() }
       const first = !this.#known
       this.#known = true
+      for (const tap of first ? [] : this.#taps.values()) this.#thread.send(tap)
       if (first) listener(message)
       else this.#replay(this.#options.journal?.replay ?? [])
       return this.#next()

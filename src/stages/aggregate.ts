@@ -14,6 +14,7 @@ import type { CompiledExpression, Output, StageContext, StageDeclaration, StateT
 import { Event } from '../event/index.ts'
 import type { JsonValue } from '../event/index.ts'
 import { each } from './each.ts'
+import { readBy } from './origins.ts'
 import { define } from './paths.ts'
 import { newSum, resultOf, takeValue } from './sums.ts'
 import type { Sum, SumKind } from './sums.ts'
@@ -151,6 +152,10 @@ export const aggregate: StageDeclaration = defineStage({
       output: [{ airline: 'A', flights: 2, mean: 15 }, { airline: 'B', flights: 1, mean: 5 }],
     },
   ],
+  origins: ({ by, values }, [name = '']) => {
+    const made = Object.hasOwn(by, name) ? by[name] : Object.hasOwn(values, name) ? values[name]?.of : undefined
+    return made === undefined ? [] : readBy(made)
+  },
   create: (config, context) => {
     const names = Object.keys(config.by)
     const keys = Object.values(config.by)

@@ -11,6 +11,7 @@ import type { Event } from '../event/index.ts'
 import { Table } from './enrich-table.ts'
 import { Server } from './enrich-url.ts'
 import type { Row } from './enrich-url.ts'
+import { sameFields } from './origins.ts'
 import { parsePath, setField } from './paths.ts'
 import { keyOf } from './values.ts'
 
@@ -116,6 +117,8 @@ export const enrich: StageDeclaration = defineStage({
     { title: 'City and state of an airport', config: { table: 'airports.csv', key: 'event.origin', fields: ['city', 'state'] } },
     { title: 'The customer of an order', config: { url: 'http://localhost:8080/customers/{event.customer}', as: 'customer', cache: { age: '10m' } } },
   ],
+  // What a table or a server knows did not lie in the event before.
+  origins: sameFields,
   create,
 }) as StageDeclaration // A stage of one config is a stage.
 
@@ -127,6 +130,7 @@ export const lookup: StageDeclaration = defineStage({
   config: CONFIG,
   waits: true,
   examples: [{ title: 'The customer of an order', config: { url: 'http://localhost:8080/customers/{event.customer}', key: 'event.customer', as: 'customer' } }],
+  origins: sameFields,
   create: (config, context) => {
     if (config.url === undefined) throw new SluiceError('CONFIG_VALUE', 'lookup: it needs a "url"; for a table there is "enrich".')
     return create(config, context)

@@ -5,6 +5,7 @@ import { SluiceError } from '../base/index.ts'
 import { each } from './each.ts'
 import { settingFields } from './map.ts'
 import { VALUE } from './nested.ts'
+import { renamedFrom, sameFields, setTo } from './origins.ts'
 import { isObject, parsePath, removeField, renameField } from './paths.ts'
 import type { Event } from '../event/index.ts'
 
@@ -18,6 +19,7 @@ export const set: StageDeclaration = defineStage({
   summary: 'Set fields to the values of expressions',
   config: field.record(VALUE, { description: 'Path of each field, with the expression that makes its value, or a map or list of expressions; all see the event as it was' }),
   examples: [{ title: 'Set one field', config: { 'loc.country': '"DE"' }, input: [{ id: 1, loc: { city: 'Bonn' } }], output: [{ id: 1, loc: { city: 'Bonn', country: 'DE' } }] }],
+  origins: setTo,
   create: config => settingFields(config),
 }) as StageDeclaration // A stage of one config is a stage; so for the others.
 
@@ -27,6 +29,7 @@ export const remove: StageDeclaration = defineStage({
   config: field.object({ fields: field.list(field.string(), { minItems: 1, description: 'Paths of the fields; a missing one is no error' }) }),
   shorthand: 'fields',
   examples: [{ title: 'Remove two fields', config: ['password', 'card.number'], input: [{ id: 1, password: 'x', card: { number: 4, name: 'A' } }], output: [{ id: 1, card: { name: 'A' } }] }],
+  origins: sameFields,
   create: ({ fields }) => {
     const paths = fields.map(parsePath)
     return {
@@ -45,6 +48,7 @@ export const rename: StageDeclaration = defineStage({
   summary: 'Give fields other names, in their places',
   config: field.record(field.string(), { description: 'Path of each field, with its new name (the last part of the path only)' }),
   examples: [{ title: 'A shorter name', config: { temperature: 'temp' }, input: [{ id: 1, temperature: 20 }], output: [{ id: 1, temp: 20 }] }],
+  origins: renamedFrom,
   create: config => {
     // A field that keeps its name is left alone.
     const renames = Object.entries(config).map(([from, key]) => ({ path: parsePath(from), key })).filter(({ path, key }) => path.at(-1) !== key)

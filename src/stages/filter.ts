@@ -2,6 +2,7 @@
 import { defineStage, field } from '../engine/index.ts'
 import type { StageDeclaration } from '../engine/index.ts'
 import { each } from './each.ts'
+import { sameFields } from './origins.ts'
 import { holds } from './values.ts'
 
 export const filter: StageDeclaration = defineStage({
@@ -17,6 +18,7 @@ export const filter: StageDeclaration = defineStage({
       output: [{ flight: 'A1', delay: 75 }],
     },
   ],
+  origins: sameFields,
   create: ({ condition }) => ({
     process: each((event, out) => {
       if (holds(condition, event, 'The condition')) out.emit(event)

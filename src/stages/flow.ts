@@ -4,6 +4,7 @@ import { defineStage, field } from '../engine/index.ts'
 import type { StageDeclaration } from '../engine/index.ts'
 import { RateLimiter } from '../base/index.ts'
 import { each } from './each.ts'
+import { sameFields } from './origins.ts'
 import { keyOf, rememberedKey, timeOf } from './values.ts'
 
 export const dedupe: StageDeclaration = defineStage({
@@ -21,6 +22,7 @@ export const dedupe: StageDeclaration = defineStage({
   shorthand: 'key',
   memory: 'keyed',
   examples: [{ title: 'One event for each id', config: 'event.id', input: [{ id: 1 }, { id: 2 }, { id: 1 }], output: [{ id: 1 }, { id: 2 }] }],
+  origins: sameFields,
   create: ({ key, window, time: timeExpression, keys_max }, context) => {
     const seen = context.state.table<number>('seen', { keysMax: keys_max })
     return {
@@ -49,6 +51,7 @@ export const sample: StageDeclaration = defineStage({
   }),
   shorthand: 'rate',
   examples: [{ title: 'All of them', config: 1, input: [{ id: 1 }], output: [{ id: 1 }] }],
+  origins: sameFields,
   create: ({ rate, key, seed }) => ({
     process: each((event, out) => {
       const text = key === undefined ? event.text : keyOf(key, event)
@@ -67,6 +70,7 @@ export const throttle: StageDeclaration = defineStage({
   config: field.object({ events: field.integer({ minimum: 1, description: 'Events that may pass' }), per: field.duration({ default: '1s', description: 'Length of time that they are counted over' }) }),
   shorthand: 'events',
   examples: [{ title: 'A thousand a second', config: 1000 }],
+  origins: sameFields,
   create: ({ events: most, per }, context) => {
     const limiter = new RateLimiter({ events: most, bytes: undefined, per }, context)
     return {

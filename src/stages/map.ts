@@ -11,6 +11,7 @@ import type { ColumnEdit, ColumnValue, Stage, StageDeclaration } from '../engine
 import { each } from './each.ts'
 import { VALUE, isExpression, nestedJson } from './nested.ts'
 import type { NestedValue } from './nested.ts'
+import { replacedBy, setTo } from './origins.ts'
 import { parsePath, setField } from './paths.ts'
 
 const FIELDS = field.record(VALUE, { description: 'Name of each field, with the expression that makes it, or with a map or list of expressions' })
@@ -88,6 +89,11 @@ export const map: StageDeclaration = defineStage({
       output: [{ user: { id: 7, tags: ['admin', 'checked'] }, total: 5 }],
     },
   ],
+  origins: (config, path) => {
+    const { merge, fields } = config as { readonly merge?: unknown; readonly fields?: unknown }
+    if (typeof merge !== 'boolean') return replacedBy(config as Fields, path) // As in create; so for the fields.
+    return merge ? setTo(fields as Fields, path) : replacedBy(fields as Fields, path)
+  },
   create: config => {
     const options = config as { readonly merge?: unknown; readonly fields?: unknown }
     // A field that happens to be called `merge` is an expression; only the options hold a bool there.

@@ -12,6 +12,7 @@ import { defineStage, field } from '../engine/index.ts'
 import type { ColumnEdit, StageDeclaration } from '../engine/index.ts'
 import type { JsonValue } from '../event/index.ts'
 import { each } from './each.ts'
+import { sameFields } from './origins.ts'
 import { kindOf, parsePath, rawField, setField } from './paths.ts'
 
 const CONFIG = field.object({
@@ -42,6 +43,8 @@ export const mask: StageDeclaration = defineStage({
     { title: 'The last four digits', config: { fields: ['card'], how: 'keep_last' }, input: [{ card: '4111111111111111' }], output: [{ card: '***1111' }] },
     { title: 'A number becomes a text, null stays null', config: { fields: ['pin', 'phone'] }, input: [{ pin: 4711, phone: null }], output: [{ pin: '***', phone: null }] },
   ],
+  hides: ({ fields }) => (typeof fields === 'string' ? [fields] : fields).map(parsePath),
+  origins: sameFields,
   create: ({ fields, how, keep, fill, key }) => {
     if (how === 'hash' && key === undefined) throw new SluiceError('CONFIG_VALUE', 'mask: "hash" needs a "key".')
     // A path that stands twice is one field, masked once.

@@ -7,6 +7,7 @@ import { SluiceError } from '../base/index.ts'
 import { defineStage, field } from '../engine/index.ts'
 import type { StageDeclaration } from '../engine/index.ts'
 import { each } from './each.ts'
+import { overlap } from './origins.ts'
 import { jsonText, makeParser } from './parsers.ts'
 import { isObject, kindOf, parsePath, setField, valueAt } from './paths.ts'
 
@@ -33,6 +34,11 @@ export const parse: StageDeclaration = defineStage({
     },
     { title: 'Key and value pairs', config: { format: 'logfmt', field: 'msg', as: 'kv' }, input: [{ msg: 'level=info took=3' }], output: [{ msg: 'level=info took=3', kv: { level: 'info', took: '3' } }] },
   ],
+  origins: ({ field, as, merge }, path) => {
+    if (merge) return [parsePath(field), path]
+    if (as === undefined) return [parsePath(field)]
+    return overlap(parsePath(as), path) ? [parsePath(field), path] : [path]
+  },
   create: config => {
     const path = parsePath(config.field)
     const target = config.as === undefined ? undefined : parsePath(config.as)

@@ -7,6 +7,7 @@ import { SluiceError } from '../base/index.ts'
 import { defineStage, field } from '../engine/index.ts'
 import type { CompiledExpression, Field, StageDeclaration } from '../engine/index.ts'
 import { each } from './each.ts'
+import { sameFields } from './origins.ts'
 import { holds } from './values.ts'
 
 type Condition = CompiledExpression | boolean
@@ -56,6 +57,7 @@ export const route: StageDeclaration = defineStage({
     { title: 'Late, early and other flights', config: { outputs: { late: 'event.delay > 15', early: 'event.delay < 0' }, else: 'ontime' }, input: [{ delay: 5 }, { delay: 90 }, { delay: -3 }] },
     { title: 'Two outputs, in short', config: { late: 'event.delay > 60', else: true }, input: [{ delay: 5 }, { delay: 90 }] },
   ],
+  origins: sameFields,
   create: config => {
     const conditions = Object.entries(conditionsOf(config) as Conditions) // Prepared by the declaration.
     if (conditions.length === 0) throw new SluiceError('CONFIG_VALUE', 'route: it needs an output with a condition, such as late: event.delay > 15.')

@@ -13,6 +13,7 @@ import { SluiceError } from '../base/index.ts'
 import { defineStage, field } from '../engine/index.ts'
 import type { StageDeclaration } from '../engine/index.ts'
 import { each } from './each.ts'
+import { overlap, readBy, together } from './origins.ts'
 import { parsePath, setField } from './paths.ts'
 import { numberOf, rememberedKey } from './values.ts'
 
@@ -98,6 +99,7 @@ export const score: StageDeclaration = defineStage({
       output: [{ v: 1, a: { score: 0, anomaly: false } }, { v: 2, a: { score: 0, anomaly: false } }, { v: 3, a: { score: 0, anomaly: false } }, { v: 12, a: { score: 10, anomaly: true } }],
     },
   ],
+  origins: (config, path) => (overlap(parsePath(config.as), path) ? together([[path], readBy(config.field)]) : [path]),
   create: (config, context) => {
     const path = parsePath(config.as)
     const table = context.state.table<Running>('running', { keysMax: config.keys_max })

@@ -42,6 +42,8 @@ export const split: StageDeclaration = defineStage({
   }),
   shorthand: 'field',
   examples: [{ title: 'The items of an order', config: { field: 'items', keep: true }, input: [{ id: 1, items: ['a', 'b'] }], output: [{ id: 1, items: 'a' }, { id: 1, items: 'b' }] }],
+  // The items lie where the list lay, or are the events.
+  origins: ({ field: name, keep }, path) => (keep || name === undefined ? [path] : [[...parsePath(name), ...path]]),
   create: ({ field: name, keep, items_max }) => {
     const path = name === undefined ? [] : parsePath(name)
     return {
@@ -83,6 +85,11 @@ export const flatten: StageDeclaration = defineStage({
     depth: field.integer({ default: 16, minimum: 1, maximum: 64, description: 'Levels to flatten; deeper ones stay as they are' }),
   }),
   examples: [{ title: 'Two levels', config: {}, input: [{ a: { b: 1, c: [2, 3] } }], output: [{ 'a.b': 1, 'a.c.0': 2, 'a.c.1': 3 }] }],
+  origins: ({ separator }, [name = '', ...rest]) => {
+    const parts = [...name.split(separator), ...rest]
+    // Items of lists have numbers for names; where a path goes through a list it names none.
+    return [parts, parts.filter(part => !/^\d+$/.test(part)), [name, ...rest]]
+  },
   create: ({ separator, depth }) => ({
     process: each((event, out) => {
       const fields = firstOf(event.text) === '{' ? rawParts(event.text) : undefined

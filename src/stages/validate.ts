@@ -11,6 +11,7 @@ import { compilePattern } from '../expr/index.ts'
 import type { ColumnCheck, CompiledExpression, StageDeclaration } from '../engine/index.ts'
 import type { Event, JsonValue } from '../event/index.ts'
 import { each } from './each.ts'
+import { sameFields } from './origins.ts'
 import { isObject, kindOf, parsePath, valueAt } from './paths.ts'
 import type { Path } from './paths.ts'
 import { schemaChecks } from './validate-columns.ts'
@@ -106,6 +107,7 @@ export const validate: StageDeclaration = defineStage({
       output: [{ id: 'a', temperature: 20 }],
     },
   ],
+  origins: sameFields,
   create: (config, context) => {
     const required = config.required.map(parsePath)
     const types = Object.entries(config.types).map(([path, type]) => ({ path: parsePath(path), type }))

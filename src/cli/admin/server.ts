@@ -12,6 +12,7 @@ import { Metrics, bottleneckOf, bottleneckText, healthOf } from '../../observe/i
 import type { Figures } from '../../observe/index.ts'
 import { isLoopback } from './address.ts'
 import type { Address } from './address.ts'
+import { tapRoute } from './tap.ts'
 
 export interface Administered {
   readonly control: RunControl
@@ -29,6 +30,7 @@ export interface AdminOptions extends Address {
 /** How far back the bottleneck is looked for, and how often figures are kept for it. */
 const WINDOW_MS = 10_000
 const EVERY_MS = 2000
+const CLOSE_MS = 1000
 
 export class AdminServer {
   readonly #options: AdminOptions
@@ -56,6 +58,7 @@ export class AdminServer {
     app.get('/metrics', { schema: { description: 'Metrics for Prometheus.', tags: ['metrics'] } }, async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()))
     this.#health(app)
     this.#pipelines(app)
+    tapRoute(app, id => (this.#figuresOf(id) === undefined ? undefined : this.#of?.control), unknown)
     this.#scale(app)
     const { host, port } = this.#options
     try {
@@ -72,9 +75,12 @@ export class AdminServer {
     this.#of = of
   }
 
+  /** Whoever is still being answered has a second to take it: one that takes nothing must not keep the process. */
   async close(): Promise<void> {
     clearInterval(this.#timer)
+    const late = setTimeout(() => this.#app?.server.closeAllConnections(), CLOSE_MS)
     await this.#app?.close()
+    clearTimeout(late)
   }
 
   #keep(): void {

@@ -82,6 +82,6 @@ async function lines(watched: Watched, { json, interval, count: most = Infinity 
 
 function lineOf(history: History, now: Figures, interval: number): string {
   const rate = (of: (figures: Figures) => number): string => `${short(Math.max(0, history.rate(of, interval / 1000)))}/s`
-  const out = (figures: Figures): number => figures.sinks.reduce((sum, { events }) => sum + events, 0) - figures.dead_lettered
+  const out = ({ events_out: taken }: Figures): number => taken
   return `${now.pipeline}  ${now.state}  in ${count(now.events_in)} (${rate(({ events_in: read }) => read)})  out ${count(out(now))} (${rate(out)})  dead letters ${count(now.dead_lettered)}  ${bottleneckText(now, history.ago(10))}`
 }
