@@ -47,7 +47,7 @@ test('rows that a schema refuses go to the dead letters', async t => {
   const folder = folderWith(t, { ...FILES, 'schema.json': '{"properties":{"price":{"minimum":10}}}' })
   const { code, out, err } = await sluice(['process', '--source', 'file', 'data1.json', '--validate', 'schema.json', '--output', 'out.csv', '--columns', 'id'], { folder })
   assert.deepEqual({ code, out }, { code: 0, out: '' }, err)
-  assert.equal(readFileSync(join(folder, 'out.csv'), 'utf8'), '2\n')
+  assert.equal(readFileSync(join(folder, 'out.csv'), 'utf8'), 'id\n2\n')
   assert.match(err, /dead letters {2}1 /)
 })
 

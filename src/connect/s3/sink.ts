@@ -13,9 +13,9 @@
 import { SluiceError } from '../../base/index.ts'
 import { defineSink, field } from '../../engine/index.ts'
 import type { ComponentContext, Sink, SinkChunk, SinkEncoding, ValueOf } from '../../engine/index.ts'
-import { encodeCsv } from '../../event/index.ts'
 import type { Event, JsonValue } from '../../event/index.ts'
 import { failpoint } from '../../platform/index.ts'
+import { csvHead } from '../csv-head.ts'
 import { NOTIFY, notifierOf } from '../notify/index.ts'
 import type { Notifier, Written } from '../notify/index.ts'
 import { checkTemplate, keyOf, withId } from './key.ts'
@@ -78,16 +78,6 @@ function optionsOf({ options }: Config): Readonly<Record<string, JsonValue>> {
   return typeof options === 'object' && options !== null ? (options as Readonly<Record<string, JsonValue>>) : {} // Checked against the codec's own schema.
 }
 
-/** The line that an object of CSV begins with. */
-function headOf(config: Config): Uint8Array {
-  const format = formatOf(config)
-  const { columns, header, delimiter, quote } = optionsOf(config)
-  if ((format !== 'csv' && format !== 'tsv') || header === false || !Array.isArray(columns)) return new Uint8Array()
-  const names = columns.map(String)
-  const line = encodeCsv(Object.fromEntries(names.map(name => [name, name])), names, { delimiter: typeof delimiter === 'string' ? delimiter : format === 'csv' ? ',' : '\t', quote: typeof quote === 'string' ? quote : '"' })
-  return Buffer.from(line)
-}
-
 function check(config: Config): void {
   checkTemplate(config.key)
   if (config.part_size < PART_MIN) throw new SluiceError('CONFIG_VALUE', 'S3 takes no parts below 5MiB ("part_size").')
@@ -148,7 +138,7 @@ class S3Sink implements Sink {
     this.#uploads = new Uploads(config.uploads)
     this.#run = `${new Date(context.now()).toISOString().replaceAll(/[-:.]/g, '')}${Math.floor(context.random() * 36 ** 4).toString(36).padStart(4, '0')}`
     this.#options = {
-      store: this.#store, uploads: this.#uploads, packing: () => this.#packing(), partSize: config.part_size, head: headOf(config), spare: [],
+      store: this.#store, uploads: this.#uploads, packing: () => this.#packing(), partSize: config.part_size, head: csvHead(formatOf(config), optionsOf(config)), spare: [],
       // Without checkpoints nothing is waited for.
       arrived: context.keeps === true ? undefined : object => this.#uploads.add(0, () => this.#showNow(object)),
       keeping: { contentType: TYPES[formatOf(config)] ?? 'application/octet-stream', storageClass: config.storage_class, encryption: config.encryption, kmsKey: config.kms_key, tags: config.tags },

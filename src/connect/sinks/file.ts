@@ -4,6 +4,8 @@
  * With checkpoints, the mark holds the length of every file; opening at a mark cuts each file back to it, so that what is written again stands there once. A file that was
  * begun after the mark is begun anew.
  *
+ * A file of CSV begins with the names of its columns: a file that holds nothing gets them with its first records. What is appended to has them, or goes without.
+ *
  * With `rotate`, files get a number before their ending (`out-000001.ndjson`). With `atomic`, a file has the ending `.part` until the input ends.
  */
 import { existsSync } from 'node:fs'
@@ -13,6 +15,7 @@ import { SluiceError } from '../../base/index.ts'
 import { defineSink, field } from '../../engine/index.ts'
 import type { ComponentContext, Sink, SinkChunk, SinkEncoding, ValueOf } from '../../engine/index.ts'
 import type { Event, JsonValue } from '../../event/index.ts'
+import { csvHead } from '../csv-head.ts'
 import { probeTarget } from '../probes.ts'
 import { TargetFile, syncFolder } from './target-file.ts'
 import type { Compression } from './target-file.ts'
@@ -21,7 +24,7 @@ import { Turns } from './turns.ts'
 const CONFIG = field.object({
   path: field.template({ description: 'File, with expressions in braces where each event goes to a file of its own: out/{event.city}.ndjson' }),
   format: field.choice(['auto', 'ndjson', 'csv', 'tsv', 'lines'], { default: 'auto', description: 'Form of the records; `auto` goes by the name of the file' }),
-  options: field.anything({ default: {}, description: 'Options of the format, such as `columns` for csv' }),
+  options: field.anything({ default: {}, description: 'Options of the format: csv needs `columns`, and begins each file with their names unless `header` is false' }),
   compression: field.choice(['auto', 'none', 'gzip', 'zstd'], { default: 'auto', description: '`auto` goes by the name: .gz, .zst' }),
   mode: field.choice(['overwrite', 'append', 'create'], { default: 'overwrite', description: 'What to do with a file that is there already when a run begins anew; `create` makes it an error' }),
   rotate: field.optional(field.object({ size: field.optional(field.size()), every: field.optional(field.duration()) }, { description: 'Begin another file after so many bytes or so long' })),
@@ -45,6 +48,10 @@ function compressionOf(config: Config): Compression {
   return config.path.source.endsWith('.gz') ? 'gzip' : config.path.source.endsWith('.zst') ? 'zstd' : 'none'
 }
 
+function optionsOf({ options }: Config): Readonly<Record<string, JsonValue>> {
+  return typeof options === 'object' && options !== null ? (options as Readonly<Record<string, JsonValue>>) : {} // Checked against the codec's own schema.
+}
+
 /** The folder that no target may leave. Throws CONFIG_VALUE for a template that begins with an expression. */
 function rootOf(config: Config, folder: string): string {
   const { prefix, literal, source } = config.path
@@ -58,8 +65,7 @@ function absolute(path: string, folder: string): string {
 
 function encoding(config: Config, context: ComponentContext): SinkEncoding {
   const root = rootOf(config, context.folder)
-  const options = typeof config.options === 'object' && config.options !== null ? (config.options as Readonly<Record<string, JsonValue>>) : {} // Checked against the codec's own schema.
-  const format = { format: formatOf(config), options }
+  const format = { format: formatOf(config), options: optionsOf(config) }
   if (config.path.literal) return format
   return {
     ...format,
@@ -93,6 +99,8 @@ class FileSink implements Sink {
   readonly #turns = new Turns(chunks => this.#write(chunks))
   readonly #config: Config
   readonly #context: ComponentContext
+  /** What each file begins with. */
+  readonly #head: Uint8Array
   readonly #targets = new Map<string, Target>()
   readonly #open = new Set<TargetFile>()
 
@@ -103,6 +111,7 @@ class FileSink implements Sink {
     }
     this.#config = config
     this.#context = context
+    this.#head = csvHead(formatOf(config), optionsOf(config))
     this.borrows = compressionOf(config) === 'none'
     this.concurrency = this.borrows ? CHUNKS_MAX : 1
   }
@@ -123,7 +132,13 @@ class FileSink implements Sink {
     // Known from the start, so that the first mark tells where it began.
     const target = await this.#target('')
     // One file is begun at once, so that an empty result is a file too, and a path that can't be written is known before anything is read. What is appended to needs neither.
-    if (rotate === undefined && mode !== 'append') await this.#use(target)
+    if (rotate !== undefined || mode === 'append') return
+    await this.#use(target)
+    if (this.#head.length > 0) await target.file.write(this.#headFor(target.file))
+  }
+
+  #headFor(file: TargetFile): readonly Uint8Array[] {
+    return file.isEmpty && this.#head.length > 0 ? [this.#head] : []
   }
 
   /** Dead letters are moved away to be fed back, and begin anew then. Any other file that is gone is an error. */
@@ -155,7 +170,7 @@ class FileSink implements Sink {
     await this.#use(target)
     let [count, bytes] = [1, first.bytes.length]
     for (let next = chunks[count]; next?.target === first.target && !this.#isFull(target, bytes, next); next = chunks[++count]) bytes += next.bytes.length
-    await target.file.write(chunks.slice(0, count).map(chunk => chunk.bytes))
+    await target.file.write([...this.#headFor(target.file), ...chunks.slice(0, count).map(chunk => chunk.bytes)])
     return count
   }
 

@@ -42,6 +42,11 @@ export class TargetFile {
     return this.#length
   }
 
+  /** True where nothing was written, gathered or not. */
+  get isEmpty(): boolean {
+    return this.#length === 0 && this.#pendingBytes === 0
+  }
+
   /** Opens the file and cuts it to its length. Throws FILE_MARK where it is shorter. */
   async open(): Promise<void> {
     if (this.#handle !== undefined) return
