@@ -3,7 +3,7 @@ import { extname, resolve } from 'node:path'
 import { fromDeadLetters } from './dead-letter-input.ts'
 import { SluiceError } from './base/index.ts'
 import { RunControl, runPipeline } from './engine/index.ts'
-import type { Tell } from './observe/index.ts'
+import type { Tell, Tracing } from './observe/index.ts'
 import type { PipelineConfig, Progress, Registry, ReloadOutcome, Report, ThreadStart } from './engine/index.ts'
 import { configOrThrow, loadPipeline } from './pipeline/index.ts'
 import type { LoadOptions } from './pipeline/index.ts'
@@ -40,6 +40,8 @@ export interface RunFileOptions {
   readonly onNotice?: Tell
   /** What looks at the run and changes it; one of its own where none is given. */
   readonly control?: RunControl
+  /** Is told of batches and writes, for traces. */
+  readonly tracing?: Tracing | undefined
 }
 
 export interface RunningFile {
@@ -53,7 +55,7 @@ export interface RunningFile {
 export async function runFile(file: string, options: RunFileOptions = {}): Promise<Report> {
   const { folder = process.cwd(), overrides = {}, workers, inputDeadLetters, text, env, onLoaded, onRunning, control = new RunControl(), ...rest } = options
   const all = workers === undefined ? overrides : { ...overrides, workers: String(workers) }
-  const load = (): Promise<Loaded> => loadFile(file, { workingFolder: folder, overrides: all, ...(env === undefined ? {} : { env }), ...(text === undefined ? {} : textInstead(resolve(folder, file), text)) })
+  const load = async (): Promise<Loaded> => tracedIf(rest.tracing !== undefined, await loadFile(file, { workingFolder: folder, overrides: all, ...(env === undefined ? {} : { env }), ...(text === undefined ? {} : textInstead(resolve(folder, file), text)) }))
   const loaded = await load()
   const config = inputDeadLetters === undefined ? loaded.config : fromDeadLetters(loaded.config, loaded.registry, resolve(folder, inputDeadLetters))
   onLoaded?.(config)
@@ -79,6 +81,11 @@ function threadOf(config: PipelineConfig, file: string | undefined): ThreadStart
   const module = new URL(`./worker${extname(import.meta.url)}`, import.meta.url).href
   const data: PipelineStart = file === undefined ? { kind: 'config', config, module } : { kind: 'module', file, config, module }
   return { url: new URL('../bin/worker.js', import.meta.url), data }
+}
+
+/** Tells the workers, which see the config alone, to note traces. */
+function tracedIf(isTraced: boolean, loaded: Loaded): Loaded {
+  return isTraced ? { ...loaded, config: { ...loaded.config, traced: true } } : loaded
 }
 
 interface Loaded {

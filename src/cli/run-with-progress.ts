@@ -1,6 +1,7 @@
 /** A run with its display: progress, messages and signals. */
 import type { PipelineConfig, Report } from '../engine/index.ts'
-import { Messages } from '../observe/index.ts'
+import { Messages, openTelemetry } from '../observe/index.ts'
+import type { Telemetry } from '../observe/index.ts'
 import { adminAddress } from './admin/address.ts'
 import type { AdminServer } from './admin/server.ts'
 import type { Shown } from './dashboard/show.ts'
@@ -51,8 +52,10 @@ export async function runWithProgress(file: string, options: ProgressOptions, se
   const drain = (): void => stopping.begin('asked for')
   const reloading = new Reloading(io, messages, options.watch === true)
   let admin: AdminServer | undefined
+  let telemetry: Telemetry | undefined
   try {
     admin = await openAdmin(options, session, address => messages.info(`Admin: ${address}`))
+    telemetry = await openTelemetry(io.env, { version: session.version, figures: () => control.figures, warn: text => messages.warn(text) })
     const report = await runFile(file, {
       folder: io.folder,
       ...(options.workers === undefined ? {} : { workers: options.workers }),
@@ -78,6 +81,7 @@ export async function runWithProgress(file: string, options: ProgressOptions, se
       ...(kind === 'none' ? {} : { onProgress: progress => (kind === 'records' ? journal.tell(progressNotice(progress)) : display.show(progress)) }),
       progressInterval: kind === 'bar' ? BAR_INTERVAL_MS : LINES_INTERVAL_MS,
       onNotice: notice => journal.tell(notice),
+      tracing: telemetry?.tracing,
     })
     return { report, cut: stopping.now.aborted || (stopping.drain.aborted && report.in_flight > 0) }
   } finally {
@@ -88,6 +92,7 @@ export async function runWithProgress(file: string, options: ProgressOptions, se
     journal.show(text => io.stderr.write(text))
     reloading.close()
     await admin?.close()
+    await telemetry?.close()
     stopping.close()
   }
 }

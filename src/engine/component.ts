@@ -397,6 +397,8 @@ export interface SinkChunk {
   readonly rows: number
   /** Where each row ends in `bytes`; only if the encoding asks for `rows`. */
   readonly ends: Uint32Array | undefined
+  /** `traceparent` of this write, where it is traced: for a request that can carry it on. */
+  readonly trace?: string | undefined
   /** What of the input was being worked on when the rows came out: each range once, in order. A stage with memory may have held events back from ranges before. */
   readonly input?: readonly InputRange[]
 }

@@ -9,6 +9,8 @@ import type { SinkDeclaration, SourceDeclaration, StageDeclaration, CodecDeclara
 import type { FunctionDeclaration } from './functions.ts'
 
 export interface PipelineConfig {
+  /** True where traces that events came with are noted. Set by who runs it, not by a setting: a worker sees the config alone. */
+  readonly traced?: boolean
   readonly name: string
   /** Folder against which relative paths are resolved: absolute. */
   readonly folder: string

@@ -12,6 +12,7 @@ import { SluiceError, untilAborted } from '../base/index.ts'
 import type { Clock } from '../platform/index.ts'
 import type { JsonValue } from '../event/index.ts'
 import type { Notice } from '../observe/index.ts'
+import type { BatchTrace, Tracing } from '../observe/index.ts'
 import { BufferPool } from './buffers.ts'
 import type { Counts } from './counts.ts'
 import type { Crew } from './crew.ts'
@@ -56,6 +57,7 @@ export interface CoordinatorParts {
   readonly sinks: ReadonlyMap<number, SinkRunner>
   readonly clock: Clock
   readonly before: Before
+  readonly tracing?: Tracing | undefined
   /** A batch has been taken by every sink. */
   landed(flight: Flight): void
   /** A level has passed a batch on: time for a barrier to follow it. */
@@ -357,6 +359,7 @@ export class Coordinator {
     meter.worked(message.work, plan)
     for (const { id, code, events } of message.rejects) this.#gaveUp(id, code, events)
     if (message.level === 0) meter.read(plan.nodes[flight.source ?? -1]?.id ?? '', message.counts.in, message.bytes)
+    if (message.level === 0 && this.#parts.tracing !== undefined) flight.trace = this.#trace(this.#parts.tracing, flight, message)
     if (message.spare !== undefined) this.#pool.give(message.spare)
     if (message.level === 0) {
       this.#pending[from] = (this.#pending[from] ?? 1) - 1
@@ -375,6 +378,16 @@ export class Coordinator {
     this.#advance(message.level)
     this.#look()
     this.#gate.look()
+  }
+
+  #trace(tracing: Tracing, { source, since, input }: Flight, { counts, bytes, work, traces }: Extract<FromHost, { kind: 'done' }>): BatchTrace {
+    const { plan, clock } = this.#parts
+    const node = plan.nodes[source ?? -1]
+    return tracing.batch({
+      pipeline: plan.config.name, source: node?.id ?? '', type: node?.config?.type ?? '', position: JSON.stringify(input?.from ?? null), events: counts.in, bytes,
+      since: clock.now() - (clock.monotonic() - since), traces,
+      stages: work.flatMap(({ node: index, seconds }) => (plan.nodes[index]?.kind === 'stage' ? [{ id: plan.nodes[index].id, seconds }] : [])),
+    })
   }
 
   /** What a flight holds is now what the level made of it. */
@@ -480,6 +493,7 @@ export class Coordinator {
     this.inFlightBytes -= flight.charge
     for (const { lane, bytes } of flight.lent) this.#parts.links[lane]?.giveBack(bytes)
     if (flight.source !== undefined) this.#parts.before.meter.landed(flight.since)
+    flight.trace?.end()
     this.#parts.landed(flight)
     this.#look()
     this.#gate.look()

@@ -6,6 +6,7 @@
  * `open` counts what is still to come: one for the levels, and one for each write that a sink has not answered.
  */
 import type { JsonValue } from '../event/index.ts'
+import type { BatchTrace } from '../observe/index.ts'
 import type { InputRange } from './component.ts'
 import type { SinkRows } from './sink-encoder.ts'
 
@@ -28,6 +29,8 @@ export class Flight {
   charge: number
   /** When it was read, on the clock that only goes forward. */
   since = 0
+  /** What is told of it to a tracer, where there is one. */
+  trace: BatchTrace | undefined
   /** What of the input it is; undefined for the end of the input and for ticks. */
   input: InputRange | undefined
   open = 1

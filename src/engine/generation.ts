@@ -6,7 +6,7 @@
  * A reload ends one generation and opens the next behind the same cut. Components that are the same in both go over open, as they are.
  */
 import type { JsonValue } from '../event/index.ts'
-import type { Notice } from '../observe/index.ts'
+import type { Notice, Tracing } from '../observe/index.ts'
 import type { Clock } from '../platform/index.ts'
 import { Barriers } from './barriers.ts'
 import type { Cut, MemoryCuts } from './checkpoint/index.ts'
@@ -43,6 +43,7 @@ export interface GenerationParts extends HostParts {
   /** Cuts of a pipeline without state. */
   readonly cuts: MemoryCuts
   readonly before: Before
+  readonly tracing?: Tracing | undefined
   tell(notice: Notice): void
 }
 
@@ -68,6 +69,7 @@ export class Generation {
     this.#delivery = new Delivery(sources, sinks, state === undefined, clock, fail)
     this.coordinator = new Coordinator({
       plan, sources, sinks, clock, before,
+      tracing: parts.tracing,
       links: hosts.links,
       crew: hosts.crew,
       landed: flight => this.#delivery.landed(flight),

@@ -25,6 +25,7 @@ import { prepareConfig } from './prepare.ts'
 import { ReadBuffers } from './read-buffers.ts'
 import type { SegmentOutput } from './segment.ts'
 import { Segment } from './segment.ts'
+import { TraceNotes } from './trace-notes.ts'
 import type { WorkNotes } from './work-notes.ts'
 
 export interface HostOptions {
@@ -55,6 +56,8 @@ interface SourceHalf {
 }
 
 interface Slot {
+  /** Set where traces are noted. */
+  readonly traces: TraceNotes | undefined
   readonly segment: Segment
   readonly parts: LevelParts
   readonly counts: Counts
@@ -129,7 +132,8 @@ export class Host {
   #newSegment(level: number, tickets = false): Slot {
     const counts = new Counts()
     const parts = this.#parts.level(level, counts, tickets)
-    return { segment: new Segment(this.#options.plan, level, parts, counts), parts, counts }
+    const traces = level === 0 && this.#options.plan.config.traced === true ? new TraceNotes(() => this.#options.context('').random()) : undefined
+    return { segment: new Segment(this.#options.plan, level, parts, counts), parts, counts, traces }
   }
 
   /** Takes a message. Never throws: what goes wrong is sent as `failed`. */
@@ -205,8 +209,9 @@ export class Host {
     return read.finally(() => (columns.busy = false)).then(go)
   }
 
-  #runColumns(message: PieceMessage, columns: SourceColumns, length: number, from: JsonValue, rejects: readonly SourceReject[]): undefined {
+  #runColumns(piece: PieceMessage, columns: SourceColumns, length: number, from: JsonValue, rejects: readonly SourceReject[]): undefined {
     const { slot } = columns
+    const message = traced(piece, slot.traces)
     const before = this.#parts.work.switch(message.source)
     const source = this.#options.plan.nodes[message.source]?.id ?? ''
     const slab = new PieceSlab(source, columns.bytes, from, 0, message.meta)
@@ -221,7 +226,7 @@ export class Host {
   }
 
   #decode(
-    message: PieceMessage,
+    piece: PieceMessage,
     bytes: Uint8Array,
     start: number,
     end: number,
@@ -229,10 +234,12 @@ export class Host {
     rejects: readonly SourceReject[],
     done?: () => void,
   ): Promise<void> | undefined {
-    const node = this.#options.plan.nodes[message.source]
-    const half = this.#sources.get(message.source)
-    if (node === undefined || half === undefined) throw new SluiceError('INTERNAL', `no source ${message.source}`)
+    const node = this.#options.plan.nodes[piece.source]
+    const half = this.#sources.get(piece.source)
+    if (node === undefined || half === undefined) throw new SluiceError('INTERNAL', `no source ${piece.source}`)
     const slot = this.#free.pop() ?? this.#newSegment(0)
+    const { traces } = slot
+    const message = traced(piece, traces)
     const before = this.#parts.work.switch(message.source)
     let events: Event[] = []
     let ticket = 0
@@ -247,6 +254,7 @@ export class Host {
       event: event => {
         event.ticket = ticket++
         markEvent(event, message)
+        if (traces !== undefined && event.headers !== message.headers) event.headers = traces.carry(event.headers)
         events.push(event)
         if (!this.#chunked || events.length < CHUNK || message.care !== undefined) return
         deliver()
@@ -317,10 +325,11 @@ export class Host {
     }
   }
 
-  #send(seq: number, level: number, output: SegmentOutput, slot: { parts: LevelParts; counts: Counts }, bytes: number, data?: Uint8Array<ArrayBuffer>): void {
+  #send(seq: number, level: number, output: SegmentOutput, slot: Omit<Slot, 'segment'>, bytes: number, data?: Uint8Array<ArrayBuffer>): void {
     this.#options.notes?.done()
     const samples = this.#parts.taps.isActive ? this.#parts.taps.take() : undefined
     if (samples !== undefined) this.#options.send({ kind: 'samples', samples })
+    const counts = slot.counts.take()
     this.#options.send({
       kind: 'done',
       seq,
@@ -329,7 +338,8 @@ export class Host {
       frames: output.frames,
       order: output.order,
       sinks: output.sinks,
-      counts: slot.counts.take(),
+      counts,
+      traces: slot.traces?.take(counts.in),
       work: this.#parts.work.take(level === 0 && !this.#chunked),
       rejects: this.#parts.work.takeRejects(),
       bytes,
@@ -376,6 +386,12 @@ function sourceHalf(config: SourceConfig, registry: Registry, context: Component
 
 function counting(message: PieceMessage, { bytes }: PieceRead): PieceMessage {
   return bytes === undefined ? message : { ...message, counted: bytes }
+}
+
+/** The piece, whose headers carry a trace of theirs on. */
+function traced(message: PieceMessage, traces: TraceNotes | undefined): PieceMessage {
+  if (traces === undefined || message.headers === undefined) return message
+  return { ...message, headers: traces.carry(message.headers, true) }
 }
 
 /** What all records of a piece share. */

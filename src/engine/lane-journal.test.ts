@@ -14,7 +14,7 @@ type Answer = Extract<FromHost, { kind: 'done' | 'snapshot' }>
 function answerTo(message: LaneMessage, groups: readonly GroupState[] = []): Answer {
   if (message.kind === 'snapshot') return { kind: 'snapshot', id: message.id, level: message.level, lane: 0, groups }
   const counts = {} as Extract<Answer, { kind: 'done' }>['counts'] // Nobody looks at them here.
-  return { kind: 'done', seq: message.seq, level: message.level, lane: 0, frames: [], order: undefined, sinks: [], counts, work: [], rejects: [], bytes: 0, wakeAt: undefined, spare: undefined }
+  return { kind: 'done', seq: message.seq, level: message.level, lane: 0, frames: [], order: undefined, sinks: [], traces: undefined, counts, work: [], rejects: [], bytes: 0, wakeAt: undefined, spare: undefined }
 }
 
 const numbers = (journal: LaneJournal): number[] => journal.replay.map(message => ('seq' in message ? message.seq : -1))

@@ -3,6 +3,7 @@
  */
 import type { JsonValue } from '../event/index.ts'
 import type { Notice } from '../observe/index.ts'
+import type { Traces } from '../observe/index.ts'
 import type { SourceReject } from './component.ts'
 import type { CountsRecord } from './counts.ts'
 import type { SinkRows } from './sink-encoder.ts'
@@ -61,6 +62,8 @@ export type FromHost =
       readonly work: readonly NodeWork[]
       /** Events that went to the dead letters since then. */
       readonly rejects: readonly Rejects[]
+      /** Traces that its events came with; level 0 only. */
+      readonly traces: Traces | undefined
       /** Bytes that the source delivered; level 0 only. */
       readonly bytes: number
       /** When a stage of the level wants to be ticked next. */

@@ -9,7 +9,7 @@
  */
 import { SluiceError } from '../base/index.ts'
 import { bottleneckText, processFigures } from '../observe/index.ts'
-import type { Figures, Histogram, Notice, Tell } from '../observe/index.ts'
+import type { Figures, Histogram, Notice, Tell, Tracing } from '../observe/index.ts'
 import { systemClock, systemRandom } from '../platform/index.ts'
 import type { Clock } from '../platform/index.ts'
 import { MemoryCuts } from './checkpoint/index.ts'
@@ -59,6 +59,8 @@ export interface RunOptions {
   readonly control?: RunControl
   /** Most workers that `auto` may take; one for each core by default. */
   readonly cores?: number
+  /** Is told of batches and writes, for traces. */
+  readonly tracing?: Tracing | undefined
 }
 
 /** Runs a pipeline. Resolves with the report; throws what made it fail. */
@@ -167,6 +169,7 @@ class Run {
       columns: this.#options.columns !== false,
       taps: this.#options.control?.taps,
       threads: this.#scaler.threadsFor(plan.config),
+      tracing: this.#options.tracing,
       tell: notice => this.#tell(notice),
     }
   }

@@ -10,6 +10,7 @@ import { SluiceError } from '../base/index.ts'
 import type { ErrorCode, Policy } from '../base/index.ts'
 import type { JsonValue } from '../event/index.ts'
 import { Distribution, LATENCY_SECONDS } from '../observe/index.ts'
+import type { WriteTrace } from '../observe/index.ts'
 import type { Trouble } from '../observe/index.ts'
 import { systemClock } from '../platform/index.ts'
 import type { Clock } from '../platform/index.ts'
@@ -229,15 +230,17 @@ export class SinkRunner {
   async #deliver(number: number, writes: readonly Write[]): Promise<void> {
     const rows = joined(writes)
     const input = writes.flatMap(({ flight }) => flight.input ?? [])
+    const trace = this.#trace(rows.rows, rows.bytes.length, writes)
     const refused: { row: number; error: unknown; attempts: number }[] = []
     // Rows still to be taken, as indices into the chunk. A retry sends only these.
     let open: readonly number[] | undefined
     let attempts = 0
+    let failure: unknown
     try {
       await this.#policy.call({ events: rows.rows, bytes: rows.bytes.length }, () => this.#watched('write', async () => {
         attempts++
         if (attempts > 1) this.totals.retries++
-        const answers = await this.#sink.write({ ...(open === undefined ? whole(number, rows) : part(number, rows, open)), input }, this.#signal)
+        const answers = await this.#sink.write({ ...(open === undefined ? whole(number, rows) : part(number, rows, open)), input, trace: trace?.context }, this.#signal)
         const retry = sort(answers ?? [], open, refused, attempts)
         if (retry.length === 0) return
         open = retry.map(one => one.row)
@@ -247,13 +250,22 @@ export class SinkRunner {
       // Whoever was cut off answers in many ways. What it refuses then is left to the next start, and is not given up.
       if (refused.length > 0) this.#signal.throwIfAborted()
     } catch (error) {
+      failure = error
       if (this.#signal.aborted || (error instanceof SluiceError && error.stops) || writes.some(write => write.rows.origins.length === 0)) throw error
       const left = open ?? Array.from({ length: rows.rows }, (_, row) => row)
       for (const row of left) refused.push({ row, error, attempts })
+    } finally {
+      trace?.end({ attempts, refused: refused.length, error: failure })
     }
     if (refused.length > 0) this.#tell(writes, refused.sort((a, b) => a.row - b.row))
     this.totals.events += rows.rows - refused.length
     this.totals.bytes += rows.bytes.length
+  }
+
+  /** A span for a write, below that of the first batch in it that has one. */
+  #trace(events: number, bytes: number, writes: readonly Write[]): WriteTrace | undefined {
+    const [first, ...others] = writes.flatMap(({ flight }) => flight.trace ?? [])
+    return first?.write({ sink: this.id, events, bytes, others: [...new Set(others)].filter(other => other !== first) })
   }
 
   /** Tells of refused rows by the chunk and the batch that each came in. */

@@ -2,6 +2,7 @@
 import type { Metric, Registry } from 'prom-client'
 import { together } from './distribution.ts'
 import type { Figures, Histogram } from './figures.ts'
+import type { PlainMetric } from './otlp/metric-data.ts'
 
 /** Series of one metric at most; the rest become one, `_other`, so that no pipeline floods who reads them. A histogram is some twenty series. */
 const SERIES_MAX = 500
@@ -133,6 +134,11 @@ export class Metrics {
 
   get contentType(): string {
     return this.#registry.contentType
+  }
+
+  /** All metrics as they are now, for whoever writes them in another form. */
+  all(): Promise<readonly PlainMetric[]> {
+    return this.#registry.getMetricsAsJSON() as unknown as Promise<readonly PlainMetric[]> // What the library's own types call an object.
   }
 
   text(): Promise<string> {

@@ -55,7 +55,7 @@ class HttpSink implements Sink {
     for (let from = 0; from < chunk.rows; from += size) {
       const to = Math.min(chunk.rows, from + size)
       try {
-        answers.push(...(await this.#post(rowsOf(chunk, from, to), to - from)).map(answer => ({ ...answer, row: answer.row + from })))
+        answers.push(...(await this.#post(rowsOf(chunk, from, to), to - from, chunk.trace)).map(answer => ({ ...answer, row: answer.row + from })))
       } catch (error) {
         // What stood before has been taken: only the rest is answered as failed. An error for all would send the others twice.
         if (from === 0 && to === chunk.rows && isRetriable(error)) throw error
@@ -68,7 +68,7 @@ class HttpSink implements Sink {
     return answers
   }
 
-  async #post(rows: Uint8Array, count: number): Promise<readonly RowAnswer[]> {
+  async #post(rows: Uint8Array, count: number, trace: string | undefined): Promise<readonly RowAnswer[]> {
     const { url, method, headers, auth, body, compression, timeout } = this.#config
     const text = Buffer.from(rows.buffer, rows.byteOffset, rows.byteLength)
     const made = body === 'array' ? Buffer.from(`[${text.toString('utf8').trimEnd().replaceAll('\n', ',')}]`) : text
@@ -77,7 +77,7 @@ class HttpSink implements Sink {
       url,
       {
         method,
-        headers: { 'content-type': type, ...headers, ...authHeaders(auth), ...(compression === 'gzip' ? { 'content-encoding': 'gzip' } : {}) },
+        headers: { 'content-type': type, ...(trace === undefined ? {} : { traceparent: trace }), ...headers, ...authHeaders(auth), ...(compression === 'gzip' ? { 'content-encoding': 'gzip' } : {}) },
         body: new Uint8Array(compression === 'gzip' ? await compress(made) : made),
       },
       timeout,

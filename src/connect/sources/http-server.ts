@@ -15,6 +15,7 @@ import { defineSource, field } from '../../engine/index.ts'
 import type { ComponentContext, Piece, Source, ValueOf } from '../../engine/index.ts'
 import { JsonArrayCutter } from '../../event/index.ts'
 import type { JsonValue } from '../../event/index.ts'
+import { parseTraceparent } from '../../observe/index.ts'
 
 const CONFIG = field.object({
   host: field.string({ default: '127.0.0.1', description: 'Address to listen at' }),
@@ -27,6 +28,10 @@ const CONFIG = field.object({
   timeout: field.duration({ default: '30s', description: 'Longest wait for a durable answer; then 503' }),
 })
 type Config = ValueOf<typeof CONFIG>
+
+/** Characters of `traceparent` and `tracestate` at most. */
+const TRACEPARENT_MAX = 256
+const TRACESTATE_MAX = 512
 
 /** Milliseconds for which, after a stop, requests that were on their way are told to go elsewhere. */
 const FAREWELL = 300
@@ -122,7 +127,7 @@ class HttpServerSource implements Source {
     }
     if (lines.length === 0) return this.#answer(response, 200, { accepted: 0 })
     const number = ++this.#number
-    this.#pieces.push({ position: number, from: { request: number, offset: 0 }, bytes: lines.length, data: lines })
+    this.#pieces.push({ position: number, from: { request: number, offset: 0 }, bytes: lines.length, data: lines, ...traceOf(request) })
     this.#waitingBytes += lines.length
     this.#wake?.()
     if (this.#config.answer === 'accepted') return this.#answer(response, 202, { accepted: true })
@@ -187,6 +192,12 @@ class HttpServerSource implements Source {
   #answer(response: ServerResponse, status: number, body: object, headers: Readonly<Record<string, string>> = {}): void {
     answer(response, status, body, this.#closing ? { ...headers, connection: 'close' } : headers)
   }
+}
+
+/** What a request says of the trace that it belongs to, as headers of its events. Each event carries it, so it must be short. */
+function traceOf({ headers: { traceparent, tracestate } }: IncomingMessage): Pick<Piece, 'headers'> {
+  if (typeof traceparent !== 'string' || parseTraceparent(traceparent) === undefined || traceparent.length > TRACEPARENT_MAX) return {}
+  return { headers: { traceparent, ...(typeof tracestate === 'string' && tracestate.length <= TRACESTATE_MAX ? { tracestate } : {}) } }
 }
 
 function answer(response: ServerResponse, status: number, body: object, headers: Readonly<Record<string, string>> = {}): void {

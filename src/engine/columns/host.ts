@@ -12,9 +12,12 @@ import type { Segment, SegmentOutput } from '../segment.ts'
 import { compileColumns } from './compile.ts'
 import type { ColumnPlan } from './compile.ts'
 import { ColumnRunner, mergeFast } from './runner.ts'
+import type { TraceNotes } from '../trace-notes.ts'
 import type { WorkClock } from '../work-clock.ts'
 
 export interface ColumnSlot {
+  /** Set where traces are noted. */
+  readonly traces: TraceNotes | undefined
   readonly segment: Segment
   readonly parts: LevelParts
   readonly counts: Counts
