@@ -12,7 +12,7 @@ import { SluiceError, untilAborted } from '../base/index.ts'
 import type { Clock } from '../platform/index.ts'
 import type { JsonValue } from '../event/index.ts'
 import type { Notice } from '../observe/index.ts'
-import type { BatchTrace, Tracing } from '../observe/index.ts'
+import type { Tracing } from '../observe/index.ts'
 import { BufferPool } from './buffers.ts'
 import type { Counts } from './counts.ts'
 import type { Crew } from './crew.ts'
@@ -28,6 +28,7 @@ import type { Progress } from './report.ts'
 import type { SinkRows } from './sink-encoder.ts'
 import type { SinkRunner } from './sink-runner.ts'
 import type { OpenSource } from './sources.ts'
+import { tracedBatch } from './traced-batch.ts'
 import { deadLetters } from './notices.ts'
 
 /** Pieces that a worker may have waiting, so that it never waits for the coordinating thread. */
@@ -359,7 +360,7 @@ export class Coordinator {
     meter.worked(message.work, plan)
     for (const { id, code, events } of message.rejects) this.#gaveUp(id, code, events)
     if (message.level === 0) meter.read(plan.nodes[flight.source ?? -1]?.id ?? '', message.counts.in, message.bytes)
-    if (message.level === 0 && this.#parts.tracing !== undefined) flight.trace = this.#trace(this.#parts.tracing, flight, message)
+    if (message.level === 0 && this.#parts.tracing !== undefined) flight.trace = this.#parts.tracing.batch(tracedBatch(plan, this.#parts.clock, flight, message))
     if (message.spare !== undefined) this.#pool.give(message.spare)
     if (message.level === 0) {
       this.#pending[from] = (this.#pending[from] ?? 1) - 1
@@ -378,16 +379,6 @@ export class Coordinator {
     this.#advance(message.level)
     this.#look()
     this.#gate.look()
-  }
-
-  #trace(tracing: Tracing, { source, since, input }: Flight, { counts, bytes, work, traces }: Extract<FromHost, { kind: 'done' }>): BatchTrace {
-    const { plan, clock } = this.#parts
-    const node = plan.nodes[source ?? -1]
-    return tracing.batch({
-      pipeline: plan.config.name, source: node?.id ?? '', type: node?.config?.type ?? '', position: JSON.stringify(input?.from ?? null), events: counts.in, bytes,
-      since: clock.now() - (clock.monotonic() - since), traces,
-      stages: work.flatMap(({ node: index, seconds }) => (plan.nodes[index]?.kind === 'stage' ? [{ id: plan.nodes[index].id, seconds }] : [])),
-    })
   }
 
   /** What a flight holds is now what the level made of it. */
