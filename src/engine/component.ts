@@ -452,7 +452,24 @@ export interface Frame {
 export interface Decoder {
   /** True where a slab is JSON lines, none too long for the columns, so that stages can run over them. */
   readonly columns?: boolean
+  /** Where records are no lines by themselves: what brings them to the columns as lines. */
+  lines?(): RecordLines
   decode(slab: Slab, from: number, to: number, meta: JsonValue | undefined, out: DecodeOutput): void | Promise<void>
+}
+/**
+ * Brings the records of a piece to the columns as lines, one each, and knows by their numbers what belongs to them beside their text: position, key, headers, time.
+ *
+ *     open -> (fill -> the lines are run)* -> fill answers 0        records are numbered from 0 over all of a piece
+ */
+export interface RecordLines {
+  /** Begins with the records in `slab.bytes[from, to)`. What was said of others is forgotten. */
+  open(slab: Slab, from: number, to: number, meta: JsonValue | undefined): void
+  /** Writes the next lines, at most `rows`, each ended by a newline; answers how many bytes, and 0 behind the last. A record that is no object on one line becomes a line that is none. */
+  fill(into: Uint8Array, rows: number): number
+  /** The event of a record, with the text that it has by now. */
+  event(record: number, text: string): Event
+  /** A record whose line could not be read, as the object path sees it: one call to `out`. */
+  decode(record: number, out: DecodeOutput): void
 }
 export interface DecodeOutput {
   event(event: Event): void

@@ -216,9 +216,9 @@ export class Host {
     const source = this.#options.plan.nodes[message.source]?.id ?? ''
     const slab = new PieceSlab(source, columns.bytes, from, 0, message.meta)
     for (const reject of rejects) this.#rejectRead(slot.segment, slot.counts, source, reject)
-    const output = columns.run(length, slab, message.meta, message, event => markEvent(event, message), (start, end, ticket, error) => {
+    const output = columns.run(length, slab, message.meta, message, event => markEvent(event, message), (start, end, ticket, error, of) => {
       slot.counts.in++
-      slot.segment.reject(source, withTicket(new Event(slab, start, end, ''), ticket), error)
+      slot.segment.reject(source, withTicket(new Event(of, start, end, ''), ticket), error)
     })
     this.#parts.work.switch(before)
     this.#send(message.seq, 0, output, slot, message.counted ?? length, message.data)

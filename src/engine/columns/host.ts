@@ -1,8 +1,9 @@
 /** The columns of one host: for each source whose events can take them, a runner and the segment that takes what leaves. */
 import { SluiceError } from '../../base/index.ts'
-import type { Event, JsonValue, Slab } from '../../event/index.ts'
+import { Event } from '../../event/index.ts'
+import type { JsonValue, Slab } from '../../event/index.ts'
 import type { BufferPool } from '../buffers.ts'
-import type { BlockBuilder, Decoder, PieceMarks, ReadTarget } from '../component.ts'
+import type { BlockBuilder, Decoder, PieceMarks, ReadTarget, RecordLines } from '../component.ts'
 import type { Counts } from '../counts.ts'
 import type { LanesParts, LevelParts } from '../lanes.ts'
 import { mergeRows } from '../merge.ts'
@@ -11,7 +12,8 @@ import type { Node, Plan } from '../plan.ts'
 import type { Segment, SegmentOutput } from '../segment.ts'
 import { compileColumns } from './compile.ts'
 import type { ColumnPlan } from './compile.ts'
-import { ColumnRunner, mergeFast } from './runner.ts'
+import { ColumnRunner, ROWS_MAX, mergeFast } from './runner.ts'
+import type { ObjectPath } from './runner.ts'
 import type { TraceNotes } from '../trace-notes.ts'
 import type { WorkClock } from '../work-clock.ts'
 
@@ -55,6 +57,10 @@ export class SourceColumns {
   readonly #plan: ColumnPlan
   readonly #node: Node
   readonly #decoder: Decoder
+  /** Where records are no lines by themselves. */
+  readonly #lines: RecordLines | undefined
+  /** Their bytes. */
+  #taken: Uint8Array | undefined
   readonly #pool: BufferPool
   /** Of the sinks that take blocks. */
   readonly #blocks: ReadonlyMap<number, SinkBlock>
@@ -68,6 +74,7 @@ export class SourceColumns {
     this.#plan = plan
     this.#node = node
     this.#decoder = decoder
+    this.#lines = decoder.lines?.()
     this.slot = slot
     this.#runner = runner
   }
@@ -83,12 +90,16 @@ export class SourceColumns {
         if (encoding?.format !== 'ndjson' || encoding.rows === true) return false
         const builder = encoding.block?.()
         if (builder === undefined) return encoding.target === undefined
+        // The lines of a block share their key, their time and their headers: records of a log don't.
+        if (decoder.lines !== undefined) return false
         if (builder.addLines === undefined) return false
         blocks.set(sink.index, { builder, targetOf: encoding.targetOf?.bind(encoding) })
         return encoding.target === undefined || encoding.targetOf !== undefined
       },
     })
     if (columns === undefined) return undefined
+    // The others get lines here, and nobody makes blocks of them.
+    if (plan.nodes.some(other => other.kind === 'sink' && other.level === 0 && !blocks.has(other.index) && lanes.encodingOf(other)?.block !== undefined)) return undefined
     const slot = newSlot()
     const runner = makeRunner(columns, slot.counts, pool, lanes.work)
     return runner === undefined ? undefined : new SourceColumns(columns, node, decoder, slot, runner, pool, blocks, lanes.work)
@@ -101,6 +112,10 @@ export class SourceColumns {
 
   /** Brings bytes to the columns' memory; false where they do not fit. */
   take(bytes: Uint8Array, start: number, end: number): boolean {
+    if (this.#lines !== undefined) {
+      this.#taken = bytes
+      return true
+    }
     const { input } = this.#runner.columns
     if (end - start > input.length) return false
     if (bytes !== input) input.set(bytes.subarray(start, end))
@@ -108,27 +123,31 @@ export class SourceColumns {
     return true
   }
 
-  /** The memory that `take` filled. */
+  /** What `take` was given: the columns' memory, or the records that become lines there. */
   get bytes(): Uint8Array {
-    return this.#runner.columns.input
+    return this.#taken ?? this.#runner.columns.input
   }
 
-  /** Runs the first `length` bytes of the columns' memory. `slab` is that memory as a slab; `mark` sets what all events of the piece share. */
-  run(length: number, slab: Slab, meta: JsonValue | undefined, marks: PieceMarks, mark: (event: Event) => void, reject: (start: number, end: number, ticket: number, error: unknown) => void): SegmentOutput {
+  /** Runs the first `length` bytes of what was taken. `slab` is that memory as a slab; `mark` sets what all events of the piece share. */
+  run(length: number, slab: Slab, meta: JsonValue | undefined, marks: PieceMarks, mark: (event: Event) => void, reject: (start: number, end: number, ticket: number, error: unknown, slab: Slab) => void): SegmentOutput {
     this.#refresh()
     const { segment, counts } = this.slot
     const odd: Event[] = []
-    this.#runner.run(length, slab, {
+    const lines = this.#lines
+    this.#run(length, slab, meta, {
       line: (start, end, ticket) => {
-        void this.#decoder.decode(slab, start, end, meta, {
-          event: event => {
+        const out = {
+          event: (event: Event) => {
             event.ticket = ticket
             mark(event)
             odd.push(event)
           },
-          reject: (from, to, error) => reject(from, to, ticket, error),
-        })
+          reject: (from: number, to: number, error: unknown, of: Slab = slab) => reject(from, to, ticket, error, of),
+        }
+        if (lines === undefined) void this.#decoder.decode(slab, start, end, meta, out)
+        else lines.decode(ticket, out)
       },
+      event: (ticket, start, end, text) => lines?.event(ticket, text) ?? new Event(slab, start, end, text),
       hand: (node, events) => {
         for (const event of events) mark(event)
         segment.hand(node, events)
@@ -140,6 +159,20 @@ export class SourceColumns {
     if (output instanceof Promise) throw new SluiceError('INTERNAL', 'a stage behind columns waits')
     const sinks = mergeFast(this.#runner.take(), output.sinks, mergeRows, this.#pool, this.#blocks)
     return { ...output, sinks: this.#blocks.size === 0 ? sinks : sinks.map(rows => this.#asBlock(rows, marks)) }
+  }
+
+  /** Records that are no lines are run in as many parts as they need in the columns' memory. */
+  #run(length: number, slab: Slab, meta: JsonValue | undefined, objects: ObjectPath): void {
+    const lines = this.#lines
+    if (lines === undefined) {
+      this.#runner.run(length, objects)
+      return
+    }
+    const { input } = this.#runner.columns
+    lines.open(slab, 0, length, meta)
+    let rows = 0
+    for (let bytes = lines.fill(input, ROWS_MAX); bytes > 0; bytes = lines.fill(input, ROWS_MAX)) rows = this.#runner.run(bytes, objects, rows)
+    this.#taken = undefined
   }
 
   /** The rows of a sink that takes blocks become one, both ways together, in the order of the batch. */

@@ -6,8 +6,8 @@
  *
  * Memory: the columns' own, one selection for each output of a step, and the bytes of one batch. One runner serves one thread, one batch at a time.
  */
-import { Event, OK, createScanner } from '../../event/index.ts'
-import type { Columns, Dictionary, Output, Program, Slab } from '../../event/index.ts'
+import { OK, createScanner } from '../../event/index.ts'
+import type { Columns, Dictionary, Event, Output, Program } from '../../event/index.ts'
 import { SluiceError } from '../../base/index.ts'
 import type { BufferPool } from '../buffers.ts'
 import type { Counts } from '../counts.ts'
@@ -19,13 +19,15 @@ import type { Document } from './document.ts'
 import { NO, YES } from './predicate.ts'
 
 export const SLAB_BYTES = 1 << 20
-const ROWS_MAX = 16_384
+export const ROWS_MAX = 16_384
 const OUTPUT_BYTES = 3 << 20
 
 /** Who takes rows that leave the columns. */
 export interface ObjectPath {
   /** A line that the scan could not read, or not fully: from its first byte to behind its last. */
   line(start: number, end: number, ticket: number): void
+  /** The event of a row that leaves the columns, with the text that it has by now. `start` and `end` are those of its line. */
+  event(ticket: number, start: number, end: number, text: string): Event
   /** Events for a node, in order of their tickets. */
   hand(node: number, events: Event[]): void
 }
@@ -61,7 +63,6 @@ export class ColumnRunner {
   #fast: FastRows[] = []
   #base = 0
   #objects: ObjectPath | undefined
-  #slab: Slab | undefined
 
   /** Throws COLUMNS_ROOM where tables or programs are too large for the columns' memory. */
   constructor(plan: ColumnPlan, counts: Counts, pool: BufferPool, work: WorkClock) {
@@ -89,11 +90,10 @@ export class ColumnRunner {
     return this.#plan.lookUps.every(({ table }, at) => table.version === this.#versions[at])
   }
 
-  /** Runs `length` bytes of `columns.input`. Answers the number of rows; what sinks get is in `take`. */
-  run(length: number, slab: Slab, objects: ObjectPath): number {
-    this.#slab = slab
+  /** Runs `length` bytes of `columns.input`, whose first row has the number `base`. Answers the number behind the last row; what sinks get is in `take`. */
+  run(length: number, objects: ObjectPath, base = 0): number {
     this.#objects = objects
-    this.#base = 0
+    this.#base = base
     for (let rows = this.columns.scan(length); rows > 0; rows = this.columns.resume()) {
       this.#rows(rows)
       this.#base += rows
@@ -312,10 +312,10 @@ export class ColumnRunner {
   #leave(node: number, document: Document, selection: Int32Array, count: number): void {
     if (count === 0) return
     const { lineStart, lineEnd } = this.columns
-    const slab = this.#slab as Slab // Set by `run`.
+    const objects = this.#objects as ObjectPath // Set by `run`.
     const events: Event[] = []
     const add = (row: number, text: string): void => {
-      const event = new Event(slab, lineStart[row] ?? 0, lineEnd[row] ?? 0, text)
+      const event = objects.event(this.#base + row, lineStart[row] ?? 0, lineEnd[row] ?? 0, text)
       event.ticket = this.#base + row
       events.push(event)
     }
@@ -329,7 +329,7 @@ export class ColumnRunner {
         }
       })
     }
-    this.#objects?.hand(node, events)
+    objects.hand(node, events)
   }
 }
 

@@ -37,6 +37,8 @@ export class RecordCursor {
   timestamp = 0
   offsetDelta = -1
   headerCount = 0
+  /** Where the first header begins. */
+  headersStart = 0
   /** The whole record with its length before it. */
   recordStart = 0
   recordEnd = 0
@@ -54,7 +56,6 @@ export class RecordCursor {
   #inputEnd = 0
   #at = 0
   #end = 0
-  #headersAt = 0
   #left = 0
   #lastDelta = 0
   #baseTimestamp = 0
@@ -115,20 +116,7 @@ export class RecordCursor {
 
   /** The headers of this record; they are looked at only when asked for. */
   headers(): RecordHeader[] {
-    const found: RecordHeader[] = []
-    let at = this.#headersAt
-    const bytes = this.bytes
-    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-    for (let left = this.headerCount; left > 0; left--) {
-      // Places were checked when the record was read.
-      const nameLength = this.#varintAt(at)
-      const nameStart = this.#next
-      const valueLength = this.#varintAt(nameStart + nameLength)
-      const valueStart = this.#next
-      at = valueStart + Math.max(valueLength, 0)
-      found.push([text.toString('utf8', nameStart, nameStart + nameLength), valueLength < 0 ? null : bytes.subarray(valueStart, at)])
-    }
-    return found
+    return headersAt(this.bytes, this.headersStart, this.headerCount)
   }
 
   #next = 0
@@ -160,7 +148,7 @@ export class RecordCursor {
     if (!Number.isSafeInteger(this.timestamp)) this.#fail('a timestamp beyond 2^53')
     this.#readKeyAndValue(end)
     this.headerCount = this.#varintAt(this.#next)
-    this.#headersAt = this.#next
+    this.headersStart = this.#next
     this.#skipHeaders(end)
     if (this.#next !== end) this.#fail('a record whose length is not that of its fields')
     this.recordStart = this.#at
@@ -241,4 +229,29 @@ function unfold(low: number, high: number): number {
   const sign = -(low & 1)
   const half = ((low >>> 1) | (high << 31)) ^ sign
   return ((high >>> 1) ^ sign) * 0x1_0000_0000 + (half >>> 0)
+}
+
+/** The headers of a record that a cursor has read: its `bytes`, `headersStart` and `headerCount`. Places were checked there. */
+export function headersAt(bytes: Uint8Array, start: number, count: number): RecordHeader[] {
+  const found: RecordHeader[] = []
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  let at = start
+  const length = (): number => {
+    let byte = bytes[at++] ?? 0
+    let folded = byte & 0x7f
+    for (let shift = 7; byte >= 0x80; shift += 7) {
+      byte = bytes[at++] ?? 0
+      folded |= (byte & 0x7f) << shift
+    }
+    return (folded >>> 1) ^ -(folded & 1)
+  }
+  for (let left = count; left > 0; left--) {
+    const nameLength = length()
+    const name = text.toString('utf8', at, at + nameLength)
+    at += nameLength
+    const valueLength = length()
+    found.push([name, valueLength < 0 ? null : bytes.subarray(at, at + valueLength)])
+    at += Math.max(valueLength, 0)
+  }
+  return found
 }

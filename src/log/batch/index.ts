@@ -10,7 +10,7 @@ export { BYTES_MAX, CODECS, compressBatch, compressionOf, decompressBatches } fr
 export { decodeControl, decodeControlBatch, encodeMarker } from './control.ts'
 export type { Control, Marker } from './control.ts'
 export { crc32c, crc32cCombine } from './crc32c.ts'
-export { RecordCursor } from './cursor.ts'
+export { RecordCursor, headersAt } from './cursor.ts'
 export type { CursorOptions } from './cursor.ts'
 export { filterBatch } from './filter.ts'
 export {
