@@ -82,6 +82,8 @@ export class SourceColumns {
   /** The columns for a source, or undefined where its events take the object path. */
   static make(plan: Plan, node: Node, decoder: Decoder, lanes: LanesParts, pool: BufferPool, newSlot: () => ColumnSlot): SourceColumns | undefined {
     if (plan.nodes.some(other => other.level === 0 && lanes.waits(other.index))) return undefined
+    // The traces of records are in the headers of each, which columns don't look at.
+    if (decoder.lines !== undefined && plan.config.traced === true) return undefined
     const blocks = new Map<number, SinkBlock>()
     const columns = compileColumns(plan, node, {
       stage: index => lanes.stage(index),
