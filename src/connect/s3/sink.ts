@@ -150,7 +150,9 @@ class S3Sink implements Sink {
     await this.#store.open()
     await this.#notifier?.open()
     const { objects = [], manifest, untold = [] } = (mark ?? {}) as unknown as Partial<Mark> // Made by `flush`.
-    this.#notifier?.add([...untold, ...(await this.#complete(objects, manifest))])
+    // Also where nobody is told of them: objects of the last checkpoint are in no way there before.
+    const completed = await this.#complete(objects, manifest)
+    this.#notifier?.add([...untold, ...completed])
     await this.#probe()
   }
 
