@@ -61,12 +61,14 @@ async function answered(url: string, ask: () => Promise<Response>, timeout: numb
     const late = [error, cause].some(each => each instanceof Error && each.name === 'TimeoutError')
     if (late) throw new SluiceError('HTTP_FAILED', `${shown(url)} did not answer within ${timeout} ms.`, { cause: error })
     const { reason, lasts } = wayTrouble(cause)
-    throw new SluiceError('HTTP_FAILED', `${shown(url)} can't be reached: ${reason}`, { cause: error, retry: !lasts })
+    throw new SluiceError('HTTP_FAILED', `${shown(url)} can't be reached: ${reason}`, { cause: error, retry: !lasts, stops: lasts })
   }
   if (response.ok || response.status === 304) return response
   const text = (await response.text().catch(() => '')).slice(0, 300)
   const error = new SluiceError('HTTP_STATUS', `${shown(url)} answered ${response.status}${text === '' ? '.' : `: ${text}`}`, {
     retry: response.status >= 500 || WORTH_RETRYING.has(response.status),
+    // The login is wrong for all events alike.
+    stops: response.status === 401,
   })
   const wait = retryAfter(response.headers.get('retry-after'), context.now())
   throw Object.assign(error, { status: response.status }, wait === undefined ? {} : { retryAfter: wait })

@@ -2,6 +2,7 @@
 import { connectAsync } from 'mqtt'
 import type { IPublishPacket, MqttClient } from 'mqtt'
 import type { JsonValue } from '../../src/event/index.ts'
+import type { Service } from '../servers/service.ts'
 import type { OutsideEvent } from '../../src/testing/index.ts'
 
 export interface TestMqtt {
@@ -13,9 +14,12 @@ export interface TestMqtt {
   close(): Promise<void>
 }
 
-/** The first connection of the process is the test's own: it is never cut. */
-export async function openMqtt(url: string): Promise<TestMqtt> {
-  const client = await connectAsync(url, { protocolVersion: 5, clean: false, clientId: 'test', properties: { sessionExpiryInterval: 600, receiveMaximum: 1000 }, reconnectPeriod: 100 })
+/**
+ * The first connection of the process is the test's own: it is never cut. It has a login: Mosquitto 2.0 keeps nothing for a nameless client between its own start and the
+ * client's return, where it has a list of permissions.
+ */
+export async function openMqtt(server: Service): Promise<TestMqtt> {
+  const client = await connectAsync(server.value('url'), { username: server.value('user'), password: server.value('password'), protocolVersion: 5, clean: false, clientId: 'test', properties: { sessionExpiryInterval: 600, receiveMaximum: 1000 }, reconnectPeriod: 100 })
   const packets: IPublishPacket[] = []
   client.on('message', (_topic, _body, packet) => void packets.push(packet))
   await client.subscribeAsync('#', { qos: 1 })

@@ -13,7 +13,7 @@ const server = await startService('mosquitto')
 if (typeof server === 'string') test('connectors of MQTT', { skip: server }, () => undefined)
 else {
   const url = server.value('url')
-  const mqtt = await openMqtt(url)
+  const mqtt = await openMqtt(server)
   after(async () => {
     await mqtt.close()
     await server.dispose()

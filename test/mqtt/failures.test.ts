@@ -14,7 +14,7 @@ const server = await startService('mosquitto', { args: ['--secure'], ports: 2 })
 if (typeof server === 'string') test('failures of MQTT', { skip: server }, () => undefined)
 else {
   const url = server.value('url')
-  const mqtt = await openMqtt(url)
+  const mqtt = await openMqtt(server)
   after(async () => {
     await mqtt.close()
     await server.dispose()

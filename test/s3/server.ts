@@ -11,7 +11,7 @@ export interface S3Server {
   /** Keys below a prefix, in their order. */
   keys(prefix: string, bucket?: string): Promise<string[]>
   /** What is stored. */
-  get(key: string): Promise<Buffer>
+  get(key: string, bucket?: string): Promise<Buffer>
   /** The text of an object, unpacked by its ending. */
   text(key: string): Promise<string>
   /** Texts of all objects below a prefix, one after the other. */
@@ -47,8 +47,8 @@ export async function startS3(args: readonly string[] = []): Promise<S3Server | 
       }
       return keys
     },
-    async get(Key) {
-      const { Body } = await client.send(new GetObjectCommand({ Bucket, Key }))
+    async get(Key, bucket = Bucket) {
+      const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key }))
       return Buffer.from((await Body?.transformToByteArray()) ?? [])
     },
     async text(key) {

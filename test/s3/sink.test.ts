@@ -165,7 +165,7 @@ else {
   test('an upload of the last checkpoint that somebody gave up is told, not passed over', async () => {
     const upload = { key: 'lost/rows-1.ndjson', upload: '11111111-1111-1111-1111-111111111111', parts: [{ number: 1, tag: '"d41d8cd98f00b204e9800998ecf8427e"' }], events: 1, bytes: 1 }
     const sink = sinkFor({ ...config, key: 'lost/rows.ndjson' })
-    await assert.rejects(sink.open({ objects: [upload] }), /lost\/rows-1.ndjson of the last checkpoint is neither there nor still being uploaded.*its events are lost/)
+    await assert.rejects(sink.open({ objects: [upload] }), { code: 'S3_GONE', message: /lost\/rows-1.ndjson of the last checkpoint is neither there nor still being uploaded.*its events are lost/ })
     await sink.close('failed')
     const warnings: string[] = []
     const easy = sinkFor({ ...config, key: 'lost/rows.ndjson', on_gone: 'warn' }, warnings)

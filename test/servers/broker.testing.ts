@@ -107,6 +107,8 @@ export function running(t: TestContext, source: End, sink: End = { type: 'file',
   })
   // The test asks for it at its end.
   report.catch(() => undefined)
+  // One that fails before would else never end.
+  t.after(() => stop.abort())
   return {
     folder, warnings, report,
     numbers: () => numbersIn(join(folder, 'out.ndjson')),

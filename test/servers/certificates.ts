@@ -6,6 +6,15 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
+/** An authority, and a certificate for localhost of it: `ca.pem` and `ca.key`, `server.pem` and `server.key`, as the services have them. */
+export async function makeCertificates(folder: string): Promise<void> {
+  const openssl = async (...args: readonly string[]): Promise<void> => void (await run('openssl', args, { cwd: folder }))
+  await writeFile(join(folder, 'names'), 'subjectAltName=DNS:localhost')
+  await openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '30', '-keyout', 'ca.key', '-out', 'ca.pem', '-subj', '/CN=Test authority')
+  await openssl('req', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'server.key', '-out', 'server.csr', '-subj', '/CN=localhost')
+  await openssl('x509', '-req', '-in', 'server.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '30', '-out', 'server.pem', '-extfile', 'names')
+}
+
 /** Puts a certificate for localhost that has expired beside that of a service: `expired.pem`, for the same key. */
 export async function expire(folder: string): Promise<void> {
   await writeFile(join(folder, 'index.txt'), '')

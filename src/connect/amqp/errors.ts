@@ -18,14 +18,14 @@ const TLS = /^(CERT_|ERR_TLS|ERR_SSL|ERR_OSSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|E
 /** How the client words what the broker said: `404 (NOT-FOUND) with message "NOT_FOUND - no queue 'x' in vhost '/'"`. */
 const SAID = /(\d{3}) \([A-Z-]+\) with message "(.*)"/s
 
-/** An error of the client or of the broker. `server` is its address without the login, `doing` what was asked for. */
+/** An error of the client or of the broker. What is wrong for all messages, such as the login, ends the run: they are not given up one by one. `server` is its address without the login, `doing` what was asked for. */
 export function amqpError(error: unknown, server: string, doing: string): SluiceError {
   if (error instanceof SluiceError) return error
   const reason = error instanceof Error ? error : new Error(String(error))
   const said = SAID.exec(reason.message)
   if (said !== null) return fromReply(Number(said[1]), said[2] ?? '', reason, server, doing)
   const code = 'code' in reason ? reason.code : undefined
-  if (typeof code === 'string' && TLS.test(code)) return new SluiceError('AMQP_TLS', `The encrypted connection to the AMQP broker at ${server} could not be made: ${reason.message} ${cureOf(code)}`, { cause: error })
+  if (typeof code === 'string' && TLS.test(code)) return new SluiceError('AMQP_TLS', `The encrypted connection to the AMQP broker at ${server} could not be made: ${reason.message} ${cureOf(code)}`, { cause: error, stops: true })
   const why = (typeof code === 'string' ? NETWORK[code] : undefined) ?? (/time.?out/i.test(reason.message) ? 'it did not answer in time.' : 'the connection was cut.')
   return new SluiceError('AMQP_CONNECT', `The AMQP broker at ${server} could not be reached for ${doing}: ${why}`, { cause: error })
 }
@@ -35,7 +35,7 @@ function fromReply(code: number, text: string, reason: Error, server: string, do
   const said = text.replace(/^[A-Z_]+ - /, '')
   switch (code) {
     case 403:
-      if (isLogin) return new SluiceError('AMQP_AUTH', `The AMQP broker at ${server} refused the login: the user or the password is wrong. Check "username" and "password".`, { cause: reason })
+      if (isLogin) return new SluiceError('AMQP_AUTH', `The AMQP broker at ${server} refused the login: the user or the password is wrong. Check "username" and "password".`, { cause: reason, stops: true })
       return new SluiceError('AMQP_DENIED', `The AMQP broker at ${server} does not allow ${doing} to this user: ${said}. Give the user that permission at the broker.`, { cause: reason })
     case 404:
       return new SluiceError('AMQP_MISSING', `The AMQP broker at ${server} does not have what is wanted for ${doing}: ${said}. Check the name, or make it.`, { cause: reason })

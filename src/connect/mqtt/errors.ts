@@ -19,20 +19,20 @@ const TLS = /^(CERT_|ERR_TLS|ERR_SSL|ERR_OSSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|E
 const LOGIN_REFUSED: ReadonlySet<number> = new Set([4, 5, 134, 135, 138, 140])
 const BUSY: ReadonlySet<number> = new Set([3, 136, 137, 139, 141, 147, 149, 150, 151, 159])
 
-/** An error of the client, or a reason that the broker gave. `server` is its address without the login. */
+/** An error of the client, or a reason that the broker gave. What is wrong for all messages, such as the login, ends the run: they are not given up one by one. `server` is its address without the login. */
 export function mqttError(error: unknown, server: string, doing: string): SluiceError {
   if (error instanceof SluiceError) return error
   const reason = error instanceof Error ? error : new Error(String(error))
   const code = 'code' in reason ? reason.code : undefined
   if (typeof code === 'number') return fromReason(code, reason, server, doing)
-  if (typeof code === 'string' && TLS.test(code)) return new SluiceError('MQTT_TLS', `The encrypted connection to the MQTT broker at ${server} could not be made: ${reason.message} ${cureOf(code)}`, { cause: error })
+  if (typeof code === 'string' && TLS.test(code)) return new SluiceError('MQTT_TLS', `The encrypted connection to the MQTT broker at ${server} could not be made: ${reason.message} ${cureOf(code)}`, { cause: error, stops: true })
   const why = (typeof code === 'string' ? NETWORK[code] : undefined) ?? (/timeout/i.test(reason.message) ? 'it did not answer in time.' : 'the connection was cut.')
   return new SluiceError('MQTT_CONNECT', `The MQTT broker at ${server} could not be reached for ${doing}: ${why}`, { cause: error })
 }
 
 function fromReason(code: number, reason: Error, server: string, doing: string): SluiceError {
   const isLogin = doing === 'the login'
-  if (isLogin && LOGIN_REFUSED.has(code)) return new SluiceError('MQTT_AUTH', `The MQTT broker at ${server} refused the login: the user or the password is wrong, or none was given. Check "username" and "password".`, { cause: reason })
+  if (isLogin && LOGIN_REFUSED.has(code)) return new SluiceError('MQTT_AUTH', `The MQTT broker at ${server} refused the login: the user or the password is wrong, or none was given. Check "username" and "password".`, { cause: reason, stops: true })
   if (isLogin && (code === 2 || code === 133)) return new SluiceError('MQTT_REPLY', `The MQTT broker at ${server} refused the client id. Take another "client_id".`, { cause: reason })
   if (isLogin && (code === 1 || code === 132)) return new SluiceError('MQTT_REPLY', `The MQTT broker at ${server} does not speak this version of MQTT. Try "version: '3.1.1'".`, { cause: reason })
   if (code === 135 || code === 5 || code === 128) return new SluiceError('MQTT_DENIED', `The MQTT broker at ${server} does not allow ${doing} to this user. Give it the permission at the broker (ACL).`, { cause: reason })

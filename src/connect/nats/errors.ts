@@ -34,17 +34,17 @@ const ANSWERS: Readonly<Record<number, Meaning>> = {
   10077: { code: 'NATS_FULL', say: (server, reason) => `The stream at NATS ${server} takes no more: ${reason}. Raise its limits, or let it discard its oldest messages.` },
 }
 
-/** An error of the client or of the server. `server` is its address without the login, `doing` what was asked for. */
+/** An error of the client or of the server. What is wrong for all messages, such as the login, ends the run: they are not given up one by one. `server` is its address without the login, `doing` what was asked for. */
 export function natsError(error: unknown, server: string, doing: string): SluiceError {
   if (error instanceof SluiceError) return error
   const reason = causeOf(error)
   const code = 'code' in reason ? reason.code : undefined
-  if (reason.name === 'AuthorizationError' || reason.name === 'UserAuthenticationExpiredError') return new SluiceError('NATS_AUTH', `NATS at ${server} refused the login: it is wrong, has run out, or none was given. Check "user" and "password", "token" or "credentials".`, { cause: error })
+  if (reason.name === 'AuthorizationError' || reason.name === 'UserAuthenticationExpiredError') return new SluiceError('NATS_AUTH', `NATS at ${server} refused the login: it is wrong, has run out, or none was given. Check "user" and "password", "token" or "credentials".`, { cause: error, stops: true })
   if (reason.name === 'PermissionViolationError') return new SluiceError('NATS_DENIED', `NATS at ${server} does not allow that to this user: ${reason.message}. Give the user that permission at the server.`, { cause: error })
   if (reason.name === 'JetStreamNotEnabled' || reason.name === 'NoResponders') return new SluiceError('NATS_STREAM', `Nobody at NATS ${server} takes ${doing}. No stream has that subject, its stream has no leader just now, or JetStream is not switched on.`, { cause: error, retry: true })
   if (typeof code === 'number') return fromAnswer(code, reason, server, doing)
-  if (typeof code === 'string' && TLS.test(code)) return new SluiceError('NATS_TLS', `The encrypted connection to NATS at ${server} could not be made: ${reason.message} ${cureOf(code)}`, { cause: error })
-  if (/'tls'|secure TLS|not available on this server/i.test(reason.message)) return new SluiceError('NATS_TLS', `The encrypted connection to NATS at ${server} could not be made: the server does not speak TLS there. Write nats:// without "tls", or switch TLS on at the server.`, { cause: error })
+  if (typeof code === 'string' && TLS.test(code)) return new SluiceError('NATS_TLS', `The encrypted connection to NATS at ${server} could not be made: ${reason.message} ${cureOf(code)}`, { cause: error, stops: true })
+  if (/'tls'|secure TLS|not available on this server/i.test(reason.message)) return new SluiceError('NATS_TLS', `The encrypted connection to NATS at ${server} could not be made: the server does not speak TLS there. Write nats:// without "tls", or switch TLS on at the server.`, { cause: error, stops: true })
   if (reason.name === 'InvalidArgumentError') return new SluiceError('INTERNAL', `The client of NATS was asked for what it does not do: ${reason.message}`, { cause: error })
   if (reason.name === 'InvalidSubjectError') return new SluiceError('NATS_SUBJECT', `${doing} can't be sent to NATS: ${reason.message}.`, { cause: error })
   return new SluiceError('NATS_CONNECT', `NATS at ${server} could not be reached for ${doing}: ${wayOf(code, reason)}`, { cause: error })

@@ -22,12 +22,14 @@ const EXPIRED: Meaning = { code: 'S3_AUTH', say: ({ server }) => `${server} says
 const DENIED: Meaning = { code: 'S3_DENIED', say: ({ server, bucket }, reply) => `${server} does not allow that in the bucket "${bucket}"${reply}. The sink needs s3:PutObject and s3:AbortMultipartUpload, the source s3:GetObject and s3:ListBucket.` }
 const NO_BUCKET: Meaning = { code: 'S3_BUCKET', say: ({ server, bucket }) => `There is no bucket "${bucket}" at ${server}. Make it, or check "bucket" and "endpoint".` }
 const ELSEWHERE: Meaning = { code: 'S3_BUCKET', say: ({ bucket, region }, reply) => `The bucket "${bucket}" is not in the region "${region}"${reply}. Set "region".` }
+const FULL: Meaning = { code: 'S3_BUSY', retry: true, say: ({ server, bucket }, reply) => `${server} has no room left for the bucket "${bucket}"${reply}. Make room, or raise its quota.` }
 const BUSY: Meaning = { code: 'S3_BUSY', retry: true, say: ({ server }, reply) => `${server} can't do that now${reply}.` }
 
 /** By the name of an error reply. */
 const REPLIES: Readonly<Record<string, Meaning>> = {
   InvalidAccessKeyId: WRONG_KEY, InvalidToken: EXPIRED, SignatureDoesNotMatch: WRONG_SECRET, AuthorizationHeaderMalformed: WRONG_SECRET, ExpiredToken: EXPIRED, ExpiredTokenException: EXPIRED,
   AccessDenied: DENIED, AllAccessDisabled: DENIED, AccountProblem: DENIED, NoSuchBucket: NO_BUCKET, PermanentRedirect: ELSEWHERE, IllegalLocationConstraintException: ELSEWHERE,
+  InsufficientStorage: FULL, XMinioStorageFull: FULL, QuotaExceeded: FULL,
   SlowDown: BUSY, ServiceUnavailable: BUSY, InternalError: BUSY, RequestTimeout: BUSY, OperationAborted: BUSY, ThrottlingException: BUSY, TooManyRequests: BUSY,
   RequestTimeTooSkewed: { code: 'S3_AUTH', say: ({ server }) => `The clock of this machine and that of ${server} are too far apart. Set the clock.` },
   InvalidBucketName: { code: 'S3_BUCKET', say: ({ bucket }) => `"${bucket}" can't be the name of a bucket.` },
@@ -38,7 +40,7 @@ const REPLIES: Readonly<Record<string, Meaning>> = {
   CredentialsProviderError: { code: 'S3_AUTH', say: ({ server }) => `No credentials for ${server} were found: set "access_key" and "secret_key", AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "profile", or give the machine a role.` },
 }
 /** Replies to HEAD have no body, only a status. */
-const STATUSES: Readonly<Record<number, string>> = { 301: 'PermanentRedirect', 403: 'AccessDenied', 412: 'PreconditionFailed', 408: 'RequestTimeout', 429: 'SlowDown', 500: 'InternalError', 502: 'InternalError', 503: 'SlowDown', 504: 'RequestTimeout' }
+const STATUSES: Readonly<Record<number, string>> = { 301: 'PermanentRedirect', 403: 'AccessDenied', 412: 'PreconditionFailed', 408: 'RequestTimeout', 429: 'SlowDown', 500: 'InternalError', 502: 'InternalError', 503: 'SlowDown', 504: 'RequestTimeout', 507: 'InsufficientStorage' }
 
 const NETWORK: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nobody listens there. Is it running, and is "endpoint" right?',

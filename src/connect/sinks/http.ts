@@ -6,6 +6,7 @@
  */
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
+import { SluiceError } from '../../base/index.ts'
 import { defineSink, field } from '../../engine/index.ts'
 import type { ComponentContext, RowAnswer, Sink, SinkChunk, ValueOf } from '../../engine/index.ts'
 import { AUTH, authHeaders, bodyText, call } from '../http.ts'
@@ -58,10 +59,10 @@ class HttpSink implements Sink {
         answers.push(...(await this.#post(rowsOf(chunk, from, to), to - from, chunk.trace)).map(answer => ({ ...answer, row: answer.row + from })))
       } catch (error) {
         // What stood before has been taken: only the rest is answered as failed. An error for all would send the others twice.
-        if (from === 0 && to === chunk.rows && isRetriable(error)) throw error
+        if ((from === 0 && to === chunk.rows && isRetriable(error)) || (error instanceof SluiceError && error.stops)) throw error
         const answer = isRetriable(error) ? 'retry' : 'reject'
         const until = answer === 'retry' ? chunk.rows : to
-        for (let row = from; row < until; row++) answers.push({ row, answer, reason: error instanceof Error ? error.message : String(error), after: afterOf(error) })
+        for (let row = from; row < until; row++) answers.push({ row, answer, code: error instanceof SluiceError ? error.code : undefined, reason: error instanceof Error ? error.message : String(error), after: afterOf(error) })
         if (answer === 'retry') break
       }
     }
@@ -122,7 +123,7 @@ function resultsOf(text: string, name: string, count: number): readonly RowAnswe
     const status = typeof result.status === 'number' ? result.status : result.error === undefined || result.error === null ? 200 : 400
     if (status < 300) return []
     const again = status >= 500 || status === 429 || status === 408
-    return [{ row, answer: again ? 'retry' : 'reject', reason: `The server says ${status}${result.error === undefined ? '' : `: ${JSON.stringify(result.error).slice(0, 300)}`}` }]
+    return [{ row, answer: again ? 'retry' : 'reject', code: 'HTTP_STATUS', reason: `The server says ${status}${result.error === undefined ? '' : `: ${JSON.stringify(result.error).slice(0, 300)}`}` }]
   })
 }
 
