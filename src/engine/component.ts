@@ -13,6 +13,7 @@ import type { Field, ValueOf } from './fields.ts'
 import type { FunctionTable } from '../expr/index.ts'
 import type { CompiledExpression } from './prepare.ts'
 import type { Trouble } from '../observe/index.ts'
+import type { InFlightStep } from './adaptive/in-flight.ts'
 
 /** A documented example of a component: shown on its reference page and run by the tests. */
 export interface Example {
@@ -60,6 +61,8 @@ export interface ComponentContext {
   warn(message: string, key?: string): void
   /** Where a component that connects again by itself says that it has failed, and that it works again. What it throws it need not tell: the engine sees that. */
   readonly trouble?: Trouble | undefined
+  /** For the engine: told when the in-flight limit of the component has moved. */
+  readonly limited?: ((step: InFlightStep) => void) | undefined
   /** Fires when the pipeline stops at once; a drain does not fire it. */
   readonly signal: AbortSignal
   /** Functions of plug-ins, for the expressions that a component compiles. */
@@ -369,8 +372,8 @@ export interface PieceMarks {
  * An error thrown by `write` means nothing of the chunk was taken; `retry` on it says whether another attempt may help, and `stops` that the run must end, with no event given up.
  */
 export interface Sink {
-  /** How many `write` calls may be under way at once; 1 by default. */
-  readonly concurrency?: number
+  /** How many `write` calls may be under way at once; 1 by default. `auto`: as many as the other side takes, by round-trip times and refusals. */
+  readonly concurrency?: number | 'auto'
   /** True where few large writes are better than many small ones: chunks for one target are put together, up to the pipeline's `batch`. */
   readonly gathers?: boolean
   /** Least milliseconds between two checkpoints, for a sink whose every mark costs something for good: an object of its own. */

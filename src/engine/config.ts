@@ -63,7 +63,8 @@ export interface StageConfig extends NodeConfig {
   /** Ids of the nodes whose output this one takes: `stage`, `stage.output` or a source. */
   readonly from: readonly string[]
   readonly onError: 'dead_letter' | 'stop' | 'drop' | 'pass'
-  readonly concurrency: number
+  /** Events under way at once; `auto`: as many as the other side takes. For stages that wait. */
+  readonly concurrency: number | 'auto'
   readonly retry: RetryConfig | undefined
   readonly breaker: BreakerConfig | undefined
   readonly rateLimit: RateLimitConfig | undefined

@@ -1,5 +1,6 @@
 /** What components are given, on whatever thread they live. */
 import type { Clock } from '../platform/index.ts'
+import type { InFlightStep } from './adaptive/in-flight.ts'
 import type { ComponentContext } from './component.ts'
 import type { PipelineConfig, Registry } from './config.ts'
 import type { Troubles } from './troubles.ts'
@@ -15,6 +16,7 @@ export function contextFor(
   warn: (place: string, message: string, key?: string) => void,
   functions?: Registry['functions'],
   troubles?: Troubles,
+  limited?: (id: string, step: InFlightStep) => void,
 ): (id: string) => ComponentContext {
   return id => ({
     id,
@@ -26,6 +28,7 @@ export function contextFor(
     signal,
     functions,
     trouble: troubles?.of(id),
+    ...(limited === undefined ? {} : { limited: (step: InFlightStep) => limited(id, step) }),
     keeps: config.state !== undefined,
   })
 }

@@ -12,6 +12,7 @@ import { SluiceError, untilAborted } from '../base/index.ts'
 import type { Clock } from '../platform/index.ts'
 import type { JsonValue } from '../event/index.ts'
 import type { Notice } from '../observe/index.ts'
+import type { InFlightStep } from './adaptive/in-flight.ts'
 import type { Tracing } from '../observe/index.ts'
 import { BufferPool } from './buffers.ts'
 import type { Counts } from './counts.ts'
@@ -34,8 +35,9 @@ import { deadLetters } from './notices.ts'
 /** Pieces that a worker may have waiting, so that it never waits for the coordinating thread. */
 const PIECES_PER_WORKER = 3
 
-/** Batches under way at most: enough to keep all busy; more would only lie in memory. */
+/** Batches under way at most: enough to keep all busy; more would only lie in memory. Sinks that take many writes at once get as many more. */
 const FLIGHTS_MAX = 24
+const WRITES_USUAL = 16
 
 /** Bytes of a piece at most: it must fit the columns, with a long last line. */
 const PIECE_MAX = 768 * 1024
@@ -64,6 +66,8 @@ export interface CoordinatorParts {
   /** A level has passed a batch on: time for a barrier to follow it. */
   released(level: number, seq: number): void
   tell(notice: Notice): void
+  /** The in-flight limit of a stage on a worker has moved. */
+  limited(id: string, step: InFlightStep, worker: number): void
 }
 
 export class Coordinator {
@@ -271,9 +275,15 @@ export class Coordinator {
     return copy
   }
 
+  get #flightsMax(): number {
+    let most = FLIGHTS_MAX
+    for (const { concurrency } of this.#parts.sinks.values()) most += Math.max(0, concurrency - WRITES_USUAL)
+    return most
+  }
+
   #hasRoom(): boolean {
     if (this.#flights.size > 0 && this.inFlightBytes >= this.#parts.plan.config.memory) return false
-    if (this.#flights.size >= FLIGHTS_MAX) return false
+    if (this.#flights.size >= this.#flightsMax) return false
     const { first, total } = this.#crew
     return this.#pending.some((count, at) => at >= first && at < total && count < PIECES_PER_WORKER)
   }
@@ -327,7 +337,7 @@ export class Coordinator {
   /** Tells the meter what the workers have before them now. */
   #look(): void {
     const { plan, before } = this.#parts
-    const isHeld = this.#flights.size > 0 && (this.inFlightBytes >= plan.config.memory || this.#flights.size >= FLIGHTS_MAX)
+    const isHeld = this.#flights.size > 0 && (this.inFlightBytes >= plan.config.memory || this.#flights.size >= this.#flightsMax)
     before.meter.workers(this.#crew.total, at => ((this.#pending[at] ?? 0) + (this.#inLanes[at] ?? 0) > 0 ? 'busy' : isHeld ? 'held' : 'idle'))
   }
 
@@ -340,6 +350,8 @@ export class Coordinator {
     switch (message.kind) {
       case 'done':
         return this.#levelDone(from, message)
+      case 'limited':
+        return this.#parts.limited(message.id, message.step, from)
       case 'notice':
         return this.#parts.tell(message.notice)
       case 'failed':

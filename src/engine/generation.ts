@@ -8,6 +8,7 @@
 import type { JsonValue } from '../event/index.ts'
 import type { Notice, Tracing } from '../observe/index.ts'
 import type { Clock } from '../platform/index.ts'
+import type { InFlightStep } from './adaptive/in-flight.ts'
 import { Barriers } from './barriers.ts'
 import type { Cut, MemoryCuts } from './checkpoint/index.ts'
 import type { ComponentContext } from './component.ts'
@@ -16,7 +17,7 @@ import { Coordinator } from './coordinator.ts'
 import type { Before } from './coordinator.ts'
 import { Delivery } from './delivery.ts'
 import { Hosts } from './hosts.ts'
-import type { HostParts } from './hosts.ts'
+import type { HostParts, Load } from './hosts.ts'
 import type { FromHost, GroupState } from './messages.ts'
 import { factsOf, openSinks, refusedToDeadLetters } from './open-sinks.ts'
 import { openSources } from './open-sources.ts'
@@ -45,6 +46,7 @@ export interface GenerationParts extends HostParts {
   readonly before: Before
   readonly tracing?: Tracing | undefined
   tell(notice: Notice): void
+  readonly limited: (id: string, step: InFlightStep, worker: number) => void
 }
 
 export class Generation {
@@ -75,6 +77,7 @@ export class Generation {
       landed: flight => this.#delivery.landed(flight),
       released: (level, seq) => this.#barriers?.released(level, seq),
       tell: notice => parts.tell(notice),
+      limited: parts.limited,
     })
     if (state !== undefined) this.#barriers = this.#makeBarriers()
   }
@@ -96,7 +99,7 @@ export class Generation {
       joinSources(state, sources)
       const hosts = new Hosts(parts, (lane, message) => generation?.receive(lane, message))
       close.unshift(() => hosts.close(false))
-      await hosts.open(from.groups, facts, totalSize(sources))
+      await hosts.open(from.groups, facts, loadOf(sources))
       generation = new Generation(parts, hosts, sinks, sources, fail)
       if (failing !== undefined) throw failing.error
       return generation
@@ -170,7 +173,7 @@ export class Generation {
     await this.#hosts.close(gently)
   }
 
-  /** Closes all; `gently`: stages get the time to close too. */
+  /** Closes all; `gently`: stages get the time to close too. Throws the first error that came, once all else is closed: a sink may only then make its output complete. */
   async close(outcome: 'done' | 'stopped' | 'failed', gently: boolean): Promise<void> {
     try {
       for (const { source, asking } of this.sources) {
@@ -187,6 +190,10 @@ export class Generation {
 function keepingOf({ plan, registry, state }: GenerationParts): Keeping {
   if (state !== undefined) return 'cut'
   return plan.config.sources.some(({ type }) => registry.source(type)?.acks === true) ? 'ack' : 'end'
+}
+
+function loadOf(sources: readonly OpenSource[]): Load {
+  return { size: totalSize(sources), live: sources.every(({ source }) => source.live === true), lag: sources.reduce((sum, { source }) => sum + (source.lag ?? 0), 0) }
 }
 
 /** Bytes in all sources, where each knows its size. */

@@ -53,6 +53,8 @@ export interface HostParts {
   readonly taps?: Taps | undefined
   /** Threads to begin with, instead of what the config says. */
   readonly threads?: number | undefined
+  /** Most workers that `auto` takes. */
+  readonly cores?: number | undefined
 }
 
 /** The workers of a generation. */
@@ -82,10 +84,11 @@ export class Hosts {
     return this.#isThreaded ? this.crew.total - this.crew.first : 0
   }
 
-  async open(restore: readonly GroupState[], facts: SinkFacts, size: number | undefined): Promise<void> {
+  async open(restore: readonly GroupState[], facts: SinkFacts, load: Load): Promise<void> {
     const { plan, registry, context, columns, thread } = this.#parts
     const { workers } = plan.config
-    const threads = this.#parts.threads ?? (workers === 'auto' ? Math.max(autoWorkers(size), this.#watched && plan.config.plugins !== undefined ? 1 : 0) : workers)
+    const { cores = availableParallelism() } = this.#parts
+    const threads = this.#parts.threads ?? (workers === 'auto' ? Math.max(autoWorkers(load, cores), this.#watched && plan.config.plugins !== undefined ? 1 : 0) : workers)
     this.#facts = facts
     if (threads === 0 || thread === undefined) {
       const link = new InlineLink()
@@ -213,7 +216,21 @@ export class Hosts {
 /** Below this, starting a thread costs more than it gives. */
 const SMALL_INPUT = 4 * 1024 * 1024
 
-/** Workers for `auto`: one per core, none for an input that is known to be small. */
-function autoWorkers(size: number | undefined): number {
-  return size !== undefined && size < SMALL_INPUT ? 0 : availableParallelism()
+/** What is known of the sources before anything is read. */
+export interface Load {
+  /** Bytes, where each source knows its size. */
+  readonly size: number | undefined
+  /** True where all sources wait for what comes. */
+  readonly live: boolean
+  /** Events that are there already, as far as sources know. */
+  readonly lag: number
+}
+
+/** Below this a live source has no backlog to speak of. */
+const SMALL_LAG = 100_000
+
+/** Workers that `auto` begins with: none for an input that is known to be small, one where nothing waits yet and the load will tell, else one per core. */
+function autoWorkers({ size, live, lag }: Load, cores: number): number {
+  if (size !== undefined && size < SMALL_INPUT) return 0
+  return live && lag < SMALL_LAG ? 1 : cores
 }

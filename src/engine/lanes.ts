@@ -15,6 +15,7 @@ import type { Node, Plan } from './plan.ts'
 import { prepareConfig } from './prepare.ts'
 import type { CompiledExpression } from './prepare.ts'
 import type { SegmentParts } from './segment.ts'
+import { Slots } from './adaptive/slots.ts'
 import { BlockEncoder, SinkEncoder } from './sink-encoder.ts'
 import type { RowEncoder } from './sink-encoder.ts'
 import { StageRunner } from './stage-runner.ts'
@@ -48,6 +49,8 @@ interface StageParts {
   readonly config: StageConfig
   readonly memory: StageMemory
   readonly policy: Policy | undefined
+  /** Where as many calls are under way as the other side takes. */
+  readonly slots: Slots | undefined
   readonly level: number
   /** Milliseconds that one call of it may wait; undefined: it sees to that itself. */
   readonly callMax: number | undefined
@@ -93,7 +96,7 @@ export class LanesParts {
     const stage = declaration.create(prepareConfig(declaration.config, config.config, base), { ...base, state: memory })
     const { stallTimeout = 0 } = this.#options.plan.config
     const callMax = declaration.foreign === true && stallTimeout > 0 ? stallTimeout : undefined
-    return { stage, config, memory, policy: stageWaits(declaration, config.config) ? stagePolicy(config, base) : undefined, level: node.level, callMax }
+    return { stage, config, memory, policy: stageWaits(declaration, config.config) ? stagePolicy(config, base) : undefined, slots: config.concurrency === 'auto' ? new Slots({ monotonic: () => performance.now(), limited: base.limited }) : undefined, level: node.level, callMax }
   }
 
   #owns(level: number, group: number): boolean {
@@ -104,6 +107,7 @@ export class LanesParts {
     for (const { stage } of this.#stages.values()) await stage.open?.()
   }
 
+  /** What can't be closed is told of: who waits for the end of this host must not wait in vain. */
   async close(): Promise<void> {
     for (const { stage } of this.#stages.values()) await stage.close?.()
   }
@@ -150,7 +154,7 @@ export class LanesParts {
       if (parts.level !== level) continue
       const policy = policyCall(parts.policy, context(parts.config.id), parts.callMax)
       const watch = notes === undefined ? undefined : { notes, node: index }
-      stages.set(index, new StageRunner(parts.stage, parts.config, counts, policy, parts.memory, watch))
+      stages.set(index, new StageRunner(parts.stage, parts.config, counts, policy, parts.memory, watch, parts.slots))
     }
     const clock = context('dead_letters')
     return {

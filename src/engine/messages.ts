@@ -3,6 +3,7 @@
  */
 import type { JsonValue } from '../event/index.ts'
 import type { Notice } from '../observe/index.ts'
+import type { InFlightStep } from './adaptive/in-flight.ts'
 import type { Traces } from '../observe/index.ts'
 import type { SourceReject } from './component.ts'
 import type { CountsRecord } from './counts.ts'
@@ -73,6 +74,8 @@ export type FromHost =
     }
   | { readonly kind: 'snapshot'; readonly id: number; readonly level: number; readonly lane: number; readonly groups: readonly GroupState[] }
   | { readonly kind: 'notice'; readonly notice: Notice }
+  /** The in-flight limit of a stage has moved. */
+  | { readonly kind: 'limited'; readonly id: string; readonly step: InFlightStep }
   | { readonly kind: 'failed'; readonly error: FailureRecord }
   | { readonly kind: 'samples'; readonly samples: readonly TapSamples[] }
   | { readonly kind: 'closed' }

@@ -79,7 +79,7 @@ function makeRunner(
   const config = node.config as SinkConfig // The node of a sink, or of the dead letters.
   const sink = watchSink(makeSink(node, registry, context), registry.sink(config.type)?.foreign === true && stallTimeout !== 0 ? stallTimeout : undefined, context)
   const policy = new Policy({ retry: config.retry, breaker: config.breaker, rateLimit: config.rateLimit }, context, state => context.trouble?.breaker(state))
-  return new SinkRunner(node.id, sink, policy, signal, refused, failed, { batch, clock }, context.trouble)
+  return new SinkRunner(node.id, sink, policy, signal, refused, failed, { batch, clock }, context.trouble, context.limited)
 }
 
 /** Makes the sink of a node, without opening it. */

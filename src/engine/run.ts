@@ -30,7 +30,7 @@ import { makeSink } from './open-sinks.ts'
 import { makeSource } from './open-sources.ts'
 import { makePlan } from './plan.ts'
 import type { Plan } from './plan.ts'
-import { checkChange, differenceOf } from './reload.ts'
+import { checkChange, differenceOf, sinkNames } from './reload.ts'
 import type { Difference, ReloadOutcome, ReloadRequest, RunControl, Waiting } from './reload.ts'
 import type { Percentiles, Progress, Report } from './report.ts'
 import { groundOf, openState } from './run-state.ts'
@@ -128,7 +128,7 @@ class Run {
   }
 
   #context(config: PipelineConfig, registry: Registry): (id: string) => ComponentContext {
-    return contextFor(config, this.#clock, this.#options.random ?? systemRandom, this.#now.signal, (place, message, key) => this.#warn(place, message, key), registry.functions, this.#troubles)
+    return contextFor(config, this.#clock, this.#options.random ?? systemRandom, this.#now.signal, (place, message, key) => this.#warn(place, message, key), registry.functions, this.#troubles, (id, step) => this.#decisions.limited(id, step))
   }
 
   #warn(place: string, message: string, key?: string): void {
@@ -169,8 +169,10 @@ class Run {
       columns: this.#options.columns !== false,
       taps: this.#options.control?.taps,
       threads: this.#scaler.threadsFor(plan.config),
+      cores: this.#options.cores,
       tracing: this.#options.tracing,
       tell: notice => this.#tell(notice),
+      limited: (id, step, worker) => this.#decisions.limited(id, step, worker),
     }
   }
 
@@ -264,8 +266,8 @@ class Run {
         resolve('late')
         return old
       }
-      const kept = [...old.sources, ...old.sinks.values()].map(({ id }) => id)
-      const failure = await this.#switch(old, state, this.#plan, { config: this.#plan.config, registry: this.#registry }, { kept, restarted: [], added: [], removed: [] })
+      const { config } = this.#plan
+      const failure = await this.#switch(old, state, this.#plan, { config, registry: this.#registry }, differenceOf(config, config, false))
       this.#scaler.begin(this.#generation ?? old)
       if (failure === undefined) resolve('changed')
       else reject(failure)
@@ -311,7 +313,8 @@ class Run {
     const cut = await old.cutForNext()
     const kept = new Set(difference.kept)
     const sources = old.sources.filter(({ id }) => kept.has(id))
-    const sinks = [...old.sinks.values()].filter(({ id }) => kept.has(id))
+    const sinkName = sinkNames(old.plan.config, plan.config)
+    const sinks = [...old.sinks.values()].filter(({ id }) => kept.has(sinkName(id)))
     const { positions = {}, marks = {}, groups = [] } = cut ?? {}
     const handover: Handover = { positions, marks, groups, sources: new Map(sources.map(source => [source.id, source])), sinks: new Map(sinks.map(sink => [sink.id, sink])) }
     await old.closeHosts(true)
@@ -409,7 +412,7 @@ class Run {
     if (generation === undefined) return undefined
     const state = this.#drain.signal.aborted ? 'draining' : this.#options.control?.isPaused === true ? 'paused' : 'running'
     return figuresOf(generation, this.#meter, this.#counts, this.#troubles, { generation: this.#number, state, seconds: (this.#clock.monotonic() - this.#started) / 1000,
-      adaptive: { workers_auto: this.#scaler.isAuto, decisions: this.#decisions.list, counts: this.#decisions.counts },
+      adaptive: { workers_auto: this.#scaler.isAuto, in_flight: this.#decisions.inFlightLimits, decisions: this.#decisions.list, counts: this.#decisions.counts },
     })
   }
 

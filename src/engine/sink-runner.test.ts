@@ -230,3 +230,42 @@ test('what a sink refuses because it is cut off is left to the next start, and i
   await turn()
   assert.deepEqual([refused, made.landed(), failures.map(error => (error as SluiceError).code)], [[], false, ['STOP_TIMEOUT']])
 })
+
+test('a sink with concurrency auto gets one write at first, more while all are answered in time, and fewer once it refuses', async () => {
+  const clock = new SimulatedClock()
+  const limits: number[] = []
+  let [open, most, refuses] = [0, 0, false]
+  const sink = {
+    concurrency: 'auto' as const,
+    open: () => Promise.resolve(),
+    write: async () => {
+      most = Math.max(most, ++open)
+      await clock.sleep(100)
+      open--
+      if (refuses) throw new SluiceError('HTTP_STATUS', 'busy', { retry: true })
+    },
+    flush: () => Promise.resolve(undefined),
+    close: () => Promise.resolve(),
+  }
+  const policy = new Policy({ retry: { attempts: 0, backoff: 10, factor: 1, backoffMax: 10, deadline: 0, budget: 0 }, breaker: undefined, rateLimit: undefined }, { now: () => clock.now(), random: () => 0.5, sleep: (ms, signal) => clock.sleep(ms, signal) })
+  const gathering = { batch: { bytes: 1, events: 1, age: 0 }, clock }
+  const runner = new SinkRunner('out', sink, policy, new AbortController().signal, () => undefined, error => assert.fail(String(error)), gathering, undefined, ({ limit }) => limits.push(limit))
+  let landed = 0
+  for (let seq = 0; seq < 200; seq++) {
+    const flight = new Flight(seq, 0, 0, seq, 1, () => landed++)
+    flight.open = 1
+    runner.write(rows(String(seq)), flight)
+  }
+  await clock.advance(50)
+  assert.deepEqual([open, runner.concurrency], [1, 1])
+  await clock.advance(1000)
+  assert.ok(runner.concurrency > 8 && most > 8, `${runner.concurrency} of ${most}`)
+  const before = runner.concurrency
+  refuses = true
+  await clock.advance(400)
+  assert.ok(runner.concurrency < before / 1.4, `${runner.concurrency} after ${before}`)
+  refuses = false
+  await clock.advance(20_000)
+  assert.deepEqual([landed, runner.backlog], [200, 0], 'everything that was refused was written in the end')
+  assert.equal(limits.at(-1), runner.concurrency, 'each change is told')
+})

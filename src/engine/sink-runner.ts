@@ -14,7 +14,8 @@ import type { WriteTrace } from '../observe/index.ts'
 import type { Trouble } from '../observe/index.ts'
 import { systemClock } from '../platform/index.ts'
 import type { Clock } from '../platform/index.ts'
-import type { RowAnswer, Sink, SinkChunk } from './component.ts'
+import { Slots } from './adaptive/slots.ts'
+import type { ComponentContext, RowAnswer, Sink, SinkChunk } from './component.ts'
 import type { BatchConfig } from './config.ts'
 import type { Flight } from './flight.ts'
 import { BusyClock } from './meter.ts'
@@ -59,6 +60,8 @@ export class SinkRunner {
   readonly #gathering: Gathering | undefined
   readonly #clock: Clock
   readonly #trouble: Trouble | undefined
+  /** Where as many writes are under way as the other side takes. */
+  readonly #slots: Slots | undefined
   /** Ends the wait for more chunks. */
   #cancel: (() => void) | undefined
   readonly #queue: Item[] = []
@@ -73,7 +76,7 @@ export class SinkRunner {
   #broken = false
   #why: unknown
 
-  constructor(id: string, sink: Sink, policy: Policy, signal: AbortSignal, refused: Refused, failed: (error: unknown) => void, gathering?: Gathering, trouble?: Trouble) {
+  constructor(id: string, sink: Sink, policy: Policy, signal: AbortSignal, refused: Refused, failed: (error: unknown) => void, gathering?: Gathering, trouble?: Trouble, limited?: ComponentContext['limited']) {
     this.id = id
     this.#trouble = trouble
     this.#sink = sink
@@ -84,6 +87,7 @@ export class SinkRunner {
     this.#gathering = sink.gathers === true ? gathering : undefined
     this.#clock = gathering?.clock ?? systemClock
     this.busy = new BusyClock(this.#clock)
+    this.#slots = sink.concurrency === 'auto' ? new Slots({ monotonic: () => this.#clock.monotonic(), limited }) : undefined
   }
 
   /** Goes on under another plan. Nothing may be under way. */
@@ -94,6 +98,12 @@ export class SinkRunner {
 
   get sink(): Sink {
     return this.#sink
+  }
+
+  /** Writes that may be under way at once. */
+  get concurrency(): number {
+    const { concurrency = 1 } = this.#sink
+    return concurrency === 'auto' ? (this.#slots?.limit ?? 1) : concurrency
   }
 
   /** Chunks that wait or are being written. */
@@ -167,7 +177,7 @@ export class SinkRunner {
         )
         return
       }
-      if (this.#writing >= (this.#sink.concurrency ?? 1)) return
+      if (this.#writing >= this.concurrency) return
       const writes = this.#ready(item)
       if (writes.length === 0) return
       this.#queue.splice(0, writes.length)
@@ -227,6 +237,10 @@ export class SinkRunner {
     this.#failed(error)
   }
 
+  #inSlot<T>(work: () => Promise<T>): Promise<T> {
+    return this.#slots === undefined ? work() : this.#slots.run(work)
+  }
+
   async #deliver(number: number, writes: readonly Write[]): Promise<void> {
     const rows = joined(writes)
     const input = writes.flatMap(({ flight }) => flight.input ?? [])
@@ -237,7 +251,7 @@ export class SinkRunner {
     let attempts = 0
     let failure: unknown
     try {
-      await this.#policy.call({ events: rows.rows, bytes: rows.bytes.length }, () => this.#watched('write', async () => {
+      await this.#policy.call({ events: rows.rows, bytes: rows.bytes.length }, () => this.#watched('write', () => this.#inSlot(async () => {
         attempts++
         if (attempts > 1) this.totals.retries++
         const answers = await this.#sink.write({ ...(open === undefined ? whole(number, rows) : part(number, rows, open)), input, trace: trace?.context }, this.#signal)
@@ -246,7 +260,7 @@ export class SinkRunner {
         open = retry.map(one => one.row)
         const error = new SluiceError(retry[0]?.code ?? 'SINK_RETRY', `Sink "${this.id}" asks for another attempt: ${retry[0]?.reason ?? ''}`, { retry: true })
         throw Object.assign(error, { retryAfter: Math.max(...retry.map(({ after }) => after)) })
-      }), this.#signal)
+      })), this.#signal)
       // Whoever was cut off answers in many ways. What it refuses then is left to the next start, and is not given up.
       if (refused.length > 0) this.#signal.throwIfAborted()
     } catch (error) {

@@ -9,6 +9,8 @@
 import { SluiceError } from '../base/index.ts'
 import type { Event } from '../event/index.ts'
 import type { Output, Stage } from './component.ts'
+import { IN_FLIGHT_MAX } from './adaptive/slots.ts'
+import type { Slots } from './adaptive/slots.ts'
 import type { StageConfig } from './config.ts'
 import { KEY_GROUPS } from './memory.ts'
 import type { StageMemory } from './memory.ts'
@@ -41,6 +43,7 @@ export class StageRunner implements Output {
   /** Where the stage remembers, if it does. */
   readonly #memory: StageMemory | undefined
   readonly #watch: StageWatch | undefined
+  readonly #slots: Slots | undefined
   #answered = new Uint8Array(16)
   #answers = 0
   /** True while `process` runs: only then are slots checked. */
@@ -50,13 +53,14 @@ export class StageRunner implements Output {
   #ticket = 0
   #retries = 0
 
-  constructor(stage: Stage, config: StageConfig, counts: Counts, policy?: PolicyCall, memory?: StageMemory, watch?: StageWatch) {
+  constructor(stage: Stage, config: StageConfig, counts: Counts, policy?: PolicyCall, memory?: StageMemory, watch?: StageWatch, slots?: Slots) {
     this.#stage = stage
     this.#config = config
     this.#counts = counts
     this.#policy = policy
     this.#memory = memory
     this.#watch = watch
+    this.#slots = slots
   }
 
   get stage(): Stage {
@@ -165,7 +169,8 @@ export class StageRunner implements Output {
         if (event !== undefined) results[at] = await this.#callOne(event, policy)
       }
     }
-    await Promise.all(Array.from({ length: Math.min(this.#config.concurrency, events.length) }, lane))
+    const { concurrency } = this.#config
+    await Promise.all(Array.from({ length: Math.min(concurrency === 'auto' ? IN_FLIGHT_MAX : concurrency, events.length) }, lane))
     const all = emptyResult()
     for (const result of results) {
       append(all, result)
@@ -178,12 +183,13 @@ export class StageRunner implements Output {
     let failure: unknown
     let attempts = 1
     try {
-      attempts = await policy(async () => {
+      const attempt = async (): Promise<void> => {
         runner = this.#single()
         const result = await runner.run([event])
         const first = result.rejected[0]
         if (first !== undefined && isRetriable(first.error)) throw first.error
-      })
+      }
+      attempts = await policy(this.#slots === undefined ? attempt : () => this.#slots?.run(attempt) ?? attempt())
     } catch (error) {
       if (isFatal(error)) throw error
       failure = error

@@ -27,6 +27,8 @@ export interface Decided {
 export interface AdaptiveFigures {
   /** True where the number of workers follows the load. */
   readonly workers_auto: boolean
+  /** Requests that components with `concurrency: auto` may have under way, over all workers. */
+  readonly in_flight: readonly { readonly id: string; readonly limit: number }[]
   /** Oldest first; the last hundred. */
   readonly decisions: readonly Decision[]
   readonly counts: readonly Decided[]

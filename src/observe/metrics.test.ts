@@ -30,6 +30,14 @@ test('every figure is a metric with its help, its type and its labels', async ()
   assert.ok(lines.some(line => line.startsWith('nodejs_eventloop_lag_seconds')) && lines.some(line => line.startsWith('process_resident_memory_bytes')))
 })
 
+test('what a run has adapted shows: workers, in-flight limits, and how often something was changed', async () => {
+  const adaptive = { workers_auto: true, in_flight: [{ id: 'out', limit: 12 }], decisions: [], counts: [{ what: 'workers', direction: 'up', count: 3 }] } as const
+  const lines = await linesOf({ ...figuresFor({ workers: [{}, {}] }), adaptive })
+  for (const line of [
+    'sluice_pipeline_workers{pipeline="p"} 2', 'sluice_adaptive_decisions_total{pipeline="p",what="workers",direction="up"} 3', 'sluice_adaptive_in_flight_limit{pipeline="p",component="out"} 12',
+  ]) assert.ok(lines.includes(line), line)
+})
+
 test('a lag that nobody knows, and a pipeline that is not open, have no series', async () => {
   assert.ok(!(await linesOf(figuresFor())).some(line => line.startsWith('sluice_source_lag_events{')))
   assert.ok(!(await linesOf(undefined)).some(line => /^sluice_.*\{/.test(line)))

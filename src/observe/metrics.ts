@@ -101,6 +101,15 @@ const FAMILIES: readonly Family[] = [
   { name: 'sluice_pipeline_credits_bytes', help: 'Bytes that sources may still read before a batch must land.', type: 'gauge', values: figures => one(Math.max(0, figures.memory_bytes - figures.in_flight_bytes)) },
   { name: 'sluice_pipeline_batch_events', help: 'Events of a batch that a source delivered.', type: 'histogram', values: figures => histogram('sluice_pipeline_batch_events', figures.batch_events) },
   { name: 'sluice_pipeline_batch_bytes', help: 'Bytes of a batch that a source delivered.', type: 'histogram', values: figures => histogram('sluice_pipeline_batch_bytes', figures.batch_bytes) },
+  { name: 'sluice_pipeline_workers', help: 'Workers that there are.', type: 'gauge', values: ({ workers }) => one(workers.length) },
+  {
+    name: 'sluice_adaptive_decisions_total', help: 'Changes of the number of workers, of the size of batches and of in-flight limits, made by the pipeline itself or by order.', type: 'counter',
+    values: ({ adaptive }) => adaptive.counts.map(({ what, direction, count }) => ({ labels: { what, direction }, value: count })),
+  },
+  {
+    name: 'sluice_adaptive_in_flight_limit', help: 'Requests that a component with `concurrency: auto` may have under way, over all workers.', type: 'gauge',
+    values: ({ adaptive }) => adaptive.in_flight.slice(0, SERIES_MAX).map(({ id, limit }) => ({ labels: { component: id }, value: limit })),
+  },
   { name: 'sluice_pipeline_quiet_seconds', help: 'Time since a batch was last taken by all sinks.', type: 'gauge', values: figures => one(figures.quiet_seconds) },
   { name: 'sluice_pipeline_generation', help: 'Counts the configs that have run, from 1.', type: 'gauge', values: ({ generation }) => one(generation) },
   { name: 'sluice_pipeline_state', help: '1 for the state that the pipeline is in.', type: 'gauge', values: ({ state }) => STATES.map(name => ({ labels: { state: name }, value: name === state ? 1 : 0 })) },

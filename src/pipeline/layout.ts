@@ -45,7 +45,10 @@ export const STAGE_OPTIONS = {
   id: field.optional(field.string({ ...ID, description: 'Name of the stage; by default its type' })),
   from: field.optional(FROM),
   on_error: field.choice(['dead_letter', 'stop', 'drop', 'pass'], { default: 'dead_letter', description: 'What happens to an event that the stage fails on' }),
-  concurrency: field.integer({ minimum: 1, maximum: 1024, default: 1, description: 'Events under way at once, for a stage that waits for the outside' }),
+  concurrency: field.either([field.integer({ minimum: 1, maximum: 1024 }), field.choice(['auto'])], {
+    default: 1,
+    description: 'Events under way at once, for a stage that waits for the outside; auto takes as many as the other side takes, by round-trip times and refusals, 200 at most on each worker',
+  }),
   retry: field.optional(RETRY),
   breaker: field.optional(BREAKER),
   rate_limit: field.optional(RATE_LIMIT),

@@ -125,6 +125,24 @@ test('a reload takes the file up again; one that is broken is refused with its p
   assert.equal((await figures(running)).generation, before + 1)
 })
 
+test('the number of workers is changed while it runs, by a number or by auto, and the decision is told with its reason', async () => {
+  const scale = async (workers: unknown): Promise<Answer> => ask(running, '/v1/pipelines/live/scale', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ workers }) })
+  assert.deepEqual(JSON.parse((await scale(2)).text), { outcome: 'changed', workers: 2, auto: false })
+  interface Seen { readonly workers: readonly object[]; readonly generation: number; readonly adaptive: { readonly workers_auto: boolean; readonly decisions: readonly Readonly<Record<string, unknown>>[] } }
+  const seen = async (): Promise<Seen> => JSON.parse((await ask(running, '/v1/pipelines/live')).text) as Seen // Its own answer.
+  const { workers, adaptive } = await seen()
+  assert.equal(workers.length, 2)
+  const { at, ...decision } = adaptive.decisions.at(-1) ?? {}
+  assert.deepEqual([typeof at, decision], ['number', { what: 'workers', from: 1, to: 2, why: 'asked for', by: 'order', figures: {} }])
+  assert.match((await ask(running, '/metrics')).text, /sluice_adaptive_decisions_total\{pipeline="live",what="workers",direction="up"\} 1/)
+  assert.equal((JSON.parse((await scale('auto')).text) as { readonly auto: boolean }).auto, true) // Its own answer.
+  assert.equal((await seen()).adaptive.workers_auto, true)
+  for (const wrong of [-1, 257, 'many', 1.5, null]) assert.equal((await scale(wrong)).status, 400, String(wrong))
+  assert.equal((await ask(running, '/v1/pipelines/other/scale', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"workers":1}' })).status, 404)
+  const one = JSON.parse((await scale(1)).text) as { readonly workers: number; readonly auto: boolean } // Its own answer.
+  assert.deepEqual([one.workers, one.auto], [1, false])
+})
+
 test('who comes under another name, or from a page of another site, is not answered', async () => {
   const { status } = await ask(running, '/v1/pipelines', { headers: { origin: 'https://evil.example' } })
   assert.equal(status, 403)
@@ -161,7 +179,7 @@ test('wrong addresses are told before anything runs', () => {
 test('the document of the interface names its paths', async () => {
   const { text } = await ask(running, '/v1/openapi.json')
   const { paths } = JSON.parse(text) as { readonly paths: Readonly<Record<string, object>> } // Its own answer.
-  for (const path of ['/metrics', '/readyz', '/v1/pipelines/{id}', '/v1/pipelines/{id}/reload']) assert.ok(path in paths, path)
+  for (const path of ['/metrics', '/readyz', '/v1/pipelines/{id}', '/v1/pipelines/{id}/reload', '/v1/pipelines/{id}/scale']) assert.ok(path in paths, path)
 })
 
 test('a drain ends the process when everything has landed', async () => {

@@ -156,13 +156,18 @@ export class AdminServer {
 
   /** The number of workers: the one way to change something that takes a value. */
   #scale(app: FastifyInstance): void {
-    const workers = { oneOf: [{ type: 'integer', minimum: 0, maximum: 256 }, { type: 'string', enum: ['auto'] }], description: 'So many worker threads for good, or auto: as many as the load needs' }
+    const workers = { anyOf: [{ type: 'integer', minimum: 0, maximum: 256 }, { type: 'string', enum: ['auto'] }], description: 'So many worker threads for good, or auto: as many as the load needs' }
     const schema = {
       description: 'Changes the number of workers while everything goes on. Answers what became of it: changed, unchanged, late (not everything landed in time) or failed.', tags: ['pipelines'],
       params: { type: 'object', properties: { id: { type: 'string' } }, required: ['id'] },
       body: { type: 'object', properties: { workers }, required: ['workers'], additionalProperties: false },
     }
-    app.post<{ Params: { id: string }; Body: { workers: number | 'auto' } }>('/v1/pipelines/:id/scale', { schema }, async ({ params, body }, reply) => {
+    // The schema would take null for 0, which stops all threads.
+    const preValidation = async ({ body }: { readonly body: { readonly workers?: unknown } | null }, reply: FastifyReply): Promise<void> => {
+      const given = body?.workers
+      if (typeof given !== 'number' && given !== 'auto') await reply.status(400).send({ error: { code: 'HTTP', message: '"workers" must be a whole number from 0 to 256, or "auto".' } })
+    }
+    app.post<{ Params: { id: string }; Body: { workers: number | 'auto' } }>('/v1/pipelines/:id/scale', { schema, preValidation }, async ({ params, body }, reply) => {
       const of = this.#of
       if (of === undefined || this.#figuresOf(params.id) === undefined) return unknown(reply, params.id)
       const { error, ...outcome } = await of.control.scale(body.workers)

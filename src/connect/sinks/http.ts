@@ -21,7 +21,10 @@ const CONFIG = field.object({
   events: field.integer({ default: 500, minimum: 1, description: 'Most events in a request' }),
   results: field.optional(field.string({ description: 'Field of the answer that holds a list with a result for each event' })),
   timeout: field.duration({ default: '30s', description: 'Longest wait for an answer' }),
-  concurrency: field.integer({ default: 1, minimum: 1, maximum: 100, description: 'Requests under way at once; above 1 the order at the server is not kept' }),
+  concurrency: field.either([field.integer({ minimum: 1, maximum: 100 }), field.choice(['auto'])], {
+    default: 1,
+    description: 'Writes under way at once; above 1 the order at the server is not kept. auto takes as many as the server takes, by round-trip times and refusals',
+  }),
 })
 type Config = ValueOf<typeof CONFIG>
 
@@ -35,7 +38,7 @@ function rowsOf(chunk: SinkChunk, from: number, to: number): Uint8Array {
 }
 
 class HttpSink implements Sink {
-  readonly concurrency: number
+  readonly concurrency: number | 'auto'
   readonly gathers = true
   readonly #config: Config
   readonly #context: ComponentContext

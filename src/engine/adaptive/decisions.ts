@@ -1,6 +1,7 @@
 /** What a run has changed by itself or by order, newest last. Bounded: an old run does not grow; what was forgotten is still counted. */
 import type { Clock } from '../../platform/index.ts'
 import type { Decision, Decided, Notice } from '../../observe/index.ts'
+import type { InFlightStep } from './in-flight.ts'
 
 /** Decisions that are kept. */
 const KEPT_MAX = 100
@@ -17,6 +18,8 @@ export class Decisions {
   readonly #counts = new Map<string, Decided>()
   /** Of in-flight limits, by component: what was noted last. */
   readonly #limits = new Map<string, number>()
+  /** Of in-flight limits, by component: what they are, by worker. */
+  readonly #inFlight = new Map<string, Map<number, number>>()
 
   constructor(clock: Clock, tell: (notice: Notice) => void) {
     this.#clock = clock
@@ -43,6 +46,23 @@ export class Decisions {
     if (limit < from * NOTED_FACTOR && limit > from / NOTED_FACTOR) return
     this.#limits.set(of, limit)
     this.note({ what: 'in_flight', of, from, to: limit, why, by: 'controller', figures })
+  }
+
+  /** The in-flight limit of a component, on the coordinating thread or a worker, has moved: limits of all workers are added up. */
+  limited(id: string, { limit, why, rtt, shortest }: InFlightStep, worker = -1): void {
+    const all = this.#inFlight.get(id) ?? new Map<number, number>()
+    this.#inFlight.set(id, all.set(worker, limit))
+    this.limit(id, this.inFlightLimit(id) ?? limit, why, { rtt_ms: rtt, shortest_rtt_ms: shortest })
+  }
+
+  /** Requests that a component may have under way; undefined where nothing has moved it yet, or it is not adapted. */
+  inFlightLimit(id: string): number | undefined {
+    const all = this.#inFlight.get(id)
+    return all === undefined ? undefined : [...all.values()].reduce((sum, limit) => sum + limit, 0)
+  }
+
+  get inFlightLimits(): readonly { readonly id: string; readonly limit: number }[] {
+    return [...this.#inFlight.keys()].map(id => ({ id, limit: this.inFlightLimit(id) ?? 0 }))
   }
 
   get list(): readonly Decision[] {

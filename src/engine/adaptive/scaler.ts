@@ -89,8 +89,10 @@ export class Scaler {
 
   /** A generation stands, and is looked after from now on. */
   begin(running: Running): void {
+    if (running === this.#running) return
     this.#running = running
-    this.#rule = undefined
+    // A generation that is here because of the rule's own step: it learns what the step is good for.
+    if (!this.#isChanging) this.#rule = undefined
     this.#cancel()
     if (!this.#isOver) this.#look()
   }
@@ -109,12 +111,16 @@ export class Scaler {
     if (this.#isOver || running === undefined) throw over()
     if (!this.#parts.hasThreads) throw new SluiceError('SCALE_THREADS', 'This run has no threads: its components live in the program that started it.')
     if (this.#isChanging) throw new SluiceError('SCALE_BUSY', 'The number of workers is being changed at this moment.', { retry: true })
+    const before = this.#order
     this.#order = workers
     this.#rule = undefined
     const from = running.threads
     const to = workers === 'auto' ? Math.max(1, from) : workers
     if (to === from) return this.#outcome('unchanged')
-    return this.#change(from, to, { why: 'asked for', by: 'order', figures: {} })
+    const done = await this.#change(from, to, { why: 'asked for', by: 'order', figures: {} })
+    if (done.outcome === 'changed') return done
+    this.#order = before
+    return { ...done, auto: this.isAuto }
   }
 
   /** For the run: called when reading has to rest for a change. */
@@ -161,10 +167,12 @@ export class Scaler {
     this.#isChanging = true
     const before = (this.#before = this.#threads)
     this.#threads = to
+    let isMade = false
     try {
       const done = running.canBecome(to) ? await running.become(to).then(() => 'changed' as const) : await this.#behindCut(to)
       if (done === 'late') this.#threads = before
-      else this.#parts.note({ what: 'workers', of: undefined, from, to, ...because })
+      else isMade = true
+      if (isMade) this.#parts.note({ what: 'workers', of: undefined, from, to, ...because })
       return this.#outcome(done)
     } catch (error) {
       this.#threads = before
@@ -172,7 +180,9 @@ export class Scaler {
       return this.#outcome('failed', error instanceof SluiceError ? error : new SluiceError('SCALE_FAILED', `A worker could not be started: ${error instanceof Error ? error.message : String(error)}`, { cause: error }))
     } finally {
       this.#isChanging = false
-      this.#rule?.set(this.#running?.threads ?? to, this.#parts.clock.monotonic())
+      const now = this.#parts.clock.monotonic()
+      if (isMade) this.#rule?.made(now)
+      else this.#rule?.set(this.#running?.threads ?? from, now)
     }
   }
 

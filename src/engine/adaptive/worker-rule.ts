@@ -4,8 +4,8 @@
  * A sample says how busy the workers were since the one before, in workers: 1.7 of 2 means that the two had batches before them for 85 % of the time. Samples of a
  * second are looked at together to grow, those of five seconds to shrink.
  *
- *     grow     busy for GROW_AT of the time, and batches wait: by half, at least by one
- *     undo     three seconds after it grew everybody is as busy as before, and throughput has not risen by GAIN_LEAST: the cores, the sinks or the sources give no more.
+ *     grow     busy for GROW_AT of the time, and batches wait: twice as many
+ *     undo     two seconds after it grew everybody is as busy as before, and throughput has not risen by GAIN_LEAST: the cores, the sinks or the sources give no more.
  *              The step is taken back, and tried again only after TRY_AGAIN, twice as long each time it fails
  *     shrink   what was busy would fit into fewer, each for SHRINK_TO of the time: to so many, at most by half
  *     rest     after every change, until its effect can be seen
@@ -43,7 +43,7 @@ export interface WorkerStep {
 
 const GROW_WINDOW = 1000
 const SHRINK_WINDOW = 5000
-const JUDGE_AFTER = 3000
+const JUDGE_AFTER = 2000
 const GROW_AT = 0.85
 const SHRINK_TO = 0.7
 const GAIN_LEAST = 0.05
@@ -84,7 +84,14 @@ export class WorkerRule {
     this.#samples.length = 0
   }
 
-  /** What should change, if something should; the caller does it, and the rule takes it as done. */
+  /** The last step has been made, which took its time: what it is good for shows from now on. */
+  made(at: number): void {
+    this.#changedAt = at
+    this.#samples.length = 0
+    if (this.#trial !== undefined) this.#trial = { ...this.#trial, since: at }
+  }
+
+  /** What should change, if something should; the caller does it, and says that it is `made`. */
   next(sample: WorkerSample): WorkerStep | undefined {
     this.#samples.push(sample)
     if (this.#samples.length > SAMPLES_MAX) this.#samples.shift()
@@ -109,11 +116,11 @@ export class WorkerRule {
   #grow(sample: WorkerSample): WorkerStep | undefined {
     const { most, rest } = this.#limits
     const now = this.#over(GROW_WINDOW, sample)
-    if (now === undefined || this.#workers >= most || sample.at - this.#changedAt < Math.max(GROW_WINDOW, rest)) return undefined
+    if (now === undefined || this.#trial !== undefined || this.#workers >= most || sample.at - this.#changedAt < Math.max(GROW_WINDOW, rest)) return undefined
     if (now.busy < GROW_AT * this.#workers || sample.waiting < this.#workers) return undefined
     if (this.#ceiling !== undefined && sample.at < this.#ceiling.until && this.#workers >= this.#ceiling.workers) return undefined
     this.#trial = { from: this.#workers, since: sample.at, rate: now.rate }
-    return this.#step(Math.min(most, this.#workers + Math.max(1, this.#workers >> 1)), sample, now, `busy for ${percent(now.busy / this.#workers)} of the time, and ${sample.waiting} batches wait`)
+    return this.#step(Math.min(most, this.#workers * 2), sample, now, `busy for ${percent(now.busy / this.#workers)} of the time, and ${sample.waiting} batches wait`)
   }
 
   #shrink(sample: WorkerSample): WorkerStep | undefined {

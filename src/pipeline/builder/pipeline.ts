@@ -49,7 +49,7 @@ export interface SinkSettings {
 }
 export interface StageSettings extends SinkSettings {
   readonly on_error?: 'dead_letter' | 'stop' | 'drop' | 'pass'
-  readonly concurrency?: number
+  readonly concurrency?: number | 'auto'
 }
 
 /** A node as YAML would have it. */
