@@ -140,6 +140,8 @@ export interface Piece {
   readonly headers?: Readonly<Record<string, string>>
   /** Milliseconds since 1970; event time of all records of the piece. */
   readonly time?: number
+  /** Milliseconds since 1970: when the first of the records was taken in, by whoever had it before or by the source itself; what is end to end is measured from then. */
+  readonly ingested?: number | undefined
   /** Records that never became part of the data, for the dead letters (a line over the limit). */
   readonly rejects?: readonly SourceReject[]
 }

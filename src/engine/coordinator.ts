@@ -250,6 +250,7 @@ export class Coordinator {
       if (piece === undefined) return
       const flight = this.#launch(0, open.node, piece.position, piece.bytes)
       flight.since = this.#parts.clock.monotonic()
+      flight.ingested = piece.ingested
       flight.input = { source: open.id, from: piece.from, position: piece.position }
       open.track(flight)
       this.#toWorker({
@@ -495,7 +496,7 @@ export class Coordinator {
     this.#flights.delete(flight.seq)
     this.inFlightBytes -= flight.charge
     for (const { lane, bytes } of flight.lent) this.#parts.links[lane]?.giveBack(bytes)
-    if (flight.source !== undefined) this.#parts.before.meter.landed(flight.since)
+    if (flight.source !== undefined) this.#parts.before.meter.landed(flight)
     flight.trace?.end()
     this.#parts.landed(flight)
     this.#look()

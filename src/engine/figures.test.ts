@@ -115,6 +115,25 @@ test('each stage tells what it left out, how often it had to ask again, and each
   assert.ok((report.stages['asking']?.p50_seconds ?? 0) >= 0.0005 && (report.stages['odd']?.p50_seconds ?? 1) < 0.001)
 })
 
+test('what is end to end begins where the source says that events were taken in, else with their reading', async () => {
+  const endToEnd = async (ago: number | undefined): Promise<Figures['end_to_end']> => {
+    const control = new RunControl()
+    const plain = memorySource(LINES, 100)
+    const source: SourceDeclaration = { ...plain, create: (config, context) => {
+      const made = plain.create(config, context)
+      return { ...made, next: async (bytes, signal) => {
+        const piece = await made.next(bytes, signal)
+        return piece === undefined || ago === undefined ? piece : { ...piece, ingested: context.now() - ago }
+      } }
+    } }
+    await runPipeline(testPipeline([], [sinkConfig('out', 'in')]), testRegistry([source, memorySink(new Kept())]), { control })
+    return (control.figures ?? assert.fail('no figures')).end_to_end
+  }
+  const old = await endToEnd(3_000_000)
+  assert.deepEqual([old.count, old.counts[old.bounds.indexOf(1800)], old.counts[old.bounds.indexOf(3600)]], [6, 0, 6])
+  assert.ok((await endToEnd(undefined)).sum < 60)
+})
+
 test('events, errors and times are counted where they belong, and a worker\'s time adds up', async () => {
   const { sources, stages, sinks, workers, seconds, latency, events_in } = await figuresOf({ first: 1, sink: 1 })
   assert.equal(events_in, 600)

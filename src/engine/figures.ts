@@ -22,9 +22,9 @@ export function figuresOf(generation: Generation, meter: Meter, counts: Counts, 
       const { events, seconds, filtered, retries, latency } = meter.of(id)
       return { id, type, events, busy_seconds: seconds, filtered, retries, latency: latency.figures, waits: declaration !== undefined && stageWaits(declaration, own) }
     }),
-    sinks: [...sinks.values()].map(({ id, totals, backlog, backlogBytes, busy, latency }) => {
+    sinks: [...sinks.values()].map(({ id, totals, backlog, backlogBytes, breaker, busy, latency }) => {
       const type = id === 'dead_letters' ? (config.deadLetters?.type ?? '') : (config.sinks.find(each => each.id === id)?.type ?? '')
-      return { id, type, ...totals, backlog, backlog_bytes: backlogBytes, latency: latency.figures, busy_seconds: busy.seconds, encode_seconds: meter.of(id).seconds, trouble: troubles.figures(id) }
+      return { id, type, ...totals, backlog, backlog_bytes: backlogBytes, breaker, latency: latency.figures, busy_seconds: busy.seconds, encode_seconds: meter.of(id).seconds, trouble: troubles.figures(id) }
     }),
     workers: meter.workerFigures,
     events_in: counts.in,
@@ -37,6 +37,7 @@ export function figuresOf(generation: Generation, meter: Meter, counts: Counts, 
     in_flight_bytes: coordinator.inFlightBytes,
     memory_bytes: config.memory,
     latency: meter.latency,
+    end_to_end: meter.endToEnd,
     batch_events: meter.batchSizes.events,
     batch_bytes: meter.batchSizes.bytes,
   }

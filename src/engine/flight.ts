@@ -29,6 +29,8 @@ export class Flight {
   charge: number
   /** When it was read, on the clock that only goes forward. */
   since = 0
+  /** When its first event was taken in, in milliseconds since 1970, where its source knows. */
+  ingested: number | undefined
   /** What is told of it to a tracer, where there is one. */
   trace: BatchTrace | undefined
   /** What of the input it is; undefined for the end of the input and for ticks. */

@@ -4,8 +4,9 @@
  *     worker   busy: it has batches before it | held: none, because memory or sinks have no room | idle: none, because sources have nothing
  */
 import type { Clock } from '../platform/index.ts'
-import { BATCH_BYTES, BATCH_EVENTS, Distribution, LATENCY_SECONDS, STAGE_SECONDS } from '../observe/index.ts'
+import { AGE_SECONDS, BATCH_BYTES, BATCH_EVENTS, Distribution, LATENCY_SECONDS, STAGE_SECONDS } from '../observe/index.ts'
 import type { Histogram, WorkerFigures } from '../observe/index.ts'
+import type { Flight } from './flight.ts'
 import type { NodeWork } from './messages.ts'
 import type { Plan } from './plan.ts'
 
@@ -58,6 +59,7 @@ export class Meter {
   readonly #rejects = new Map<string, { readonly id: string; readonly code: string; events: number }>()
   readonly #asking = new Map<string, BusyClock>()
   readonly #latency = new Distribution(LATENCY_SECONDS)
+  readonly #endToEnd = new Distribution(AGE_SECONDS)
   readonly #batchEvents = new Distribution(BATCH_EVENTS)
   readonly #batchBytes = new Distribution(BATCH_BYTES)
   #workers: { share: Share; readonly ms: Record<Share, number> }[] = []
@@ -152,14 +154,19 @@ export class Meter {
     return this.#workers.map(({ ms }) => ({ busy_seconds: ms.busy / 1000, held_seconds: ms.held / 1000, idle_seconds: ms.idle / 1000 }))
   }
 
-  /** A batch that was read at `since` has landed. */
-  landed(since: number): void {
+  /** A batch has landed. */
+  landed({ since, ingested }: Pick<Flight, 'since' | 'ingested'>): void {
     this.#landed = this.#clock.monotonic()
     this.#latency.add((this.#landed - since) / 1000)
+    this.#endToEnd.add((ingested === undefined ? this.#landed - since : Math.max(0, this.#clock.now() - ingested)) / 1000)
   }
 
   get latency(): Histogram {
     return this.#latency.figures
+  }
+
+  get endToEnd(): Histogram {
+    return this.#endToEnd.figures
   }
 
   /** How large batches were. */

@@ -7,7 +7,7 @@
  * not answer per row and fails for good stops the pipeline: its rows can't be told apart, and nothing may be skipped in silence.
  */
 import { SluiceError } from '../base/index.ts'
-import type { ErrorCode, Policy } from '../base/index.ts'
+import type { BreakerState, ErrorCode, Policy } from '../base/index.ts'
 import type { JsonValue } from '../event/index.ts'
 import { Distribution, LATENCY_SECONDS } from '../observe/index.ts'
 import type { WriteTrace } from '../observe/index.ts'
@@ -109,6 +109,10 @@ export class SinkRunner {
   /** Chunks that wait or are being written. */
   get backlog(): number {
     return this.#queue.length + this.#held.length + this.#writing
+  }
+
+  get breaker(): BreakerState | undefined {
+    return this.#policy.breaker
   }
 
   /** Bytes of these. */

@@ -1,6 +1,6 @@
 /** The log: durable records in a folder, or on Apache Kafka, behind one port. */
 export type { Admin, GroupDescription, NewTopic, PartitionDescription, TopicDescription, TopicSettings } from './admin.ts'
-export { BatchWriter, RecordCursor, batchLengthAt, compressBatch, countOf, headersAt, records as recordsOf } from './batch/index.ts'
+export { BatchWriter, RecordCursor, baseTimestampOf, batchLengthAt, compressBatch, countOf, headersAt, records as recordsOf } from './batch/index.ts'
 /** What looks at the files of a folder: loaded when it is asked for. */
 export const inspection = () => import('./embedded/inspection.ts')
 export type { BatchDump } from './embedded/dump.ts'

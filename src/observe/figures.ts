@@ -43,6 +43,8 @@ export interface SinkFigures {
   /** Writes that wait or are under way, and their bytes. */
   readonly backlog: number
   readonly backlog_bytes: number
+  /** What its breaker is, if it has one. */
+  readonly breaker: 'closed' | 'open' | 'half-open' | undefined
   /** Time in which a write or a flush was under way. */
   readonly busy_seconds: number
   /** Time that workers took to encode for it. */
@@ -100,6 +102,11 @@ export interface Figures {
   readonly memory_bytes: number
   /** Seconds from the reading of a batch until every sink had taken it, one value for each batch. */
   readonly latency: Histogram
+  /**
+   * Seconds from when the first event of a batch was taken in, where its source knows (a request came, a record was written), else from its reading, until every sink had
+   * taken it.
+   */
+  readonly end_to_end: Histogram
   /** Events, and bytes, of a batch that a source delivered, one value for each batch. */
   readonly batch_events: Histogram
   readonly batch_bytes: Histogram

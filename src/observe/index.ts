@@ -7,7 +7,7 @@
 export { bottleneckOf, bottleneckText } from './bottleneck.ts'
 export type { Bottleneck } from './bottleneck.ts'
 export type { Figures, Histogram, SinkFigures, SourceFigures, StageFigures, WorkerFigures } from './figures.ts'
-export { BATCH_BYTES, BATCH_EVENTS, Distribution, LATENCY_SECONDS, STAGE_SECONDS, percentile } from './distribution.ts'
+export { AGE_SECONDS, BATCH_BYTES, BATCH_EVENTS, Distribution, LATENCY_SECONDS, STAGE_SECONDS, percentile } from './distribution.ts'
 export type { AdaptiveFigures, Decided, Decision } from './decisions.ts'
 export { healthOf } from './health.ts'
 export type { Condition, Health } from './health.ts'

@@ -1,7 +1,7 @@
 /** A pipeline's figures as Prometheus metrics, by its conventions: base units, `_total` for what only grows. Figures of the process itself are the client library's. */
 import type { Metric, Registry } from 'prom-client'
 import { together } from './distribution.ts'
-import type { Figures, Histogram } from './figures.ts'
+import type { Figures, Histogram, SinkFigures } from './figures.ts'
 import type { PlainMetric } from './otlp/metric-data.ts'
 
 /** Series of one metric at most; the rest become one, `_other`, so that no pipeline floods who reads them. A histogram is some twenty series. */
@@ -59,6 +59,16 @@ function histogram(name: string, { bounds, counts, count, sum }: Histogram, labe
   ]
 }
 
+function breaker({ id, type, breaker: is }: SinkFigures): Series[] {
+  return is === undefined ? [] : (['closed', 'open', 'half-open'] as const).map(state => ({ labels: { sink: id, type, state }, value: state === is ? 1 : 0 }))
+}
+
+/** What can't do its work and tries again. */
+function failing({ sources, sinks }: Figures): Series[] {
+  const some = [...sources, ...sinks].flatMap(({ id, type, trouble }) => (trouble === undefined ? [] : [{ labels: { component: id, type, code: trouble.code }, value: trouble.seconds }]))
+  return some.slice(0, SERIES_MAX)
+}
+
 const STATES = ['running', 'paused', 'draining'] as const
 
 const FAMILIES: readonly Family[] = [
@@ -78,6 +88,7 @@ const FAMILIES: readonly Family[] = [
   { name: 'sluice_sink_backlog_writes', help: 'Writes that wait for a sink or are under way.', type: 'gauge', values: ({ sinks }) => each(sinks, 'sink', ({ backlog }) => backlog) },
   { name: 'sluice_sink_backlog_bytes', help: 'Bytes of the writes that wait for a sink or are under way.', type: 'gauge', values: ({ sinks }) => each(sinks, 'sink', item => item.backlog_bytes) },
   { name: 'sluice_sink_write_seconds', help: 'Time that a write took, with all its attempts.', type: 'histogram', values: ({ sinks }) => eachHistogram('sluice_sink_write_seconds', sinks, 'sink', ({ latency }) => latency) },
+  { name: 'sluice_sink_breaker_state', help: '1 for the state that the breaker of a sink is in.', type: 'gauge', values: ({ sinks }) => sinks.slice(0, HISTOGRAMS_MAX).flatMap(breaker) },
   { name: 'sluice_sink_busy_seconds_total', help: 'Time in which a write or a flush of a sink was under way.', type: 'counter', values: ({ sinks }) => each(sinks, 'sink', item => item.busy_seconds) },
   { name: 'sluice_sink_encode_seconds_total', help: 'Time that workers took to encode for a sink.', type: 'counter', values: ({ sinks }) => each(sinks, 'sink', item => item.encode_seconds) },
   {
@@ -92,6 +103,7 @@ const FAMILIES: readonly Family[] = [
     type: 'counter',
     values: ({ errors }) => errors.map(({ id, code, events }) => ({ labels: { component: id, code }, value: events })),
   },
+  { name: 'sluice_component_failing_seconds', help: 'How long a source or a sink can\'t do its work and tries again; no series where all is well.', type: 'gauge', values: failing },
   { name: 'sluice_pipeline_filtered_events_total', help: 'Events that stages left out or took in on purpose.', type: 'counter', values: ({ filtered }) => one(filtered) },
   { name: 'sluice_pipeline_created_events_total', help: 'Events that stages made beyond those that came in.', type: 'counter', values: ({ created }) => one(created) },
   { name: 'sluice_pipeline_dead_letters_total', help: 'Events that went to the dead letters.', type: 'counter', values: figures => one(figures.dead_lettered) },
@@ -113,6 +125,7 @@ const FAMILIES: readonly Family[] = [
   { name: 'sluice_pipeline_quiet_seconds', help: 'Time since a batch was last taken by all sinks.', type: 'gauge', values: figures => one(figures.quiet_seconds) },
   { name: 'sluice_pipeline_generation', help: 'Counts the configs that have run, from 1.', type: 'gauge', values: ({ generation }) => one(generation) },
   { name: 'sluice_pipeline_state', help: '1 for the state that the pipeline is in.', type: 'gauge', values: ({ state }) => STATES.map(name => ({ labels: { state: name }, value: name === state ? 1 : 0 })) },
+  { name: 'sluice_pipeline_end_to_end_seconds', help: 'Time from when a batch was first taken in, by a log, a broker or a source, until every sink had taken it.', type: 'histogram', values: figures => histogram('sluice_pipeline_end_to_end_seconds', figures.end_to_end) },
   { name: 'sluice_pipeline_latency_seconds', help: 'Time from the reading of a batch until every sink had taken it.', type: 'histogram', values: ({ latency }) => histogram('sluice_pipeline_latency_seconds', latency) },
 ]
 

@@ -10,6 +10,7 @@ import { SluiceError, untilAborted } from '../../base/index.ts'
 import { defineSource, field } from '../../engine/index.ts'
 import type { Committer, ComponentContext, Piece, Source, ValueOf } from '../../engine/index.ts'
 import type { JsonValue } from '../../event/index.ts'
+import { baseTimestampOf } from '../../log/index.ts'
 import type { Consumer, Fetched, GroupConsumer, Start, TopicPartition } from '../../log/index.ts'
 import { probeTopics } from '../probes.ts'
 import { LOG_FIELDS } from './fields.ts'
@@ -167,7 +168,7 @@ class LogSource implements Source {
     this.#note(fetched)
     const { topic, partition, bytes } = fetched
     const from = { topic, partition, offset: Number(fetched.from) }
-    return { position: this.#position(), from, bytes: bytes.length, data: bytes, meta: { topic, partition, from: Number(fetched.from) } }
+    return { position: this.#position(), from, bytes: bytes.length, data: bytes, ingested: timeOf(bytes), meta: { topic, partition, from: Number(fetched.from) } }
   }
 
   #position(): JsonValue {
@@ -227,6 +228,12 @@ class LogSource implements Source {
 function offsetsOf(position: JsonValue): { readonly topic: string; readonly partition: number; readonly offset: bigint }[] {
   return Object.entries(position as Offsets).flatMap(([topic, partitions]) => // Made by `next`.
     Object.entries(partitions).map(([partition, offset]) => ({ topic, partition: Number(partition), offset: BigInt(offset) })))
+}
+
+/** When the first of the records was written, if they say so. */
+function timeOf(bytes: Uint8Array): number | undefined {
+  const time = baseTimestampOf(bytes)
+  return time > 0 ? time : undefined
 }
 
 /** A fetch that the signal ended found nothing. */

@@ -104,7 +104,7 @@ export class Inbox<T> {
       metas.push({ end, from, ...(key === undefined ? {} : { key }), ...(headers === undefined ? {} : { headers }), ...(time === undefined ? {} : { time }) })
     }
     const data = Buffer.concat(taken.map(({ body }) => body), end)
-    return { position: number, from: taken[0]?.from ?? null, bytes: end, data, meta: { messages: metas } as unknown as JsonValue } // An interface with nothing but JSON in it.
+    return { position: number, from: taken[0]?.from ?? null, bytes: end, data, ingested: taken[0]?.time, meta: { messages: metas } as unknown as JsonValue } // An interface with nothing but JSON in it.
   }
 
   /** Everything up to the position is durable: what is to be acknowledged, in the order it came. */

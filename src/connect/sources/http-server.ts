@@ -127,7 +127,7 @@ class HttpServerSource implements Source {
     }
     if (lines.length === 0) return this.#answer(response, 200, { accepted: 0 })
     const number = ++this.#number
-    this.#pieces.push({ position: number, from: { request: number, offset: 0 }, bytes: lines.length, data: lines, ...traceOf(request) })
+    this.#pieces.push({ position: number, from: { request: number, offset: 0 }, bytes: lines.length, data: lines, ingested: this.#context.now(), ...traceOf(request) })
     this.#waitingBytes += lines.length
     this.#wake?.()
     if (this.#config.answer === 'accepted') return this.#answer(response, 202, { accepted: true })
