@@ -486,22 +486,10 @@ export interface Encoder {
   encode(event: Event): string | Uint8Array
 }
 
-// ---------------------------------------------------------------------------------------------------------------- define
-
-export function defineSource<F extends Field<unknown>>(declaration: Omit<SourceDeclaration<F>, 'kind'>): SourceDeclaration<F> {
-  return { kind: 'source', ...declaration }
-}
-export function defineStage<F extends Field<unknown>>(declaration: Omit<StageDeclaration<F>, 'kind'>): StageDeclaration<F> {
-  return { kind: 'stage', ...declaration }
-}
 /** True where a stage of this config waits for the outside. */
 export function stageWaits({ waits }: StageDeclaration, config: unknown): boolean {
   if (typeof waits !== 'function') return waits === true
   return typeof config === 'object' && config !== null && waits(config as Readonly<Record<string, unknown>>) // A config is a map.
 }
-export function defineSink<F extends Field<unknown>>(declaration: Omit<SinkDeclaration<F>, 'kind'>): SinkDeclaration<F> {
-  return { kind: 'sink', ...declaration }
-}
-export function defineCodec<F extends Field<unknown>>(declaration: Omit<CodecDeclaration<F>, 'kind'>): CodecDeclaration<F> {
-  return { kind: 'codec', ...declaration }
-}
+
+export { defineCodec, defineSink, defineSource, defineStage } from './define.ts'

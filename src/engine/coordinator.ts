@@ -25,6 +25,7 @@ import { mergeFrames, mergeSinks } from './merge.ts'
 import type { FromHost } from './messages.ts'
 import type { Meter } from './meter.ts'
 import type { Plan } from './plan.ts'
+import { progressOf } from './progress.ts'
 import type { Progress } from './report.ts'
 import type { SinkRows } from './sink-encoder.ts'
 import type { SinkRunner } from './sink-runner.ts'
@@ -207,22 +208,8 @@ export class Coordinator {
 
   /** Figures for a person who watches. `ms` is the time since the start. */
   progress(ms: number, stopping: boolean): Progress {
-    const sinks = [...this.#parts.sinks.values()]
-    const sizes = this.#parts.sources.map(({ source }) => source.size)
-    const lags = this.#parts.sources.flatMap(({ source }) => source.lag ?? [])
-    const busy = sinks.filter(sink => sink.backlog > 0).map(sink => `sink "${sink.id}" (${sink.backlog} writes)`)
-    return {
-      events_in: this.counts.in,
-      events_out: this.eventsOut,
-      filtered: this.counts.filtered,
-      dead_lettered: this.counts.deadLettered,
-      bytes_in: this.bytesIn,
-      bytes_total: sizes.includes(undefined) ? undefined : sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0),
-      in_flight_bytes: this.inFlightBytes,
-      lag: lags.length === 0 ? undefined : lags.reduce((sum, lag) => sum + lag, 0),
-      seconds: ms / 1000,
-      waiting_for: stopping ? [`${this.#flights.size} batches`, ...busy].join(', ') : undefined,
-    }
+    const { counts, bytesIn, eventsOut, inFlightBytes, flights } = this
+    return progressOf({ ...this.#parts, counts, bytesIn, eventsOut, inFlightBytes, flights }, ms / 1000, stopping)
   }
 
   /** Cancels the timers. */
