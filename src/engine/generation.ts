@@ -7,11 +7,11 @@
  */
 import type { JsonValue } from '../event/index.ts'
 import type { Notice, Tracing } from '../observe/index.ts'
-import type { Clock } from '../platform/index.ts'
 import type { InFlightStep } from './adaptive/in-flight.ts'
 import { Barriers } from './barriers.ts'
 import type { Cut, MemoryCuts } from './checkpoint/index.ts'
-import type { ComponentContext } from './component.ts'
+import { closeEach, unclosed } from './closing.ts'
+import type { Closing } from './closing.ts'
 import type { Registry } from './config.ts'
 import { Coordinator } from './coordinator.ts'
 import type { Before } from './coordinator.ts'
@@ -19,6 +19,7 @@ import { Delivery } from './delivery.ts'
 import { Hosts } from './hosts.ts'
 import type { HostParts, Load } from './hosts.ts'
 import type { FromHost, GroupState } from './messages.ts'
+import { warning } from './notices.ts'
 import { factsOf, openSinks, refusedToDeadLetters } from './open-sinks.ts'
 import { openSources } from './open-sources.ts'
 import type { Plan } from './plan.ts'
@@ -92,19 +93,20 @@ export class Generation {
     const refused = refusedToDeadLetters(plan, registry, context, () => generation?.coordinator, () => facts)
     const sinks = await openSinks({ plan, clock: parts.clock, registry, context, marks: from.marks, kept: from.sinks, signal: parts.now, refused, failed: fail, committer: state?.committer })
     const facts = factsOf(sinks)
-    const close: (() => Promise<void>)[] = [...sinks.values()].filter(({ id }) => !from.sinks.has(id)).map(({ sink }) => () => sink.close('failed'))
+    const close: Closing[] = [...sinks.values()].filter(({ id }) => !from.sinks.has(id)).map(({ id, sink }) => ({ id, close: () => sink.close('failed') }))
     try {
       const sources = await openSources({ plan, registry, context, positions: from.positions, kept: from.sources, keeping: keepingOf(parts), committer: state?.committer })
-      close.unshift(...sources.filter(({ id }) => !from.sources.has(id)).map(({ source }) => () => source.close()))
+      close.unshift(...sources.filter(({ id }) => !from.sources.has(id)).map(({ id, source }) => ({ id, close: () => source.close() })))
       joinSources(state, sources)
       const hosts = new Hosts(parts, (lane, message) => generation?.receive(lane, message))
-      close.unshift(() => hosts.close(false))
+      close.unshift({ id: 'worker', close: () => hosts.close(false) })
       await hosts.open(from.groups, facts, loadOf(sources))
       generation = new Generation(parts, hosts, sinks, sources, fail)
       if (failing !== undefined) throw failing.error
       return generation
     } catch (error) {
-      for (const each of close) await each()
+      // What it failed by is what counts.
+      await closeEach(close, (id, why) => parts.tell(warning(id, unclosed(why))))
       throw error
     }
   }
@@ -175,15 +177,14 @@ export class Generation {
 
   /** Closes all; `gently`: stages get the time to close too. Throws the first error that came, once all else is closed: a sink may only then make its output complete. */
   async close(outcome: 'done' | 'stopped' | 'failed', gently: boolean): Promise<void> {
-    try {
-      for (const { source, asking } of this.sources) {
-        await asking.end()
-        await source.close()
-      }
-      await this.#hosts.close(gently)
-    } finally {
-      for (const { sink } of this.sinks.values()) await sink.close(outcome)
-    }
+    const errors: unknown[] = []
+    const parts: Closing[] = [
+      ...this.sources,
+      { id: 'worker', close: () => this.#hosts.close(gently) },
+      ...[...this.sinks.values()].map(({ id, sink }) => ({ id, close: () => sink.close(outcome) })),
+    ]
+    await closeEach(parts, (_id, error) => errors.push(error))
+    if (errors.length > 0) throw errors[0]
   }
 }
 

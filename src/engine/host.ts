@@ -8,6 +8,7 @@ import type { JsonValue } from '../event/index.ts'
 import { SluiceError } from '../base/index.ts'
 import { Event } from '../event/index.ts'
 import type { ComponentContext, Decoder, PieceRead, PieceReader, SourceReject } from './component.ts'
+import { closeEach, unclosed } from './closing.ts'
 import { SourceColumns } from './columns/host.ts'
 import type { Registry, SourceConfig } from './config.ts'
 import { BufferPool } from './buffers.ts'
@@ -164,7 +165,9 @@ export class Host {
 
   async #close(): Promise<void> {
     for (const level of this.#levels.values()) await level.tail
-    for (const half of this.#sources.values()) await half.reader?.close()
+    const { plan, context } = this.#options
+    const readers = [...this.#sources].map(([index, { reader }]) => ({ id: plan.nodes[index]?.id ?? '', close: () => reader?.close() }))
+    await closeEach(readers, (id, error) => context(id).warn(unclosed(error)))
     await this.#parts.close()
     this.#options.send({ kind: 'closed' })
   }

@@ -3,6 +3,7 @@
  */
 import { Policy, SluiceError } from '../base/index.ts'
 import type { JsonValue } from '../event/index.ts'
+import { closeEach, unclosed } from './closing.ts'
 import { stageWaits } from './component.ts'
 import type { ComponentContext, SinkEncoding, Stage } from './component.ts'
 import type { Registry, SinkConfig, StageConfig } from './config.ts'
@@ -109,7 +110,9 @@ export class LanesParts {
 
   /** What can't be closed is told of: who waits for the end of this host must not wait in vain. */
   async close(): Promise<void> {
-    for (const { stage } of this.#stages.values()) await stage.close?.()
+    const { context } = this.#options
+    const stages = [...this.#stages.values()].map(({ stage, config: { id } }) => ({ id, close: () => stage.close?.() }))
+    await closeEach(stages, (id, error) => context(id).warn(unclosed(error)))
   }
 
   /** What changed in the memory of a level's stages since the last snapshot. */

@@ -57,7 +57,7 @@ export class Feed {
   }
 }
 
-const FAULTS = { fails: field.choice(['never', 'create', 'open'], { default: 'never' }), port: field.optional(field.string()), note: field.optional(field.string()) }
+const FAULTS = { fails: field.choice(['never', 'create', 'open', 'work', 'close'], { default: 'never' }), port: field.optional(field.string()), note: field.optional(field.string()) }
 
 /** `type`: sources of several types are the same but for their name. */
 export function fedSource(feed: Feed, type: string): SourceDeclaration {
@@ -70,6 +70,7 @@ export function fedSource(feed: Feed, type: string): SourceDeclaration {
     create: ({ fails, port, feed: name }, { id }) => {
       if (fails === 'create') throw new SluiceError('CONFIG_VALUE', 'This source can not be made, says the test.')
       let at = 0
+      let owns: string | undefined
       return {
         live: true,
         format: { format: 'ndjson', options: {} },
@@ -77,10 +78,12 @@ export function fedSource(feed: Feed, type: string): SourceDeclaration {
           feed.opened.push(id)
           if (fails === 'open') return Promise.reject(new SluiceError('FILE_READ', 'This source can not be opened, says the test.'))
           if (port !== undefined) feed.own(port)
+          owns = port
           at = typeof position === 'number' ? position : 0
           return Promise.resolve()
         },
         next: async (_bytes, signal): Promise<Piece | undefined> => {
+          if (fails === 'work') throw new SluiceError('FILE_READ', 'This source breaks off, says the test.')
           while (!signal.aborted) {
             const lines = feed.at(name, at)
             if (lines.length > 0) {
@@ -96,8 +99,8 @@ export function fedSource(feed: Feed, type: string): SourceDeclaration {
         },
         close: () => {
           feed.closed.push(id)
-          if (port !== undefined) feed.owned.delete(port)
-          return Promise.resolve()
+          if (owns !== undefined) feed.owned.delete(owns)
+          return fails === 'close' ? Promise.reject(new Error('This can not be closed, says the test.')) : Promise.resolve()
         },
       }
     },
@@ -114,23 +117,26 @@ export function keepingSink(feed: Feed, kept: Kept, type: string, gate: () => Pr
     encoding: () => ({ format: 'ndjson', options: {} }),
     create: ({ fails, port }, { id }) => {
       if (fails === 'create') throw new SluiceError('CONFIG_VALUE', 'This sink can not be made, says the test.')
+      let owns: string | undefined
       return {
         open: (mark: JsonValue | undefined) => {
           feed.opened.push(id)
           if (fails === 'open') return Promise.reject(new SluiceError('FILE_WRITE', 'This sink can not be opened, says the test.'))
           if (port !== undefined) feed.own(port)
+          owns = port
           kept.chunks.set(id, (kept.chunks.get(id) ?? new Uint8Array(0)).slice(0, typeof mark === 'number' ? mark : 0))
           return Promise.resolve()
         },
         write: async chunk => {
           await gate()
+          if (fails === 'work') throw new SluiceError('FILE_WRITE', 'This sink takes nothing, says the test.')
           kept.chunks.set(id, new Uint8Array(Buffer.concat([kept.chunks.get(id) ?? new Uint8Array(0), chunk.bytes])))
         },
         flush: () => Promise.resolve(kept.chunks.get(id)?.length ?? 0),
         close: () => {
           feed.closed.push(id)
-          if (port !== undefined) feed.owned.delete(port)
-          return Promise.resolve()
+          if (owns !== undefined) feed.owned.delete(owns)
+          return fails === 'close' ? Promise.reject(new Error('This can not be closed, says the test.')) : Promise.resolve()
         },
       }
     },

@@ -119,10 +119,16 @@ type NodeConfig = SourceConfig | StageConfig | SinkConfig
 
 const DEAD_LETTERS = 'dead_letters'
 
-function nodesOf({ sources, stages, sinks, deadLetters }: PipelineConfig): Map<string, { readonly kind: string; readonly config: NodeConfig }> {
+/** A sink may have the id of a source or a stage. How a sink is called in a difference: then with what it is, so that each is known by its name. */
+export function sinkNames(...configs: readonly PipelineConfig[]): (id: string) => string {
+  const others = new Set(configs.flatMap(({ sources, stages }) => [...sources, ...stages].map(({ id }) => id)))
+  return id => (others.has(id) ? `sinks.${id}` : id)
+}
+
+function nodesOf({ sources, stages, sinks, deadLetters }: PipelineConfig, sinkName: (id: string) => string): Map<string, { readonly kind: string; readonly config: NodeConfig }> {
   const nodes = new Map<string, { readonly kind: string; readonly config: NodeConfig }>()
-  for (const [kind, configs] of Object.entries({ source: sources, stage: stages, sink: sinks })) for (const config of configs) nodes.set(config.id, { kind, config })
-  if (deadLetters !== undefined) nodes.set(DEAD_LETTERS, { kind: 'sink', config: deadLetters })
+  for (const [kind, configs] of Object.entries({ source: sources, stage: stages, sink: sinks })) for (const config of configs) nodes.set(kind === 'sink' ? sinkName(config.id) : config.id, { kind, config })
+  if (deadLetters !== undefined) nodes.set(sinkName(DEAD_LETTERS), { kind: 'sink', config: deadLetters })
   return nodes
 }
 
@@ -133,7 +139,8 @@ function identity({ kind, config }: { readonly kind: string; readonly config: No
 
 /** `all`: nothing is kept open, because the folder or the plug-ins are others, or because all components share a transaction. */
 export function differenceOf(before: PipelineConfig, after: PipelineConfig, all: boolean): Difference {
-  const [old, now] = [nodesOf(before), nodesOf(after)]
+  const sinkName = sinkNames(before, after)
+  const [old, now] = [nodesOf(before, sinkName), nodesOf(after, sinkName)]
   const same = (id: string): boolean => {
     const [one, other] = [old.get(id), now.get(id)]
     return !all && one !== undefined && other !== undefined && identity(one) === identity(other)

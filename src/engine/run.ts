@@ -13,6 +13,8 @@ import type { Figures, Histogram, Notice, Tell, Tracing } from '../observe/index
 import { systemClock, systemRandom } from '../platform/index.ts'
 import type { Clock } from '../platform/index.ts'
 import { MemoryCuts } from './checkpoint/index.ts'
+import { closeEach, unclosed } from './closing.ts'
+import type { Closing } from './closing.ts'
 import type { ComponentContext } from './component.ts'
 import type { PipelineConfig, Registry } from './config.ts'
 import { RECORD_MAX, contextFor } from './context.ts'
@@ -318,15 +320,12 @@ class Run {
     const { positions = {}, marks = {}, groups = [] } = cut ?? {}
     const handover: Handover = { positions, marks, groups, sources: new Map(sources.map(source => [source.id, source])), sinks: new Map(sinks.map(sink => [sink.id, sink])) }
     await old.closeHosts(true)
-    for (const { id, source, asking } of old.sources) {
-      if (kept.has(id)) continue
-      // What it may bring now lies behind the cut: the next one reads it again.
-      await asking.end()
-      await source.close()
-      this.#troubles.forget(id)
-    }
-    const closed = [...old.sinks.values()].filter(({ id }) => !kept.has(id))
-    for (const { sink } of closed) await sink.close('stopped')
+    const gone = old.sources.filter(({ id }) => !kept.has(id))
+    const closed = [...old.sinks.values()].filter(({ id }) => !kept.has(sinkName(id)))
+    // What sources may bring now lies behind the cut, and what sinks were given is durable: one that can't be closed holds up nothing.
+    const parts: Closing[] = [...gone, ...closed.map(({ id, sink }) => ({ id, close: () => sink.close('stopped') }))]
+    await closeEach(parts, (id, error) => this.#warn(id, unclosed(error)))
+    for (const { id } of gone) this.#troubles.forget(id)
     for (const { id, totals } of closed) {
       this.#troubles.forget(id)
       this.#gone.events.set(id, (this.#gone.events.get(id) ?? 0) + totals.events)
@@ -355,11 +354,8 @@ class Run {
     try {
       this.#generation = await Generation.open(this.#parts(state, this.#plan, this.#registry, this.#thread, bytesIn), handover)
     } catch (error) {
-      for (const { source, asking } of handover.sources.values()) {
-        await asking.end()
-        await source.close()
-      }
-      for (const { sink } of handover.sinks.values()) await sink.close('failed')
+      const left: Closing[] = [...handover.sources.values(), ...[...handover.sinks.values()].map(({ id, sink }) => ({ id, close: () => sink.close('failed') }))]
+      await closeEach(left, (id, unable) => this.#warn(id, unclosed(unable)))
       throw new SluiceError('RELOAD_FAILED', `The new config could not be opened (${asError(why).message}), nor the old one again: ${asError(error).message}`, { cause: error })
     }
     await this.#generation.begin()

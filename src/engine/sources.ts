@@ -104,6 +104,12 @@ export class OpenSource {
     return this.#last
   }
 
+  /** Ends its wait and closes it. What it may bring now is read again by whoever goes on behind the last position. */
+  async close(): Promise<void> {
+    await this.asking.end()
+    await this.source.close()
+  }
+
   /** Tells the source what may be forgotten: the longest prefix of durable pieces. */
   async release(): Promise<void> {
     const last = this.#keeping === 'end' ? this.#last : this.tracker.release().at(-1)

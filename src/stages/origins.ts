@@ -64,7 +64,7 @@ function originsIn(value: NestedValue, rest: Path): Origins {
   }
   if (Array.isArray(value)) return together((value as readonly NestedValue[]).map(item => originsIn(item, rest))) // Array.isArray does not narrow a readonly array.
   const [name, ...inner] = rest
-  if (name === undefined) return together(Object.values(value).map(each => originsIn(each as NestedValue, []))) // Neither an expression nor a list: a map.
+  if (name === undefined) return together(Object.values(value).map(each => originsIn(each, [])))
   const made = (value as { readonly [name: string]: NestedValue })[name] // As above.
   return made === undefined || !Object.hasOwn(value, name) ? [] : originsIn(made, inner)
 }

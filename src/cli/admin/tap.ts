@@ -61,23 +61,23 @@ export function tapRoute(app: FastifyInstance, controlOf: (id: string) => RunCon
 function tapped(control: RunControl, { limit = Infinity, ...request }: TapQuery): Readable {
   const stream = new Readable({ read: () => undefined })
   const tell = (what: object): void => void stream.push(`${JSON.stringify({ tap: what })}\n`)
-  let tap: Tap | undefined
+  const opened: { tap?: Tap } = {}
   const end = (why: 'limit' | 'over'): void => {
     if (stream.readableEnded || stream.destroyed || timer === undefined) return
     clearInterval(timer)
     timer = undefined
-    tell({ ended: why, ...tap?.counts })
+    tell({ ended: why, ...opened.tap?.counts })
     stream.push(null)
-    tap?.close()
+    opened.tap?.close()
   }
   let left = limit
   let timer: NodeJS.Timeout | undefined
-  tap = control.taps.open(request, {
+  const tap = control.taps.open(request, {
     sample: line => {
       if (stream.readableLength + line.length > WAITING_MAX) return false
       stream.push(`${line}\n`)
       if (--left > 0) return true
-      tap?.close()
+      opened.tap?.close()
       // Not within the call: this event has yet to be counted.
       setImmediate(() => end('limit'))
       return true
@@ -85,6 +85,7 @@ function tapped(control: RunControl, { limit = Infinity, ...request }: TapQuery)
     moved: isThere => tell({ reloaded: control.figures?.generation ?? null, is_there: isThere }),
     end: () => end('over'),
   })
+  opened.tap = tap
   const { order: { component, side, rate }, counts } = tap
   tell({ component, side, rate })
   timer = setInterval(() => {
