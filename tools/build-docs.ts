@@ -14,6 +14,7 @@ import { cliPage } from './docs/cli-page.ts'
 import { componentPage } from './docs/component-page.ts'
 import { configPage } from './docs/config-page.ts'
 import { errorsPage } from './docs/errors-page.ts'
+import { metricsPage } from './docs/metrics-page.ts'
 
 const root = join(import.meta.dirname, '..')
 const KINDS = [
@@ -32,6 +33,7 @@ export async function generatedPages(): Promise<Map<string, string>> {
   pages.set('docs/reference/README.md', indexPage())
   pages.set('docs/reference/config.md', configPage())
   pages.set('docs/reference/errors.md', errorsPage())
+  pages.set('docs/reference/metrics.md', metricsPage())
   pages.set('docs/reference/cli.md', await cliPage())
   pages.set('README.md', withBenchmarkTable(readFileSync(join(root, 'README.md'), 'utf8'), root))
   const checkpoints = 'docs/formats/checkpoint.md'
@@ -46,7 +48,7 @@ function indexPage(): string {
     const rows = registry.all(kind).map(({ type, summary }) => `| [${type}](${folder}/${type}.md) | ${summary} |`)
     return `## ${folder[0]?.toUpperCase()}${folder.slice(1)}\n\n| name | what it does |\n| --- | --- |\n${rows.join('\n')}`
   })
-  const pages = '- [A pipeline, field by field](config.md)\n- [Expressions: CEL](cel.md)\n- [The command](cli.md)\n- [Errors](errors.md)'
+  const pages = '- [A pipeline, field by field](config.md)\n- [Expressions: CEL](cel.md)\n- [The command](cli.md)\n- [Errors](errors.md)\n- [Metrics](metrics.md)'
   return `# Reference\n\nThe pages of components, commands and errors are made from the code (\`make docs\`).\n\n${pages}\n\n${lists.join('\n\n')}\n`
 }
 

@@ -129,6 +129,11 @@ const FAMILIES: readonly Family[] = [
   { name: 'sluice_pipeline_latency_seconds', help: 'Time from the reading of a batch until every sink had taken it.', type: 'histogram', values: ({ latency }) => histogram('sluice_pipeline_latency_seconds', latency) },
 ]
 
+/** All metrics of a pipeline, for their reference. */
+export function metricFamilies(figures: Figures): readonly { readonly name: string; readonly help: string; readonly type: string; readonly labels: readonly string[] }[] {
+  return FAMILIES.map(({ name, help, type, values }) => ({ name, help, type, labels: Object.keys(values(figures)[0]?.labels ?? {}).filter(label => label !== 'le') }))
+}
+
 /** Metrics of one process. The library is loaded with the first. */
 export class Metrics {
   readonly #registry: Registry

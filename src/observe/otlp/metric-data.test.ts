@@ -11,6 +11,7 @@ const KINDS = { double: ValueType.DOUBLE, cumulative: AggregationTemporality.CUM
 test('names lose what the kind and the unit of a metric say', () => {
   assert.deepEqual(nameOf('sluice_stage_busy_seconds_total', 'counter'), { name: 'sluice.stage.busy', unit: 's' })
   assert.deepEqual(nameOf('sluice_pipeline_in_flight_bytes', 'gauge'), { name: 'sluice.pipeline.in_flight', unit: 'By' })
+  assert.deepEqual(nameOf('sluice_source_bytes_total', 'counter'), { name: 'sluice.source.bytes', unit: 'By' })
   assert.deepEqual(nameOf('process_cpu_seconds_total', 'counter'), { name: 'process.cpu', unit: 's' })
 })
 
@@ -19,7 +20,9 @@ test('a collector makes the names of /metrics of them again', async () => {
   const endings: Readonly<Record<string, string>> = { s: '_seconds', By: '_bytes' }
   for (const { name, type } of metrics.filter(metric => metric.name.startsWith('sluice_'))) {
     const made = nameOf(name, type)
-    assert.equal(`${made.name.replaceAll('.', '_')}${endings[made.unit] ?? ''}${type === 'counter' ? '_total' : ''}`, name)
+    const text = made.name.replaceAll('.', '_')
+    const ending = endings[made.unit] ?? ''
+    assert.equal(`${text}${text.endsWith(ending) ? '' : ending}${type === 'counter' ? '_total' : ''}`, name)
   }
   assert.equal(new Set(metrics.map(({ name, type }) => JSON.stringify(nameOf(name, type)))).size, metrics.length, 'no two become one')
 })

@@ -30,18 +30,14 @@ export interface Kinds {
 
 const UNITS: readonly (readonly [ending: string, unit: string])[] = [['_seconds', 's'], ['_bytes', 'By']]
 
-/** The name and the unit of a metric. */
+/** The name and the unit of a metric. The names of the process have one part before them, ours two: that of the component stands for no metric by itself. */
 export function nameOf(name: string, type: string): { readonly name: string; readonly unit: string } {
-  let text = type === 'counter' ? name.replace(/_total$/, '') : name
-  let unit = ''
-  for (const [ending, its] of UNITS) {
-    if (!text.endsWith(ending)) continue
-    text = text.slice(0, -ending.length)
-    unit = its
-  }
-  // The names of the process have one part before them, ours two.
-  const dotted = text.replace('_', '.')
-  return { name: text.startsWith('sluice_') ? dotted.replace('_', '.') : dotted, unit }
+  const text = type === 'counter' ? name.replace(/_total$/, '') : name
+  const [ending = '', unit = ''] = UNITS.find(([its]) => text.endsWith(its)) ?? []
+  const front = text.startsWith('sluice_') ? 2 : 1
+  const parts = text.slice(0, text.length - ending.length).split('_')
+  const all = parts.length > front ? parts : text.split('_')
+  return { name: [...all.slice(0, front), all.slice(front).join('_')].filter(part => part !== '').join('.'), unit }
 }
 
 export function metricData(metrics: readonly PlainMetric[], since: HrTime, now: HrTime, kinds: Kinds): MetricData[] {
