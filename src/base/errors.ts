@@ -5,6 +5,8 @@
  * The reference page `docs/reference/errors.md` is generated from this table, and `sluice explain CODE` prints it.
  * A code is never reused or renamed. Each room keeps its block of codes together.
  */
+import { withoutPasswords } from './secrets.ts'
+
 export interface ErrorEntry {
   /** What happened, in one sentence. */
   readonly what: string
@@ -245,7 +247,8 @@ export class SluiceError extends Error {
   readonly stops: boolean
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    // Other libraries quote the addresses that they were given, and so may messages that quote them.
+    super(withoutPasswords(message), details.cause === undefined ? undefined : { cause: details.cause })
     this.name = 'SluiceError'
     this.code = code
     this.retry = details.retry ?? ERRORS[code].retry

@@ -5,7 +5,7 @@
  *       where  flights
  *       cure   Check the path; it is resolved against the folder of the pipeline.
  */
-import { ERRORS, SluiceError } from '../base/index.ts'
+import { ERRORS, SluiceError, withoutPasswords } from '../base/index.ts'
 import type { ErrorCode } from '../base/index.ts'
 import { EXIT } from './exit-codes.ts'
 import type { ExitCode } from './exit-codes.ts'
@@ -59,5 +59,5 @@ export function isErrorCode(code: string): code is ErrorCode {
 }
 
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  return withoutPasswords(error instanceof Error ? error.message : String(error))
 }

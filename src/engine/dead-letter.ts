@@ -2,7 +2,7 @@
  * The record of an event that failed: what `dead_letters` receives. Format: docs/formats/dead-letter.md.
  */
 import { isUtf8 } from 'node:buffer'
-import { SluiceError } from '../base/index.ts'
+import { SluiceError, withoutPasswords } from '../base/index.ts'
 import type { JsonValue } from '../event/index.ts'
 
 export interface DeadLetter {
@@ -57,5 +57,5 @@ export function codeOf(error: unknown): string {
 }
 
 export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  return withoutPasswords(error instanceof Error ? error.message : String(error))
 }

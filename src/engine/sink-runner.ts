@@ -211,7 +211,10 @@ export class SinkRunner {
     }
     const left = first.since + batch.age - clock.monotonic()
     if (left <= 0) return writes
-    this.#cancel = clock.timer(left, () => this.#next())
+    // A sleep keeps the process alive: where all else rests, the rows that wait here would else be lost with it.
+    const over = new AbortController()
+    this.#cancel = () => over.abort()
+    clock.sleep(left, over.signal).then(() => this.#next(), () => undefined)
     return []
   }
 

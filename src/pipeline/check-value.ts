@@ -8,6 +8,7 @@ import type { Field, Registry } from '../engine/index.ts'
 import { checkExpression, checkTemplate } from './check-expression.ts'
 import type { EventSchema } from './check-expression.ts'
 import type { Diagnostics } from './diagnostic.ts'
+import { namesPlace } from './secret-places.ts'
 import { expectation, typesOf } from './expectation.ts'
 import type { Place } from './source-file.ts'
 import { define, isBroken, isEmpty, plain, shown } from './tree.ts'
@@ -49,9 +50,20 @@ function anyOrWrong(field: Field<unknown>, tree: Tree, name: string, checks: Val
   return allowsAnything(field) ? plain(tree) : wrong(field, tree, name, checks)
 }
 
+/** True where a secret may have been put into the place of what holds one: `auth: hunter2`. */
+export function mayHoldSecret(field: Field<unknown>, seen = new Set<Field<unknown>>()): boolean {
+  if (field['x-sluice'] === 'secret') return true
+  // A field may hold others of its own kind.
+  if (seen.has(field)) return false
+  seen.add(field)
+  return [...(field.anyOf ?? []), ...Object.values(field.properties ?? {}), ...(typeof field.additionalProperties === 'object' ? [field.additionalProperties] : [])].some(one => mayHoldSecret(one, seen))
+}
+
 function wrong(field: Field<unknown>, tree: Tree, name: string, checks: ValueChecks, advice: { suggestion?: string | undefined; hint?: string | undefined } = {}): undefined {
   const expected = expectation(field)
-  checks.diagnostics.error('CONFIG_VALUE', tree.place, `"${name}" must be ${expected}, not ${shown(tree)}.`, { expected, ...advice })
+  const isHidden = mayHoldSecret(field)
+  if (isHidden) concealAll(tree, checks)
+  checks.diagnostics.error('CONFIG_VALUE', tree.place, `"${name}" must be ${expected}${isHidden ? '' : `, not ${shown(tree)}`}.`, { expected, ...advice })
   return undefined
 }
 
@@ -133,6 +145,7 @@ function checkSpecial(field: Field<unknown>, tree: Tree, name: string, checks: V
     case 'schema':
       return checkSchema(field, tree, name, checks)
     case 'secret':
+      concealAll(tree, checks)
       return isText(tree) ? tree.value : wrongSecret(field, tree, name, checks)
     case undefined:
       return undefined
@@ -144,10 +157,16 @@ function textHint(tree: Tree): { hint?: string } {
   return hint === undefined ? {} : { hint }
 }
 
+/** All that stands there; what only names the place of a secret may be seen. */
+function concealAll(tree: Tree, checks: ValueChecks): void {
+  if (tree.kind === 'leaf' && tree.made !== undefined && namesPlace(tree.made.raw)) return
+  checks.diagnostics.conceal(tree.place)
+}
+
 /** What stands in the place of a secret may be one: it is not shown. */
 function wrongSecret(field: Field<unknown>, { place }: Tree, name: string, checks: ValueChecks): undefined {
   const expected = expectation(field)
-  checks.diagnostics.error('CONFIG_VALUE', place, `"${name}" must be ${expected}.`, { expected, secret: true, hint: 'Put quotes round it, or take it from the environment: ${NAME}.' })
+  checks.diagnostics.error('CONFIG_VALUE', place, `"${name}" must be ${expected}.`, { expected, hint: 'Put quotes round it, or take it from the environment: ${NAME}.' })
   return undefined
 }
 
@@ -188,7 +207,7 @@ function checkObject(field: Field<unknown>, tree: Mapping, name: string, checks:
       if (isEmpty(value) && mayBeLeftOut(of)) continue
       const made = checkValue(of, value, below(name, key), checks)
       if (made !== undefined) define(result, key, made)
-    } else if (others === false) unknownField(key, keyPlace, name, Object.keys(properties), checks)
+    } else if (others === false) unknownField(key, keyPlace, name, field, value, checks)
     else define(result, key, plain(value))
   }
   for (const [key, of] of Object.entries(properties)) {
@@ -216,8 +235,12 @@ function below(name: string, key: string): string {
   return name === '' ? key : `${name}.${key}`
 }
 
-function unknownField(key: string, place: Place, name: string, known: readonly string[], checks: ValueChecks): void {
+function unknownField(key: string, place: Place, name: string, field: Field<unknown>, value: Tree, checks: ValueChecks): void {
+  const { properties = {} } = field
+  const known = Object.keys(properties)
   const suggestion = suggest(key, known)
+  // It may be a secret with a slip in its name, or in another place than it belongs.
+  if (suggestion === undefined ? mayHoldSecret(field) : mayHoldSecret(properties[suggestion] ?? {})) checks.diagnostics.conceal(value.place)
   const hint = suggestion === undefined ? (known.length === 0 ? `"${name}" takes no fields.` : `It takes: ${known.join(', ')}.`) : undefined
   checks.diagnostics.error('CONFIG_UNKNOWN_FIELD', place, `"${name}" has no field "${key}".`, { suggestion, hint })
 }

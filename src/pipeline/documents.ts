@@ -100,6 +100,7 @@ export class Documents {
     }
     const file = new SourceFile(name, path, text.replace(/^\uFEFF/, ''))
     this.#files.set(path, file)
+    diagnostics.concealIn(file)
     return file
   }
 

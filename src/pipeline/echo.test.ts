@@ -62,6 +62,7 @@ sinks:
 dead_letters:
   file:
     path: failed.ndjson            # late.yaml:10
+    mode: overwrite                # default
 `)
 })
 

@@ -8,10 +8,12 @@
  *
  * What came from the environment or a secret file is shown by its name; secrets are not shown at all. The text is YAML that means the same.
  */
-import type { Field } from '../engine/index.ts'
-import { mustBeGiven } from './check-value.ts'
+import { isSecretName, withoutPasswords } from '../base/index.ts'
+import type { Field, Registry } from '../engine/index.ts'
+import { mayHoldSecret, mustBeGiven } from './check-value.ts'
 import { SETTINGS, SINK_OPTIONS, SOURCE_OPTIONS, STAGE_OPTIONS } from './layout.ts'
 import type { LoadResult } from './load.ts'
+import { namesPlace } from './secret-places.ts'
 import { longForm } from './nodes.ts'
 import type { DraftNode } from './nodes.ts'
 import { entryOf, isEmpty } from './tree.ts'
@@ -25,7 +27,7 @@ interface Line {
 const OPTIONS: Readonly<Record<DraftNode['kind'], Readonly<Record<string, Field<unknown>>>>> = { source: SOURCE_OPTIONS, stage: STAGE_OPTIONS, sink: SINK_OPTIONS }
 
 /** The text, with a line end; empty where the file could not be read at all. */
-export function echoPipeline({ draft }: LoadResult): string {
+export function echoPipeline({ draft, registry }: LoadResult): string {
   if (draft === undefined) return ''
   const { tree, nodes, wiring, deadLetters } = draft
   const lines: Line[] = [{ text: `pipeline: ${yamlText(draft.name)}`, ...originOf(entryOf(tree, 'pipeline')?.value, 'name of the file') }]
@@ -42,9 +44,15 @@ export function echoPipeline({ draft }: LoadResult): string {
   for (const node of nodes.stages) lines.push(...indent(item([{ text: `id: ${yamlText(node.id)}` }, from(node), ...body(node)])))
   lines.push({ text: 'sinks:' }, ...nodes.sinks.flatMap(node => indent([{ text: `${node.id}:` }, ...indent([from(node), ...body(node)])])))
   const letters = entryOf(tree, 'dead_letters')?.value
-  if (letters !== undefined) lines.push(...field('dead_letters', {}, letters))
+  if (letters !== undefined) lines.push(...field('dead_letters', lettersField(letters, registry), letters))
   else if (deadLetters !== undefined) lines.push({ text: 'dead_letters:' }, ...indent([{ text: `${deadLetters.type}:` }, ...indent(Object.entries(deadLetters.config ?? {}).flatMap(([key, value]) => plainValue(key, value)))]))
-  return layOut(lines)
+  return withoutPasswords(layOut(lines))
+}
+
+/** Dead letters are a sink, of one of the types by name. */
+function lettersField(letters: Tree, registry: Registry): Field<unknown> {
+  const types = letters.kind === 'map' ? letters.entries.map(({ key }) => registry.sink(key)).filter(one => one !== undefined) : []
+  return { properties: { ...SINK_OPTIONS, ...Object.fromEntries(types.map(({ type, config }) => [type, config])) } }
 }
 
 /** The type with its config, and the options beside it. */
@@ -52,7 +60,9 @@ function body(node: DraftNode): Line[] {
   const { declaration, type } = node
   const config = declaration === undefined ? node.config : longForm(declaration, node.config)
   const options = node.options.filter(entry => entry.key !== 'from').flatMap(({ key, value }) => field(key, OPTIONS[node.kind][key] ?? {}, value))
-  return [...field(type, declaration?.config ?? {}, config), ...options]
+  // Of a type that is not known, nobody knows which values are secret.
+  if (declaration === undefined) return [{ text: `${yamlText(type)}: ${UNKNOWN}` }, ...options]
+  return [...field(type, declaration.config, config), ...options]
 }
 
 /** `key: value`, on one line or several. What is not given shows its default, if it has one. */
@@ -61,8 +71,9 @@ function field(key: string, of: Field<unknown>, tree: Tree | undefined, fallback
     if (fallback !== undefined) return plainValue(key, fallback)
     return of.properties === undefined || mustBeGiven(of) || of['x-optional'] === true ? (tree === undefined ? [] : [{ text: `${yamlText(key)}:`, ...originOf(tree, '') }]) : object(key, of, tree)
   }
-  const kind = kindOf(of, tree)
-  if (tree.kind === 'leaf') return [{ text: `${yamlText(key)}: ${shownLeaf(kind, tree)}`, ...originOf(tree, '') }]
+  const kind = isSecretName(key) && of.properties === undefined ? SECRET : kindOf(of, tree)
+  if (kind['x-sluice'] === 'secret' && tree.kind !== 'leaf') return [{ text: `${yamlText(key)}: ${HIDDEN}`, ...originOf(tree, '') }]
+  if (tree.kind === 'leaf') return [{ text: `${yamlText(key)}: ${shownLeaf(kind === SECRET ? kind : of, tree)}`, ...originOf(tree, '') }]
   if (tree.kind === 'map') return object(key, kind, tree)
   const leaves = tree.items.filter(one => one.kind === 'leaf')
   if (leaves.length === tree.items.length && leaves.every(one => one.made === undefined)) {
@@ -81,7 +92,10 @@ function kindOf(of: Field<unknown>, tree: Tree): Field<unknown> {
 function object(key: string, of: Field<unknown>, tree: Tree | undefined): Line[] {
   const entries = tree?.kind === 'map' ? tree.entries : []
   const others = typeof of.additionalProperties === 'object' ? of.additionalProperties : {}
-  const given = entries.flatMap(entry => field(entry.key, of.properties?.[entry.key] ?? others, entry.value))
+  const given = entries.flatMap(({ key: name, value }) => {
+    const inner = of.properties?.[name]
+    return inner === undefined && of.additionalProperties === false ? [{ text: `${yamlText(name)}: ${UNKNOWN}`, ...originOf(value, '') }] : field(name, inner ?? others, value)
+  })
   const missing = Object.entries(of.properties ?? {}).filter(([name]) => !entries.some(entry => entry.key === name))
   const lines = [...given, ...missing.flatMap(([name, inner]) => field(name, inner, undefined))]
   return lines.length === 0 ? [{ text: `${yamlText(key)}: {}` }] : [{ text: `${yamlText(key)}:` }, ...indent(lines)]
@@ -100,9 +114,17 @@ function plainValue(key: string, value: unknown): Line[] {
   return [{ text: `${yamlText(key)}: ${JSON.stringify(value)}`, origin: 'default' }]
 }
 
+/** Shown in the place of what nothing is known of: it may be a secret with a slip in its name. */
+const UNKNOWN = '"(not known)"'
+/** Shown in the place of a secret. */
+const HIDDEN = '"(secret)"'
+const SECRET: Field<unknown> = { 'x-sluice': 'secret' }
+
 function shownLeaf(of: Field<unknown>, tree: Leaf): string {
-  if (tree.made !== undefined && !tree.made.open) return JSON.stringify(tree.made.raw)
-  if (of['x-sluice'] === 'secret') return '"(secret)"'
+  const isSecret = of['x-sluice'] === 'secret'
+  // The default of a variable stands in the file as any other value does.
+  if (tree.made !== undefined && !tree.made.open && !(isSecret && !namesPlace(tree.made.raw))) return JSON.stringify(tree.made.raw)
+  if (isSecret || mayHoldSecret(of)) return HIDDEN
   return scalarText(tree.value)
 }
 

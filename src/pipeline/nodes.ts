@@ -5,6 +5,7 @@
 import { suggest } from '../base/index.ts'
 import { PARTITION_BY, defineStage, field } from '../engine/index.ts'
 import type { Registry, SinkDeclaration, SourceDeclaration, StageDeclaration } from '../engine/index.ts'
+import { mayHoldSecret } from './check-value.ts'
 import type { Diagnostics } from './diagnostic.ts'
 import { SINK_OPTIONS, SOURCE_OPTIONS, STAGE_OPTIONS } from './layout.ts'
 import type { Place } from './source-file.ts'
@@ -103,7 +104,10 @@ export function readNode(kind: NodeKind, id: string, idPlace: Place, tree: Tree,
 
 function makeNode(kind: NodeKind, id: string, idPlace: Place, type: string, place: Place, config: Tree, options: readonly Entry[], scope: string, reading: NodeReading): DraftNode {
   const declaration = declarationOf(kind, type, reading.registry)
-  if (declaration === undefined) unknownType(kind, type, place, reading)
+  if (declaration === undefined) {
+    unknownType(kind, type, place, reading)
+    reading.diagnostics.concealIn(config.place.file, config.place)
+  }
   return { kind, id, idPlace, type, declaration, config, place, options, scope }
 }
 
@@ -127,10 +131,12 @@ function findType(kind: NodeKind, tree: Mapping, reading: NodeReading): Entry | 
   return type
 }
 
-function unknownOption(kind: NodeKind, { key, keyPlace }: Entry, type: Entry, { diagnostics, registry }: NodeReading): void {
+function unknownOption(kind: NodeKind, { key, keyPlace, value }: Entry, type: Entry, { diagnostics, registry }: NodeReading): void {
   const own = Object.keys(declarationOf(kind, type.key, registry)?.config.properties ?? {})
   // A field of the component, written one level too far out.
   const misplaced = own.includes(key)
+  const field = declarationOf(kind, type.key, registry)?.config.properties?.[key]
+  if (field !== undefined && mayHoldSecret(field)) diagnostics.conceal(value.place)
   const suggestion = misplaced ? undefined : suggest(key, OPTIONS[kind])
   const hint = misplaced ? `It belongs below "${type.key}": indent it further.` : suggestion === undefined ? optionsHint(kind, type.key) : undefined
   diagnostics.error('CONFIG_UNKNOWN_FIELD', keyPlace, `A ${kind} has no option "${key}".`, { suggestion, hint })

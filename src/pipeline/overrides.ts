@@ -13,6 +13,7 @@ export function applyOverrides(tree: Mapping, overrides: Readonly<Record<string,
   for (const [key, text] of Object.entries(overrides)) {
     const file = new SourceFile('--set', '', `${key}=${text}`)
     const place: Place = { file, start: 0, end: key.length }
+    diagnostics.concealIn(file)
     const value = readYaml(new SourceFile('--set', '', `${' '.repeat(key.length + 1)}${text}`), yaml, diagnostics)
     const empty: Tree = { kind: 'leaf', value: null, place, written: '', locate: () => 0 }
     result = put(result, key.split('.'), value === undefined ? empty : moved(value, file), place)

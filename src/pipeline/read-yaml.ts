@@ -39,6 +39,7 @@ function parse(file: SourceFile, yaml: YamlLibrary, diagnostics: Diagnostics): Y
     // One slip makes the reader stumble again and again: of what breaks the structure, the first is told, and nothing is made of the rest.
     const problems = [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0])
     const first = problems.find(({ code }) => !HARMLESS.has(code))
+    if (problems.length > 0) diagnostics.concealIn(file, { start: 0, end: file.text.length })
     for (const problem of problems) {
       const { code, pos, message } = problem
       if (!HARMLESS.has(code) && problem !== first) continue
@@ -153,6 +154,7 @@ class Reader {
     if (this.#full) return broken(place)
     const target = node.resolve(this.#document)
     if (target !== undefined) return this.tree(target, depth)
+    this.#diagnostics.concealIn(this.#file, { start: 0, end: this.#file.text.length })
     this.#diagnostics.error('CONFIG_SYNTAX', place, `There is no anchor "&${node.source}" before this alias.`)
     return broken(place)
   }

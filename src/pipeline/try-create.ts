@@ -2,7 +2,7 @@
  * Makes a component once, without opening it: what its `create` finds wrong with its config is told with the other problems, not when the run begins.
  * `create` does no I/O and opens no timers, so nothing is left behind.
  */
-import { SluiceError } from '../base/index.ts'
+import { SluiceError, withoutPasswords } from '../base/index.ts'
 import { prepareConfig } from '../engine/index.ts'
 import type { ComponentContext, Stage, StageContext } from '../engine/index.ts'
 import type { DraftNode } from './nodes.ts'
@@ -65,5 +65,5 @@ function scrubbed(message: string, config: Tree): string {
     if (leaf.made !== undefined && !leaf.made.open && String(leaf.value) !== '') hidden.push({ value: String(leaf.value), made: leaf.made })
     return leaf
   })
-  return hidden.reduce((text, { value, made }) => text.replaceAll(value, made.raw), message)
+  return hidden.reduce((text, { value, made }) => text.replaceAll(value, made.raw).replaceAll(withoutPasswords(value), made.raw), message)
 }

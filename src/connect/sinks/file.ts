@@ -263,7 +263,7 @@ class FileSink implements Sink {
 
   async close(outcome: 'done' | 'stopped' | 'failed'): Promise<void> {
     for (const target of this.#targets.values()) {
-      await target.file.release()
+      await target.file.end()
       if (outcome === 'done' && this.#config.atomic && existsSync(this.#path(target.name, target.index))) await this.#finish(target)
     }
   }

@@ -21,6 +21,7 @@ const MEMBER = 1024 * 1024
 export class TargetFile {
   readonly path: string
   readonly #compression: Compression
+  #isOver = false
   #handle: FileHandle | undefined
   #length: number
   #dirty = false
@@ -62,6 +63,10 @@ export class TargetFile {
       }
       if (size > this.#length) await handle.truncate(this.#length)
       this.#made ||= size === 0
+      if (this.#isOver) {
+        await handle.close()
+        throw new SluiceError('ABORTED', `${this.path} is not written to any more: the pipeline has stopped.`)
+      }
       this.#handle = handle
     } catch (error) {
       throw error instanceof SluiceError ? error : writeError(this.path, error)
@@ -115,6 +120,12 @@ export class TargetFile {
     }
     this.#dirty = false
     this.#made = false
+  }
+
+  /** Lets go of the file for good: a write that a stop at once has left behind finds it closed. */
+  async end(): Promise<void> {
+    this.#isOver = true
+    await this.release()
   }
 
   /** Lets go of the file; it is opened again when it is written to. */
