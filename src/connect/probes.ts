@@ -6,7 +6,7 @@
 import { constants } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { SluiceError } from '../base/index.ts'
+import { SluiceError, suggest } from '../base/index.ts'
 import type { ComponentContext } from '../engine/index.ts'
 import { addressOf as amqpAddressOf, connectToRead } from './amqp/connection.ts'
 import type { AmqpFields } from './amqp/connection.ts'
@@ -22,7 +22,7 @@ import { RedisConnection } from './redis/connection.ts'
 import type { RedisFields } from './redis/connection.ts'
 
 /** Without joining a group, which would set other members to work. A log in a folder is only looked for: opening it could take it from its owner. */
-export async function probeTopics(config: LogFields, topics: readonly string[], context: ComponentContext): Promise<void> {
+export async function probeTopics(config: LogFields, topics: readonly string[] | RegExp, context: ComponentContext): Promise<void> {
   const place = placeOf(config, context.folder)
   if (!config.log.startsWith('kafka://')) {
     if (!(await isThere(place))) throw new SluiceError('LOG_UNKNOWN_TOPIC', `There is no log in the folder ${place}.`)
@@ -31,8 +31,11 @@ export async function probeTopics(config: LogFields, topics: readonly string[], 
   const use = await useLog(place, message => context.warn(message))
   try {
     const known = await use.log.admin.listTopics()
-    const missing = topics.find(topic => !known.includes(topic))
-    if (missing !== undefined) throw new SluiceError('LOG_UNKNOWN_TOPIC', `There is no topic "${missing}" in ${config.log}.`)
+    // Topics that match a pattern may come later.
+    const missing = topics instanceof RegExp ? undefined : topics.find(topic => !known.includes(topic))
+    if (missing === undefined) return
+    const meant = suggest(missing, known)
+    throw new SluiceError('LOG_UNKNOWN_TOPIC', `There is no topic "${missing}" in ${config.log}${meant === undefined ? '' : `; did you mean "${meant}"?`} Check "topic", make it with \`sluice topic create\`, or ask for the right to describe it.`)
   } finally {
     await use.release()
   }

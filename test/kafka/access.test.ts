@@ -14,7 +14,7 @@ import type { StorageSettings } from '../../src/log/embedded/storage/partition-p
 import { systemClock, systemFiles } from '../../src/platform/index.ts'
 import { runFile } from '../../src/runtime.ts'
 import { COMMIT, killAtEach } from '../crash/failpoints.ts'
-import { startBroker } from './broker.ts'
+import { startBroker, tokenFor } from './broker.ts'
 
 const run = promisify(execFile)
 const CODECS: readonly Compression[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
@@ -25,13 +25,6 @@ function folderFor(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-access-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
   return folder
-}
-
-/** A token without a signature, as the broker of the tests takes it. */
-function tokenFor(user: string): string {
-  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
-  const now = Math.floor(Date.now() / 1000)
-  return `${part({ alg: 'none' })}.${part({ sub: user, iat: now, exp: now + 600 })}.`
 }
 
 /** kcat, an independent client, from Debian; installed where that may be done. */

@@ -21,6 +21,9 @@ const TLS = field.object({
   server_name: field.optional(field.string({ description: 'Name that the broker\'s certificate must bear; the host of the address by default' })),
 })
 
+export const GROUP_PROTOCOL = field.optional(
+  field.choice(['classic', 'consumer'], { description: 'How the members of a group on Apache Kafka agree; `consumer` needs brokers from 4.0 on and shares partitions out without stopping the other members. classic by default' }),
+)
 export const LOG_FIELDS = {
   log: field.string({ default: 'sluice-data', description: 'Folder of the log, or kafka://host:port[,host:port]' }),
   sasl: field.optional(SASL),
@@ -33,10 +36,10 @@ export interface LogFields {
 }
 
 /** How to get into a cluster; undefined where nothing was said. Throws CONFIG_VALUE for what does not go together. */
-export function accessOf({ log, sasl, tls }: LogFields): KafkaAccess | undefined {
-  if (sasl === undefined && tls === undefined) return undefined
-  if (!log.startsWith('kafka://')) throw new SluiceError('CONFIG_VALUE', `"sasl" and "tls" are for Apache Kafka; ${JSON.stringify(log)} is a folder.`)
-  return { login: sasl === undefined ? undefined : loginOf(sasl), tls: tls === undefined || typeof tls === 'boolean' ? tls : tlsOf(tls) }
+export function accessOf({ log, sasl, tls }: LogFields, groupProtocol?: KafkaAccess['groupProtocol']): KafkaAccess | undefined {
+  if (sasl === undefined && tls === undefined && groupProtocol === undefined) return undefined
+  if (!log.startsWith('kafka://')) throw new SluiceError('CONFIG_VALUE', `${groupProtocol === undefined ? '"sasl" and "tls" are' : '"group_protocol" is'} for Apache Kafka; ${JSON.stringify(log)} is a folder.`)
+  return { ...(groupProtocol === undefined ? {} : { groupProtocol }), login: sasl === undefined ? undefined : loginOf(sasl), tls: tls === undefined || typeof tls === 'boolean' ? tls : tlsOf(tls) }
 }
 
 function loginOf({ mechanism, username, password, token }: ValueOf<typeof SASL>): KafkaAccess['login'] {

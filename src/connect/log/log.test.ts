@@ -90,8 +90,8 @@ test('a group goes on where it has committed, and only after the sink had it', a
   assert.equal(offsets.reduce((sum, one) => sum + Number(one.lag), 0), 0)
 })
 
-const readAs = (group: string): Parameters<typeof log.create>[0] =>
-  ({ log: './data', sasl: undefined, tls: undefined, topic: 'events', group, start: 'earliest', until: 'end', isolation: 'read_committed', value: 'json' })
+const readAs = (group: string, more: Partial<Parameters<typeof log.create>[0]> = {}): Parameters<typeof log.create>[0] =>
+  ({ log: './data', sasl: undefined, tls: undefined, topic: 'events', pattern: undefined, group_protocol: undefined, session_timeout: undefined, group, start: 'earliest', until: 'end', isolation: 'read_committed', value: 'json', ...more })
 
 test('a member that was taken for dead is not at the end: it joins again, and reads what was not committed', async () => {
   await fill(300)
@@ -133,6 +133,62 @@ test('with checkpoints a run goes on at its own positions', async () => {
   await copy(folder, source(), undefined, { state })
   assert.equal(lines().length, 45)
   rmSync(state, { recursive: true })
+})
+
+/** What a source hands out, until as many records as are wanted have come: `<topic> <partition>: <value>`. */
+async function take(reader: ReturnType<typeof log.create>, wanted: number): Promise<string[]> {
+  const found: string[] = []
+  while (found.length < wanted) {
+    const piece = await reader.next(1 << 20, new AbortController().signal)
+    const { topic, partition } = piece?.meta as { topic: string; partition: number } // Made by the source.
+    for (const { value } of recordsOf(piece?.data as Uint8Array)) found.push(`${topic} ${partition}: ${Buffer.from(value ?? []).toString()}`)
+  }
+  return found.toSorted()
+}
+
+for (const keeps of [true, false]) {
+  test(`topics that match a pattern, and those and their partitions that appear later, are read by one that reads all by itself (state: ${keeps})`, async () => {
+    await data.admin.createTopics([{ name: 'orders-de', partitions: 1 }, { name: 'returns', partitions: 1 }, { name: 'sluice-state-orders-x', partitions: 1 }])
+    const producer = data.producer()
+    const put = (topic: string, partition = 0): Promise<unknown> => producer.send({ topic, partition, value: Buffer.from(topic) })
+    for (const topic of ['orders-de', 'returns', 'sluice-state-orders-x']) await put(topic)
+    let now = 0
+    const config = { ...readAs('all', { topic: undefined, pattern: '.*orders-.*', until: undefined }), ...(keeps ? {} : { group: undefined }) }
+    const reader = log.create(config, testContext({ folder, keeps, now: () => now }))
+    await reader.open(undefined)
+    assert.deepEqual(await take(reader, 1), ['orders-de 0: orders-de'])
+    // A group would have a member now; what the checkpoint has would then not be what the group has.
+    if (keeps) assert.ok(!(await data.admin.listGroups()).includes('all'))
+    await data.admin.createTopics([{ name: 'orders-fr', partitions: 1 }])
+    await data.admin.alterTopic('orders-de', { partitions: 2 })
+    await put('orders-fr')
+    await put('orders-de', 1)
+    await put('orders-de')
+    assert.deepEqual(await take(reader, 1), ['orders-de 0: orders-de'])
+    now += 10_000
+    assert.deepEqual(await take(reader, 2), ['orders-de 1: orders-de', 'orders-fr 0: orders-fr'])
+    await reader.close()
+  })
+}
+
+test('members of a group take in topics that match a pattern', async () => {
+  await data.admin.createTopics([{ name: 'a-1', partitions: 1 }, { name: 'b-1', partitions: 1 }])
+  const reader = log.create(readAs('some', { topic: undefined, pattern: 'a-\\d', until: undefined }), testContext({ folder }))
+  await reader.open(undefined)
+  await data.admin.createTopics([{ name: 'a-2', partitions: 1 }])
+  const producer = data.producer()
+  for (const topic of ['a-1', 'a-2', 'b-1']) await producer.send({ topic, value: Buffer.from(topic) })
+  assert.deepEqual(await take(reader, 2), ['a-1 0: a-1', 'a-2 0: a-2'])
+  await reader.close()
+})
+
+test('topics are given by name or by pattern, and what only Apache Kafka has is refused for a folder', () => {
+  const refused = (config: Parameters<typeof log.create>[0], message: RegExp): void => void assert.throws(() => log.create(config, testContext({ folder })), { code: 'CONFIG_VALUE', message })
+  refused(readAs('g', { pattern: 'a' }), /by "topic", or by "pattern"/)
+  refused(readAs('g', { topic: undefined }), /by "topic", or by "pattern"/)
+  refused(readAs('g', { topic: undefined, pattern: '(' }), /"pattern" is no regular expression/)
+  refused(readAs('g', { topic: undefined, pattern: 'x'.repeat(1001) }), /1000 is the most/)
+  refused(readAs('g', { group_protocol: 'consumer' }), /"group_protocol" is for Apache Kafka/)
 })
 
 test('a record that is not JSON is a dead letter with its bytes and its place', async () => {

@@ -25,8 +25,15 @@ export interface LogUse {
 
 /** What the fields of a source or sink mean: an address of Apache Kafka, or a folder. Those who get in by the same login share a place. Throws CONFIG_VALUE. */
 export function placeOf(fields: LogFields, folder: string): string {
-  const { log } = fields
-  const access = accessOf(fields)
+  return placeBy(fields, folder, accessOf(fields))
+}
+
+/** The same for members of a group, who may speak a protocol of their own. It is no ground to commit on: offsets of such members go into no transaction. */
+export function groupPlaceOf(fields: LogFields & { readonly group_protocol?: KafkaAccess['groupProtocol'] }, folder: string): string {
+  return placeBy(fields, folder, accessOf(fields, fields.group_protocol))
+}
+
+function placeBy({ log }: LogFields, folder: string, access: KafkaAccess | undefined): string {
   if (access === undefined) return log.startsWith('kafka://') || isAbsolute(log) ? log : resolve(folder, log)
   const place = `${log}#${createHash('sha256').update(JSON.stringify(access)).digest('hex').slice(0, 12)}`
   accesses.set(place, access)

@@ -2,7 +2,8 @@
  * Reads the records of topics of a log, all partitions side by side.
  *
  * With `group`, what was done is committed to the group once it is durable at every sink, and the next run goes on there; members of one group share the
- * partitions. With `state`, the checkpoint has the positions and this source reads all partitions by itself. Without either, each run begins at `start`.
+ * partitions. With `state`, the checkpoint has the positions and this source reads all partitions by itself, also in the first run, for which the group only says where to
+ * begin. Without either, each run begins at `start`. Topics that appear later, and partitions that are added, are read from their start in each case.
  *
  * Position: the offset of the next record of each partition, `{ "orders": { "0": 17, "1": 4 } }`.
  */
@@ -13,14 +14,17 @@ import type { JsonValue } from '../../event/index.ts'
 import { baseTimestampOf } from '../../log/index.ts'
 import type { Consumer, Fetched, GroupConsumer, Start, TopicPartition } from '../../log/index.ts'
 import { probeTopics } from '../probes.ts'
-import { LOG_FIELDS } from './fields.ts'
-import { placeOf, useLog } from './open-logs.ts'
+import { GROUP_PROTOCOL, LOG_FIELDS } from './fields.ts'
+import { groupPlaceOf, placeOf, useLog } from './open-logs.ts'
 import type { LogUse } from './open-logs.ts'
 
 const CONFIG = field.object({
   ...LOG_FIELDS,
-  topic: field.either([field.string({ minLength: 1 }), field.list(field.string({ minLength: 1 }), { minItems: 1 })], { description: 'Topic, or topics' }),
+  topic: field.optional(field.either([field.string({ minLength: 1 }), field.list(field.string({ minLength: 1 }), { minItems: 1 })], { description: 'Topic, or topics' })),
+  pattern: field.optional(field.string({ minLength: 1, description: 'Instead of `topic`: a regular expression for the whole names of topics; those that appear later are read too' })),
   group: field.optional(field.string({ minLength: 1, description: 'Group whose committed offsets to go on from' })),
+  group_protocol: GROUP_PROTOCOL,
+  session_timeout: field.optional(field.duration({ description: 'Time without a sign of life after which the others of the group get the partitions; 10s by default. With `group_protocol: consumer` the brokers say it' })),
   start: field.string({ default: 'earliest', description: 'Where to begin where nothing is committed: earliest, latest, an offset or a time such as 2026-01-31T12:00:00Z' }),
   until: field.optional(field.choice(['end'], { description: '`end` stops at what was there when the run began; else it waits for more' })),
   isolation: field.choice(['read_committed', 'read_uncommitted'], { default: 'read_committed', description: 'Whether records of open and aborted transactions are left out' }),
@@ -40,6 +44,25 @@ function startOf(text: string): Start {
 
 const nameOf = ({ topic, partition }: TopicPartition): string => `${topic} ${partition}`
 
+/** Own topics of the pipelines are left out: one that reads what it commits would never come to an end. */
+const OWN_TOPICS = 'sluice-state-'
+const PATTERN_MAX = 1000
+
+/** Throws CONFIG_VALUE. */
+function wantedOf({ topic, pattern }: Pick<Config, 'topic' | 'pattern'>): readonly string[] | RegExp {
+  if (topic !== undefined && pattern === undefined) return typeof topic === 'string' ? [topic] : topic
+  if (topic !== undefined || pattern === undefined) throw new SluiceError('CONFIG_VALUE', 'Give the topics by "topic", or by "pattern", which matches their whole names.')
+  if (pattern.length > PATTERN_MAX) throw new SluiceError('CONFIG_VALUE', `"pattern" has ${pattern.length} characters; ${PATTERN_MAX} is the most.`)
+  try {
+    return new RegExp(`^(?!${OWN_TOPICS})(?:${pattern})$`)
+  } catch (error) {
+    throw new SluiceError('CONFIG_VALUE', `"pattern" is no regular expression: ${error instanceof Error ? error.message : String(error)}.`, { cause: error })
+  }
+}
+
+/** Between two looks for new topics and partitions, where no group does that. */
+const LOOK_EVERY = 10_000
+
 class LogSource implements Source {
   readonly live: boolean
   readonly format: { readonly format: string; readonly options: JsonValue }
@@ -47,7 +70,7 @@ class LogSource implements Source {
   readonly #context: ComponentContext
   readonly #place: string
   readonly #start: Start
-  readonly #topics: readonly string[]
+  readonly #wanted: readonly string[] | RegExp
   #use: LogUse | undefined
   #consumer: Consumer | GroupConsumer | undefined
   #ready: Fetched[] = []
@@ -57,6 +80,8 @@ class LogSource implements Source {
   readonly #lags = new Map<string, number>()
   /** Where to stop, with `until`. */
   #ends: Map<string, bigint> | undefined
+  /** When topics and partitions were looked for last, where this source reads all of them by itself. */
+  #lookedAt: number | undefined
   /** What is durable, and who waits for it before partitions are given back. */
   readonly #committed = new Map<string, bigint>()
   #wake: (() => void) | undefined
@@ -66,23 +91,28 @@ class LogSource implements Source {
     this.#place = placeOf(config, context.folder)
     this.#context = context
     this.#start = startOf(config.start)
-    this.#topics = typeof config.topic === 'string' ? [config.topic] : config.topic
+    this.#wanted = wantedOf(config)
+    groupPlaceOf(config, context.folder)
     this.live = config.until === undefined
     this.format = { format: 'log_records', options: { value: config.value } }
   }
 
   async open(position: JsonValue | undefined, committer?: Committer): Promise<void> {
-    this.#use = await useLog(this.#place, message => this.#context.warn(message))
     const { group } = this.#config
-    // One run of a pipeline with transactions shuts out the others, so it has all partitions to itself.
-    if (group !== undefined && position === undefined && committer === undefined) await this.#join(group)
+    // One run of a pipeline with transactions shuts out the others, so it has all partitions to itself. So has one with checkpoints, which say where it goes on.
+    const isMember = group !== undefined && position === undefined && committer === undefined && this.#context.keeps !== true
+    this.#use = await useLog(isMember ? groupPlaceOf(this.#config, this.#context.folder) : this.#place, message => this.#context.warn(message))
+    if (isMember) await this.#join(group)
     else if (position !== undefined) await this.#assign(position as Offsets, 'earliest') // Made by `next`. A partition that it does not know is new.
     else await this.#assign(await this.#ofGroup(), this.#start)
     if (this.#config.until !== undefined) this.#ends = await this.#endsNow()
   }
 
   async #partitions(): Promise<TopicPartition[]> {
-    const topics = (await this.#use?.log.admin.describeTopics(this.#topics)) ?? []
+    const wanted = this.#wanted
+    const names = wanted instanceof RegExp ? ((await this.#use?.log.admin.listTopics()) ?? []).filter(name => wanted.test(name)) : wanted
+    if (names.length === 0) return []
+    const topics = (await this.#use?.log.admin.describeTopics(names)) ?? []
     return topics.flatMap(({ name, partitions }) => partitions.map(({ partition }) => ({ topic: name, partition })))
   }
 
@@ -105,11 +135,28 @@ class LogSource implements Source {
     await consumer?.assign(starts)
     this.#consumer = consumer
     for (const one of starts) this.#next.set(nameOf(one), { ...one, offset: consumer?.position(one) ?? 0n })
+    this.#lookedAt = this.#context.now()
+    if (starts.length === 0) this.#context.warn(`No topic matches ${JSON.stringify(this.#config.pattern)} yet.`)
+  }
+
+  /** Topics and partitions that appeared since the last look. A group looks for them by itself, and a run that ends at what was there has no use for them. */
+  async #lookForMore(): Promise<void> {
+    const consumer = this.#consumer
+    if (this.#lookedAt === undefined || !this.live || consumer === undefined || !('assign' in consumer) || this.#context.now() - this.#lookedAt < LOOK_EVERY) return
+    this.#lookedAt = this.#context.now()
+    const found = await this.#partitions().catch((error: unknown) => {
+      this.#context.warn(`New topics and partitions could not be looked for: ${error instanceof Error ? error.message : String(error)}`, 'look')
+      return []
+    })
+    const fresh = found.filter(one => !this.#next.has(nameOf(one)))
+    if (fresh.length === 0) return
+    await consumer.assign([...consumer.assigned, ...fresh.map(one => ({ ...one, start: 'earliest' as const }))])
+    for (const one of fresh) this.#next.set(nameOf(one), { ...one, offset: consumer.position(one) ?? 0n })
   }
 
   async #join(group: string): Promise<void> {
     const consumer = this.#use?.log.group({
-      group, topics: this.#topics, start: this.#start, isolation: this.#config.isolation,
+      group, topics: this.#wanted, sessionTimeout: this.#config.session_timeout, start: this.#start, isolation: this.#config.isolation,
       onRevoked: partitions => this.#giveBack(partitions),
       onLost: partitions => this.#forget(partitions),
     })
@@ -129,6 +176,7 @@ class LogSource implements Source {
       if (fetched !== undefined) return this.#piece(fetched)
       // Told at once where it is known: a reload that comes meanwhile would else ask again, for ever where they come one behind the other.
       if (this.#isRead() ?? (await this.#isGroupRead())) return undefined
+      await this.#lookForMore()
       const more = await untilAborted((this.#consumer as Consumer).fetch({ signal, wait: 500 }).catch(whileStopping(signal)), signal) // Made by `open`.
       for (const one of more ?? []) {
         if (one.bytes.length > 0) this.#ready.push(one)
@@ -254,8 +302,9 @@ export const log = defineSource({
   ground: (config, context) => (config.group === undefined ? undefined : placeOf(config, context.folder)),
   examples: [
     { title: 'A topic in a folder, from its start', config: { log: './data', topic: 'orders' } },
+    { title: 'All topics with such names', config: { log: './data', pattern: 'orders-.*' } },
     { title: 'As a member of a group, on Apache Kafka', config: { log: 'kafka://localhost:9092', topic: ['orders', 'returns'], group: 'billing' } },
   ],
-  probe: (config, context) => probeTopics(config, typeof config.topic === 'string' ? [config.topic] : config.topic, context),
+  probe: (config, context) => probeTopics(config, wantedOf(config), context),
   create: (config, context) => new LogSource(config, context),
 })
