@@ -467,8 +467,8 @@ export interface Decoder {
  *     open -> (fill -> the lines are run)* -> fill answers 0        records are numbered from 0 over all of a piece
  */
 export interface RecordLines {
-  /** Begins with the records in `slab.bytes[from, to)`. What was said of others is forgotten. */
-  open(slab: Slab, from: number, to: number, meta: JsonValue | undefined): void
+  /** Begins with the records in `slab.bytes[from, to)`. What was said of others is forgotten. `carry`, where given, is asked for the headers of each record with a `traceparent`. */
+  open(slab: Slab, from: number, to: number, meta: JsonValue | undefined, carry?: (headers: Readonly<Record<string, string>>) => Readonly<Record<string, string>>): void
   /** Writes the next lines, at most `rows`, each ended by a newline; answers how many bytes, and 0 behind the last. A record that is no object on one line becomes a line that is none. */
   fill(into: Uint8Array, rows: number): number
   /** The event of a record, with the text that it has by now. */

@@ -104,6 +104,18 @@ else {
     assert.deepEqual(carried.toSorted(byText), [...events.map(({ id }) => `00-${TRACE}-${id}-01`), `00-${TRACE}-${PARENT}-00`].toSorted(byText))
   })
 
+  test('records with a trace have a span also where they never become events', async t => {
+    const folder = folderWith(t, {
+      'some.yaml': 'pipeline: some\nsources: { orders: { log: { log: ./data, topic: orders, until: end } } }\nstages: [{ filter: event.n > 1 }]\nsinks: { out: { file: { path: out.ndjson } } }\n',
+    })
+    await sluice(['produce', 'orders', '--log', './data', '--create', '1'], { folder, stdin: '{"n":5}\n' })
+    await sluice(['produce', 'orders', '--log', './data', '--header', `traceparent=${TRACEPARENT}`, '--header', 'other=1'], { folder, stdin: '{"n":1}\n{"n":2}\nno json\n{"n":3}\n' })
+    await run(['run', 'some.yaml', '--quiet'], { folder }).then(({ code, err }) => assert.equal(code, 0, err))
+    const all = await sent()
+    assert.deepEqual(named(all, 'process orders').map(({ trace, parent }) => [trace, parent]), Array.from({ length: 4 }, () => [TRACE, PARENT]))
+    assert.deepEqual(named(all, 'batch orders').flatMap(({ links }) => links).length, 4)
+  })
+
   test('a request with a trace is part of it, as is the request that its events leave with', async t => {
     const { url, requests } = await receiver(t)
     const port = await freePorts(2)

@@ -91,9 +91,14 @@ export function eventOf(slab: Slab, record: RecordPlaces, text: string | undefin
   const event = new Event(slab, start, Math.max(start, record.valueEnd), text, value)
   const { bytes, keyStart, keyEnd, headersStart, headerCount, timestamp } = record
   if (keyStart >= 0) event.key = Buffer.from(bytes.buffer, bytes.byteOffset + keyStart, keyEnd - keyStart).toString('utf8')
-  if (headerCount > 0) event.headers = Object.fromEntries(headersAt(bytes, headersStart, headerCount).map(([name, content]) => [name, content === null ? '' : Buffer.from(content).toString('utf8')]))
+  if (headerCount > 0) event.headers = headersOf(bytes, headersStart, headerCount)
   event.time = timestamp
   return event
+}
+
+/** The headers of a record, by name. */
+export function headersOf(bytes: Uint8Array, start: number, count: number): Readonly<Record<string, string>> {
+  return Object.fromEntries(headersAt(bytes, start, count).map(([name, content]) => [name, content === null ? '' : Buffer.from(content).toString('utf8')]))
 }
 
 /** A record becomes an event; or is rejected, where its value is not what it should be. */

@@ -10,7 +10,8 @@
 import type { DecodeOutput, RecordLines } from '../../engine/index.ts'
 import type { Event, JsonValue, Slab } from '../../event/index.ts'
 import { RecordCursor } from '../../log/index.ts'
-import { RecordsSlab, decodeRecord, eventOf } from './record-events.ts'
+import { TRACEPARENT } from '../../observe/index.ts'
+import { RecordsSlab, decodeRecord, eventOf, headersOf } from './record-events.ts'
 import type { RecordPlaces, RecordsMeta } from './record-events.ts'
 
 const NEWLINE = 10
@@ -20,6 +21,9 @@ const CLOSING_BRACE = 125
 const MARK = 33
 const FIRST_ROWS = 4096
 const NOTHING = Buffer.alloc(0)
+
+type Headers = Readonly<Record<string, string>>
+type Carry = (headers: Headers) => Headers
 
 /** One batch: its records have numbers from `first` on. */
 interface Batch {
@@ -77,6 +81,9 @@ export class LogRecordLines implements RecordLines {
   #source = ''
   #meta: RecordsMeta = { topic: '', partition: 0, from: 0 }
   #rows = 0
+  #carry: Carry | undefined
+  /** Headers that records leave with, where these are others than they came with: few, see TraceNotes. */
+  readonly #carried = new Map<number, Headers>()
   /** True while the cursor stands on a record that is not yet a line. */
   #waits = false
   /** Where the cursor's batch begins, and its bytes as those calls want them that are done by the machine. */
@@ -85,8 +92,10 @@ export class LogRecordLines implements RecordLines {
   /** The next newline in them, from the last value that was looked at on. */
   #newline = -1
 
-  open({ bytes, source }: Slab, from: number, to: number, meta: JsonValue | undefined): void {
+  open({ bytes, source }: Slab, from: number, to: number, meta: JsonValue | undefined, carry?: Carry): void {
     this.#cursor.open(bytes, from, to)
+    this.#carry = carry
+    this.#carried.clear()
     this.#source = source
     this.#meta = meta as unknown as RecordsMeta // Made by the source.
     this.#batches.length = 0
@@ -107,9 +116,19 @@ export class LogRecordLines implements RecordLines {
       else into[at] = MARK
       into[at + length] = NEWLINE
       at += length + 1
+      if (this.#carry !== undefined && this.#cursor.headerCount > 0) this.#trace(this.#carry)
       this.#places.put(this.#rows++, this.#cursor, Number(this.#cursor.offset))
     }
     return at
+  }
+
+  /** Has the trace of the cursor's record noted, if it came with one. */
+  #trace(carry: Carry): void {
+    const { bytes, headersStart, headerCount, recordEnd } = this.#cursor
+    if (!this.#bytes.subarray(headersStart, recordEnd).includes(TRACEPARENT)) return
+    const headers = headersOf(bytes, headersStart, headerCount)
+    const carried = carry(headers)
+    if (carried !== headers) this.#carried.set(this.#rows, carried)
   }
 
   /** Steps to the next record that is wanted. */
@@ -147,12 +166,17 @@ export class LogRecordLines implements RecordLines {
 
   event(record: number, text: string): Event {
     const { slab, bytes } = this.#batchOf(record)
-    return eventOf(slab, this.#placesOf(record, bytes), text)
+    return this.#carrying(record, eventOf(slab, this.#placesOf(record, bytes), text))
   }
 
   decode(record: number, out: DecodeOutput): void {
     const { slab, bytes } = this.#batchOf(record)
-    decodeRecord(slab, this.#placesOf(record, bytes), 'json', out)
+    decodeRecord(slab, this.#placesOf(record, bytes), 'json', { event: event => out.event(this.#carrying(record, event)), reject: (...rejected) => out.reject(...rejected) })
+  }
+
+  #carrying(record: number, event: Event): Event {
+    event.headers = this.#carried.get(record) ?? event.headers
+    return event
   }
 
   /** The batch of a record. All its records up to this one are known to the slab then. */

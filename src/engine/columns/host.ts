@@ -82,8 +82,6 @@ export class SourceColumns {
   /** The columns for a source, or undefined where its events take the object path. */
   static make(plan: Plan, node: Node, decoder: Decoder, lanes: LanesParts, pool: BufferPool, newSlot: () => ColumnSlot): SourceColumns | undefined {
     if (plan.nodes.some(other => other.level === 0 && lanes.waits(other.index))) return undefined
-    // The traces of records are in the headers of each, which columns don't look at.
-    if (decoder.lines !== undefined && plan.config.traced === true) return undefined
     const blocks = new Map<number, SinkBlock>()
     const columns = compileColumns(plan, node, {
       stage: index => lanes.stage(index),
@@ -171,7 +169,8 @@ export class SourceColumns {
       return
     }
     const { input } = this.#runner.columns
-    lines.open(slab, 0, length, meta)
+    const { traces } = this.slot
+    lines.open(slab, 0, length, meta, traces === undefined ? undefined : headers => traces.carry(headers))
     let rows = 0
     for (let bytes = lines.fill(input, ROWS_MAX); bytes > 0; bytes = lines.fill(input, ROWS_MAX)) rows = this.#runner.run(bytes, objects, rows)
     this.#taken = undefined
