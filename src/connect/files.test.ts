@@ -112,6 +112,43 @@ test('following survives appending, rotation and truncation', async () => {
   assert.deepEqual(out().map(line => (JSON.parse(line) as { line: string }).line), ['one', 'two', 'three', 'late', 'four', '5'])
 })
 
+/** Reads `grow.log` until so many lines have come; answers them. */
+async function follow(count: number, state: string, more: object = {}): Promise<{ readonly lines: string[]; readonly warnings: string[] }> {
+  const stop = new AbortController()
+  const warnings: string[] = []
+  await copy(folder, { type: 'file', config: { path: 'grow.log', format: 'lines', follow: true, ...more } }, undefined, {
+    state: join(folder, state),
+    options: {
+      signal: stop.signal, progressInterval: 5, onWarning: (_place: string, message: string) => warnings.push(message),
+      onProgress: ({ events_in }: { events_in: number }) => {
+        if (events_in >= count) stop.abort()
+      },
+    },
+  })
+  return { lines: out().map(line => (JSON.parse(line) as { line: string }).line), warnings }
+}
+
+test('a followed file that was replaced by a longer one while nobody read is read from its start, which is told', async () => {
+  const path = join(folder, 'grow.log')
+  writeFileSync(path, 'one\ntwo\n')
+  await follow(2, 'replaced')
+  renameSync(path, `${path}.old`)
+  writeFileSync(path, 'three\nfour\nfive\n')
+  const { lines, warnings } = await follow(3, 'replaced')
+  assert.deepEqual(lines, ['one', 'two', 'three', 'four', 'five'])
+  assert.match(warnings.join('\n'), /grow\.log is another file than the one that was being read: it is read from its start/)
+})
+
+test('a file that was followed is read on to its end where it no longer is, and the other way round', async () => {
+  const path = join(folder, 'grow.log')
+  writeFileSync(path, 'one\ntwo\n')
+  await follow(2, 'turned')
+  appendFileSync(path, 'three\n')
+  await follow(Infinity, 'turned', { follow: false })
+  appendFileSync(path, 'four\n')
+  assert.deepEqual((await follow(1, 'turned')).lines, ['one', 'two', 'three', 'four'])
+})
+
 test('a file for each city can not be led out of its folder', async () => {
   writeFileSync(join(folder, 'cities.ndjson'), '{"c":"oslo"}\n{"c":"../../evil"}\n{"c":"pune"}\n{"c":"oslo"}\n')
   const report = await copy(folder, { type: 'file', config: { path: 'cities.ndjson' } }, { type: 'file', config: { path: 'by/{event.c}.ndjson' } })

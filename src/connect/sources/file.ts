@@ -54,7 +54,8 @@ export function compressionOf(config: Pick<Config, 'compression'>, path: string)
 
 /** What one file is read by. */
 interface FileReader {
-  next(bytes: number, signal: AbortSignal): Promise<(Omit<Piece, 'position'> & { readonly offset: number }) | undefined>
+  /** `inode`: of the file that the piece is from, where that may be another than the one that was found. */
+  next(bytes: number, signal: AbortSignal): Promise<(Omit<Piece, 'position'> & { readonly offset: number; readonly inode?: number }) | undefined>
   close(): Promise<void>
 }
 
@@ -84,6 +85,7 @@ class Ranges implements FileReader {
 
 interface FilePosition {
   readonly path: string
+  /** 0 where it is not known. */
   readonly inode: number
   readonly offset: number
 }
@@ -96,6 +98,8 @@ class FileSource implements Source {
   #files: readonly FoundFile[] = []
   #at = 0
   #offset = 0
+  /** Of the file that was being read, where it is followed. */
+  #inode = 0
   #reader: FileReader | undefined
   #size: number | undefined
 
@@ -124,9 +128,10 @@ class FileSource implements Source {
     const at = this.#files.findIndex(file => file.path === path)
     const file = this.#files[at]
     this.#offset = offset
+    this.#inode = inode
     if (this.#config.follow) return
     if (file === undefined) throw new SluiceError('FILE_CHANGED', `${path}, which was being read, is not there any more.`)
-    if (file.inode !== inode) throw new SluiceError('FILE_CHANGED', `${path} is another file than the one that was being read.`)
+    if (inode !== 0 && file.inode !== inode) throw new SluiceError('FILE_CHANGED', `${path} is another file than the one that was being read.`)
     if (formatOf(this.#config) !== 'parquet' && compressionOf(this.#config, path) === 'none' && file.size < offset) {
       throw new SluiceError('FILE_CHANGED', `${path} has ${file.size} bytes; ${offset} were read before.`)
     }
@@ -152,11 +157,11 @@ class FileSource implements Source {
 
   async #follow(bytes: number, signal: AbortSignal): Promise<Piece | undefined> {
     const path = patternsOf(this.#config)[0] ?? ''
-    this.#reader ??= new FollowReader(path, framerFor(this.format), this.#offset, this.#context)
+    this.#reader ??= new FollowReader(path, framerFor(this.format), { inode: this.#inode, offset: this.#offset }, this.#context)
     const piece = await this.#reader.next(bytes, signal)
     if (piece === undefined) return undefined
-    const { offset, ...rest } = piece
-    return { ...rest, position: { path, inode: 0, offset } }
+    const { offset, inode = 0, ...rest } = piece
+    return { ...rest, position: { path, inode, offset } }
   }
 
   async #openFile(file: FoundFile, offset: number): Promise<FileReader> {

@@ -10,7 +10,7 @@ import type { ComponentContext, Frame, Framer, Piece } from '../../engine/index.
 
 const LOOK_EVERY = 100
 
-type Part = Omit<Piece, 'position'> & { readonly offset: number }
+type Part = Omit<Piece, 'position'> & { readonly offset: number; readonly inode: number }
 
 export class FollowReader {
   readonly #path: string
@@ -19,14 +19,17 @@ export class FollowReader {
   #framer: Framer
   #chunk = new Uint8Array(0)
   #handle: FileHandle | undefined
-  #inode = 0
+  /** Of the file that is read; before it is opened the first time, of the one that was being read, or 0. */
+  #inode: number
   #offset: number
-  #ready: Frame[] = []
+  #ready: (Frame & { readonly inode: number })[] = []
 
-  constructor(path: string, framer: () => Framer, offset: number, context: ComponentContext) {
+  /** Goes on at `offset` of the file with this inode; 0 where nothing was read before. */
+  constructor(path: string, framer: () => Framer, { inode, offset }: { readonly inode: number; readonly offset: number }, context: ComponentContext) {
     this.#path = path
     this.#newFramer = framer
     this.#framer = framer()
+    this.#inode = inode
     this.#offset = offset
     this.#context = context
   }
@@ -42,9 +45,9 @@ export class FollowReader {
     return undefined
   }
 
-  #part(frame: Frame): Part {
+  #part(frame: Frame & { readonly inode: number }): Part {
     const rejects = (frame.rejects ?? []).map(reject => ({ ...reject, position: { path: this.#path, offset: reject.start } }))
-    return { offset: frame.end, from: { path: this.#path, offset: frame.start }, bytes: frame.data.length, data: frame.data, rejects, ...(frame.meta === undefined ? {} : { meta: frame.meta }) }
+    return { offset: frame.end, inode: frame.inode, from: { path: this.#path, offset: frame.start }, bytes: frame.data.length, data: frame.data, rejects, ...(frame.meta === undefined ? {} : { meta: frame.meta }) }
   }
 
   /** Reads what is there; false where there is nothing more. */
@@ -54,7 +57,7 @@ export class FollowReader {
     const chunk = this.#chunk
     const got = (await this.#handle?.read(chunk, 0, bytes, this.#offset))?.bytesRead ?? 0
     if (got === 0) return false
-    this.#ready.push(...this.#framer.push(chunk.subarray(0, got), this.#offset))
+    this.#push(this.#framer.push(chunk.subarray(0, got), this.#offset))
     this.#offset += got
     return true
   }
@@ -67,6 +70,10 @@ export class FollowReader {
       return false
     }
     const { ino, size } = await this.#handle.stat()
+    if (this.#offset > 0 && this.#inode !== 0 && this.#inode !== ino) {
+      this.#context.warn(`${this.#path} is another file than the one that was being read: it is read from its start. What was added to the other one behind byte ${this.#offset} is not read.`)
+      this.#offset = 0
+    }
     this.#inode = ino
     if (size < this.#offset) this.#offset = 0
     return true
@@ -91,8 +98,12 @@ export class FollowReader {
     return true
   }
 
+  #push(frames: readonly Frame[]): void {
+    for (const frame of frames) this.#ready.push({ ...frame, inode: this.#inode })
+  }
+
   #begin(): void {
-    this.#ready.push(...this.#framer.end())
+    this.#push(this.#framer.end())
     this.#framer = this.#newFramer()
     this.#offset = 0
   }
