@@ -51,6 +51,8 @@ export interface BatchConfig {
   readonly events: number
   /** Milliseconds that a started batch of a live source may wait for more. */
   readonly age: number
+  /** Milliseconds to aim at, from the reading of a batch until every sink has it; undefined: batches are as large as work allows. */
+  readonly latency?: number | undefined
 }
 interface NodeConfig {
   readonly id: string

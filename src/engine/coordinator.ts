@@ -12,6 +12,8 @@ import { SluiceError, untilAborted } from '../base/index.ts'
 import type { Clock } from '../platform/index.ts'
 import type { JsonValue } from '../event/index.ts'
 import type { Notice } from '../observe/index.ts'
+import { BatchRule } from './adaptive/batch-rule.ts'
+import type { BatchStep } from './adaptive/batch-rule.ts'
 import type { InFlightStep } from './adaptive/in-flight.ts'
 import type { Tracing } from '../observe/index.ts'
 import { BufferPool } from './buffers.ts'
@@ -31,10 +33,8 @@ import type { SinkRows } from './sink-encoder.ts'
 import type { SinkRunner } from './sink-runner.ts'
 import type { OpenSource } from './sources.ts'
 import { tracedBatch } from './traced-batch.ts'
+import { WorkerLoads } from './worker-loads.ts'
 import { deadLetters } from './notices.ts'
-
-/** Pieces that a worker may have waiting, so that it never waits for the coordinating thread. */
-const PIECES_PER_WORKER = 3
 
 /** Batches under way at most: enough to keep all busy; more would only lie in memory. Sinks that take many writes at once get as many more. */
 const FLIGHTS_MAX = 24
@@ -67,6 +67,8 @@ export interface CoordinatorParts {
   /** A level has passed a batch on: time for a barrier to follow it. */
   released(level: number, seq: number): void
   tell(notice: Notice): void
+  /** Sources are asked for batches of another size. */
+  batched(step: BatchStep): void
   /** The in-flight limit of a stage on a worker has moved. */
   limited(id: string, step: InFlightStep, worker: number): void
 }
@@ -82,17 +84,13 @@ export class Coordinator {
   readonly #gate = new Gate()
   /** What pieces travel in. */
   readonly #pool = new BufferPool()
-  readonly #pending: number[]
-  /** Per worker: batches that its lanes have before them. */
-  readonly #inLanes: number[]
-  /** Who took the last pieces that belong together. */
-  #last: { readonly affinity: number; readonly worker: number } | undefined
+  readonly #loads: WorkerLoads
   /** Per level: the next flight to be released. */
   readonly #cursors: number[]
   /** Without order: the flights that were released before their turn. */
   readonly #early = new Set<number>()
   readonly #wakes = new Map<number, () => void>()
-  #crew: Crew
+  readonly #batch: BatchRule
   #seq = 0
   #failure: unknown
   /** Ends the wait for sources: one that waits for events would else keep a run that has failed from ending. */
@@ -103,11 +101,11 @@ export class Coordinator {
 
   constructor(parts: CoordinatorParts) {
     this.#parts = parts
-    this.#crew = parts.crew
+    this.#loads = new WorkerLoads(parts.crew)
+    const { bytes, latency } = parts.plan.config.batch
+    this.#batch = new BatchRule({ most: Math.min(bytes, PIECE_MAX), latency })
     this.counts = parts.before.counts
     this.bytesIn = parts.before.bytesIn
-    this.#pending = parts.links.map(() => 0)
-    this.#inLanes = parts.links.map(() => 0)
     this.#cursors = parts.plan.levels.map(() => 0)
     this.#look()
   }
@@ -186,24 +184,19 @@ export class Coordinator {
 
   /** Batches that wait for a worker, or are being worked on by one. */
   get waiting(): number {
-    return this.#pending.reduce((sum, count) => sum + count, 0)
+    return this.#loads.waiting
   }
 
   /** Pieces go to the workers of this crew from now on: one more, or one less at its end, which still answers what it was given. Those that own lanes stay. */
   crewed(crew: Crew): void {
-    this.#crew = crew
-    while (this.#pending.length < crew.total) {
-      this.#pending.push(0)
-      this.#inLanes.push(0)
-    }
-    this.#last = undefined
+    this.#loads.crew = crew
     this.#look()
     this.#gate.look()
   }
 
   /** Resolves when a worker has answered all that it was given. Throws what made the pipeline fail. */
   answered(worker: number): Promise<void> {
-    return this.until(() => (this.#pending[worker] ?? 0) + (this.#inLanes[worker] ?? 0) === 0)
+    return this.until(() => this.#loads.of(worker) === 0)
   }
 
   /** Figures for a person who watches. `ms` is the time since the start. */
@@ -221,13 +214,12 @@ export class Coordinator {
 
   async #readSource(open: OpenSource, drain: AbortSignal, pause: AbortSignal | undefined): Promise<void> {
     const isOver = (): boolean => drain.aborted || pause?.aborted === true
-    const bytes = Math.min(this.#parts.plan.config.batch.bytes, PIECE_MAX)
     const leaving = pause === undefined ? this.#failing.signal : AbortSignal.any([pause, this.#failing.signal])
     while (!isOver()) {
       await this.#gate.until(() => this.#failure !== undefined || isOver() || this.#hasRoom())
       this.check()
       if (isOver()) return
-      const asked = open.asking.ask(bytes, drain)
+      const asked = open.asking.ask(this.#batch.bytes, drain)
       const answered = this.#parts.before.meter.asked(open.id)
       const answer = await untilAborted(asked, leaving).finally(answered)
       // Paused: what the source brings is taken by the next reading.
@@ -272,8 +264,7 @@ export class Coordinator {
   #hasRoom(): boolean {
     if (this.#flights.size > 0 && this.inFlightBytes >= this.#parts.plan.config.memory) return false
     if (this.#flights.size >= this.#flightsMax) return false
-    const { first, total } = this.#crew
-    return this.#pending.some((count, at) => at >= first && at < total && count < PIECES_PER_WORKER)
+    return this.#loads.hasRoom
   }
 
   #launch(level: number, source: number | undefined, position: JsonValue | undefined, bytes: number): Flight {
@@ -286,25 +277,9 @@ export class Coordinator {
   }
 
   #toWorker(message: Parameters<Link['send']>[0], affinity: number | undefined): void {
-    const worker = affinity === undefined ? this.#leastBusy() : this.#workerFor(affinity)
-    this.#pending[worker] = (this.#pending[worker] ?? 0) + 1
+    const worker = this.#loads.take(affinity)
     this.#look()
     this.#parts.links[worker]?.send(message)
-  }
-
-  /** The worker that took the pieces before of the same affinity, or the least busy one for a new affinity. */
-  #workerFor(affinity: number): number {
-    if (this.#last?.affinity !== affinity) this.#last = { affinity, worker: this.#leastBusy() }
-    return this.#last.worker
-  }
-
-  /** Lanes with memory live on some workers only: what these have to do counts too. */
-  #leastBusy(): number {
-    const load = (at: number): number => (this.#pending[at] ?? 0) + (this.#inLanes[at] ?? 0)
-    const { first, total } = this.#crew
-    let best = first
-    for (let at = first + 1; at < total; at++) if (load(at) < load(best)) best = at
-    return best
   }
 
   /** Sends a message to every lane of the flight's level. */
@@ -317,7 +292,7 @@ export class Coordinator {
   }
 
   #toLane(lane: number, message: Parameters<Link['send']>[0]): void {
-    this.#inLanes[lane] = (this.#inLanes[lane] ?? 0) + 1
+    this.#loads.takeLane(lane)
     this.#look()
     this.#parts.links[lane]?.send(message)
   }
@@ -326,11 +301,11 @@ export class Coordinator {
   #look(): void {
     const { plan, before } = this.#parts
     const isHeld = this.#flights.size > 0 && (this.inFlightBytes >= plan.config.memory || this.#flights.size >= this.#flightsMax)
-    before.meter.workers(this.#crew.total, at => ((this.#pending[at] ?? 0) + (this.#inLanes[at] ?? 0) > 0 ? 'busy' : isHeld ? 'held' : 'idle'))
+    before.meter.workers(this.#loads.crew.total, at => (this.#loads.of(at) > 0 ? 'busy' : isHeld ? 'held' : 'idle'))
   }
 
   #lanes(level: number): number {
-    return this.#parts.plan.levels[level]?.keyed === true ? this.#crew.lanes : 1
+    return this.#parts.plan.levels[level]?.keyed === true ? this.#loads.crew.lanes : 1
   }
 
   /** Takes a host's answer. */
@@ -363,9 +338,10 @@ export class Coordinator {
     if (message.level === 0 && this.#parts.tracing !== undefined) flight.trace = this.#parts.tracing.batch(tracedBatch(plan, this.#parts.clock, flight, message))
     if (message.spare !== undefined) this.#pool.give(message.spare)
     if (message.level === 0) {
-      this.#pending[from] = (this.#pending[from] ?? 1) - 1
+      this.#loads.done(from)
       this.bytesIn += message.bytes
-    } else this.#inLanes[from] = (this.#inLanes[from] ?? 1) - 1
+      this.#batched(this.#batch.worked(message.bytes, message.work.reduce((sum, { seconds }) => sum + seconds, 0) * 1000))
+    } else this.#loads.laneDone(from)
     flight.outputs.push(message)
     this.#wake(message.level, message.wakeAt)
     if (flight.waiting > 1) {
@@ -379,6 +355,10 @@ export class Coordinator {
     this.#advance(message.level)
     this.#look()
     this.#gate.look()
+  }
+
+  #batched(step: BatchStep | undefined): void {
+    if (step !== undefined) this.#parts.batched(step)
   }
 
   /** What a flight holds is now what the level made of it. */
@@ -483,7 +463,10 @@ export class Coordinator {
     this.#flights.delete(flight.seq)
     this.inFlightBytes -= flight.charge
     for (const { lane, bytes } of flight.lent) this.#parts.links[lane]?.giveBack(bytes)
-    if (flight.source !== undefined) this.#parts.before.meter.landed(flight)
+    if (flight.source !== undefined) {
+      this.#parts.before.meter.landed(flight)
+      this.#batched(this.#batch.landed(this.#parts.clock.monotonic() - flight.since))
+    }
     flight.trace?.end()
     this.#parts.landed(flight)
     this.#look()

@@ -7,6 +7,7 @@
  */
 import type { JsonValue } from '../event/index.ts'
 import type { Notice, Tracing } from '../observe/index.ts'
+import type { BatchStep } from './adaptive/batch-rule.ts'
 import type { InFlightStep } from './adaptive/in-flight.ts'
 import { Barriers } from './barriers.ts'
 import type { Cut, MemoryCuts } from './checkpoint/index.ts'
@@ -47,6 +48,7 @@ export interface GenerationParts extends HostParts {
   readonly before: Before
   readonly tracing?: Tracing | undefined
   tell(notice: Notice): void
+  readonly batched: (step: BatchStep) => void
   readonly limited: (id: string, step: InFlightStep, worker: number) => void
 }
 
@@ -79,6 +81,7 @@ export class Generation {
       released: (level, seq) => this.#barriers?.released(level, seq),
       tell: notice => parts.tell(notice),
       limited: parts.limited,
+      batched: parts.batched,
     })
     if (state !== undefined) this.#barriers = this.#makeBarriers()
   }

@@ -4,7 +4,7 @@ import type { JsonValue } from '../event/index.ts'
 import type { Clock } from '../platform/index.ts'
 import { BufferPool } from './buffers.ts'
 import type { Committer, ComponentContext, Sink } from './component.ts'
-import type { Registry, SinkConfig } from './config.ts'
+import type { BatchConfig, Registry, SinkConfig } from './config.ts'
 import type { Coordinator } from './coordinator.ts'
 import { codeOf, deadLetter } from './dead-letter.ts'
 import { watchSink } from './foreign-ends.ts'
@@ -79,7 +79,12 @@ function makeRunner(
   const config = node.config as SinkConfig // The node of a sink, or of the dead letters.
   const sink = watchSink(makeSink(node, registry, context), registry.sink(config.type)?.foreign === true && stallTimeout !== 0 ? stallTimeout : undefined, context)
   const policy = new Policy({ retry: config.retry, breaker: config.breaker, rateLimit: config.rateLimit }, context, state => context.trouble?.breaker(state))
-  return new SinkRunner(node.id, sink, policy, signal, refused, failed, { batch, clock }, context.trouble, context.limited)
+  return new SinkRunner(node.id, sink, policy, signal, refused, failed, { batch: withinLatency(batch), clock }, context.trouble, context.limited)
+}
+
+/** Waiting for more may take a quarter of the time that a batch has. */
+function withinLatency(batch: BatchConfig): BatchConfig {
+  return batch.latency === undefined ? batch : { ...batch, age: Math.min(batch.age, batch.latency / 4) }
 }
 
 /** Makes the sink of a node, without opening it. */

@@ -174,6 +174,7 @@ class Run {
       cores: this.#options.cores,
       tracing: this.#options.tracing,
       tell: notice => this.#tell(notice),
+      batched: step => this.#decisions.batched(step),
       limited: (id, step, worker) => this.#decisions.limited(id, step, worker),
     }
   }
@@ -408,7 +409,7 @@ class Run {
     if (generation === undefined) return undefined
     const state = this.#drain.signal.aborted ? 'draining' : this.#options.control?.isPaused === true ? 'paused' : 'running'
     return figuresOf(generation, this.#meter, this.#counts, this.#troubles, { generation: this.#number, state, seconds: (this.#clock.monotonic() - this.#started) / 1000,
-      adaptive: { workers_auto: this.#scaler.isAuto, in_flight: this.#decisions.inFlightLimits, decisions: this.#decisions.list, counts: this.#decisions.counts },
+      adaptive: { workers_auto: this.#scaler.isAuto, batch_bytes: this.#decisions.batchBytes, in_flight: this.#decisions.inFlightLimits, decisions: this.#decisions.list, counts: this.#decisions.counts },
     })
   }
 

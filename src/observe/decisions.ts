@@ -29,6 +29,8 @@ export interface AdaptiveFigures {
   readonly workers_auto: boolean
   /** Requests that components with `concurrency: auto` may have under way, over all workers. */
   readonly in_flight: readonly { readonly id: string; readonly limit: number }[]
+  /** Bytes that sources are asked for at a time; undefined while it is what the config says. */
+  readonly batch_bytes: number | undefined
   /** Oldest first; the last hundred. */
   readonly decisions: readonly Decision[]
   readonly counts: readonly Decided[]

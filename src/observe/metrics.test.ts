@@ -34,10 +34,11 @@ test('every figure is a metric with its help, its type and its labels', async ()
 })
 
 test('what a run has adapted shows: workers, in-flight limits, and how often something was changed', async () => {
-  const adaptive = { workers_auto: true, in_flight: [{ id: 'out', limit: 12 }], decisions: [], counts: [{ what: 'workers', direction: 'up', count: 3 }] } as const
+  const adaptive = { workers_auto: true, batch_bytes: 4096, in_flight: [{ id: 'out', limit: 12 }], decisions: [], counts: [{ what: 'workers', direction: 'up', count: 3 }] } as const
   const lines = await linesOf({ ...figuresFor({ workers: [{}, {}] }), adaptive })
   for (const line of [
     'sluice_pipeline_workers{pipeline="p"} 2', 'sluice_adaptive_decisions_total{pipeline="p",what="workers",direction="up"} 3', 'sluice_adaptive_in_flight_limit{pipeline="p",component="out"} 12',
+    'sluice_adaptive_batch_bytes{pipeline="p"} 4096',
   ]) assert.ok(lines.includes(line), line)
 })
 

@@ -119,6 +119,10 @@ const FAMILIES: readonly Family[] = [
     values: ({ adaptive }) => adaptive.counts.map(({ what, direction, count }) => ({ labels: { what, direction }, value: count })),
   },
   {
+    name: 'sluice_adaptive_batch_bytes', help: 'Bytes that sources are asked for at a time, where that is less than what the config says, or was.', type: 'gauge',
+    values: ({ adaptive }) => (adaptive.batch_bytes === undefined ? [] : one(adaptive.batch_bytes)),
+  },
+  {
     name: 'sluice_adaptive_in_flight_limit', help: 'Requests that a component with `concurrency: auto` may have under way, over all workers.', type: 'gauge',
     values: ({ adaptive }) => adaptive.in_flight.slice(0, SERIES_MAX).map(({ id, limit }) => ({ labels: { component: id }, value: limit })),
   },

@@ -71,7 +71,7 @@ export const SOURCE_OPTIONS = {} as const
 export const SETTINGS = field.object({
   workers: field.either([field.integer({ minimum: 0, maximum: 256 }), field.choice(['auto'])], {
     default: 'auto',
-    description: 'Worker threads; 0 runs everything on the calling thread, auto takes one per core',
+    description: 'Worker threads; 0 runs everything on the calling thread, auto follows the load, up to one per core',
   }),
   memory: field.size({ default: '64MiB', description: 'Most bytes of events under way' }),
   state: field.optional(field.path({ description: 'Folder of the checkpoints; without it nothing is kept between runs' })),
@@ -83,6 +83,7 @@ export const SETTINGS = field.object({
       bytes: field.size({ default: '512KiB', description: 'Bytes to aim at; 768KiB at most' }),
       events: field.integer({ minimum: 1, maximum: 10_000_000, default: 100_000, description: 'Most events in one write of a sink that sends requests' }),
       age: field.duration({ default: '10ms', description: 'How long such a sink may wait for more before it writes' }),
+      latency: field.optional(field.duration({ description: 'How long a batch may take from its reading until every sink has it: where batches take longer they become smaller. Without it they are as large as `bytes` says, and smaller only where a worker needs more than a quarter of a second for one' })),
     },
     { description: 'How much is worked on at a time' },
   ),

@@ -1,6 +1,7 @@
 /** What a run has changed by itself or by order, newest last. Bounded: an old run does not grow; what was forgotten is still counted. */
 import type { Clock } from '../../platform/index.ts'
 import type { Decision, Decided, Notice } from '../../observe/index.ts'
+import type { BatchStep } from './batch-rule.ts'
 import type { InFlightStep } from './in-flight.ts'
 
 /** Decisions that are kept. */
@@ -20,6 +21,9 @@ export class Decisions {
   readonly #limits = new Map<string, number>()
   /** Of in-flight limits, by component: what they are, by worker. */
   readonly #inFlight = new Map<string, Map<number, number>>()
+  /** Of batches: what was noted last, and what it is. */
+  #bytes: number | undefined
+  #batchBytes: number | undefined
 
   constructor(clock: Clock, tell: (notice: Notice) => void) {
     this.#clock = clock
@@ -46,6 +50,20 @@ export class Decisions {
     if (limit < from * NOTED_FACTOR && limit > from / NOTED_FACTOR) return
     this.#limits.set(of, limit)
     this.note({ what: 'in_flight', of, from, to: limit, why, by: 'controller', figures })
+  }
+
+  /** Sources are asked for batches of this size: noted where it has moved far since it was noted last. */
+  batched({ from: before, bytes, why, work, latency }: BatchStep): void {
+    const from = (this.#bytes ??= before)
+    this.#batchBytes = bytes
+    if (bytes < from * NOTED_FACTOR && bytes > from / NOTED_FACTOR) return
+    this.#bytes = bytes
+    this.note({ what: 'batch', of: undefined, from, to: bytes, why, by: 'controller', figures: { work_ms: work, ...(latency > 0 ? { latency_ms: latency } : {}) } })
+  }
+
+  /** Bytes that sources are asked for; undefined where nothing has moved it yet. */
+  get batchBytes(): number | undefined {
+    return this.#batchBytes
   }
 
   /** The in-flight limit of a component, on the coordinating thread or a worker, has moved: limits of all workers are added up. */
