@@ -12,12 +12,18 @@ enableCompileCache()
 setTimeout(() => {
   setFlagsFromString('--semi-space-growth-factor=1')
   setFlagsFromString('--heap-growing-percent=20')
+  // Bytes that come and go outside of the heap (what is read from sockets) begin a marking each few megabytes. Done bit by bit and by other threads, a small heap was looked
+  // through without end: two fifths of the work of a run from Kafka to S3. At once it takes some milliseconds, a sixth as often.
+  setFlagsFromString('--no-incremental-marking')
 }, 250).unref()
-// A pipeline that holds much pays for that with time: it gets more room.
+// A pipeline that holds much pays for that with time: it gets more room. Where it holds so much that looking through it at once would be felt, that is done bit by bit.
 const MUCH = 256 * 1024 * 1024
 const looking = setInterval(() => {
-  if (process.memoryUsage.rss() < MUCH) return
+  const held = process.memoryUsage.rss()
+  if (held < MUCH) return
   setFlagsFromString('--heap-growing-percent=100')
+  if (held < MUCH * 2) return
+  setFlagsFromString('--incremental-marking')
   clearInterval(looking)
 }, 1000)
 looking.unref()

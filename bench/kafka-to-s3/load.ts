@@ -1,5 +1,5 @@
 /**
- * Fills a topic with rows, each partition in its order, as a producer of uncompressed batches does. Prints their number and bytes.
+ * Fills a topic with rows, each partition in its order, as a producer of uncompressed batches of 64 KiB does. Prints their number and bytes.
  *
  *     node bench/kafka-to-s3/load.ts BOOTSTRAP TOPIC PARTITIONS ROWS
  */
@@ -7,7 +7,7 @@ import { BatchWriter, openLog } from '../../src/log/index.ts'
 import { rowOf } from './rows.ts'
 
 const [bootstrap = '', topic = '', parts = '1', rows = '0'] = process.argv.slice(2)
-const BATCH = 256 * 1024
+const BATCH = 64 * 1024
 const partitions = Number(parts)
 const log = await openLog(`kafka://${bootstrap}`)
 await log.admin.createTopics([{ name: topic, partitions }])

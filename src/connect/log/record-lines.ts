@@ -88,6 +88,8 @@ export class LogRecordLines implements RecordLines {
   #waits = false
   /** Where the cursor's batch begins, and its bytes as those calls want them that are done by the machine. */
   #batchStart = -1
+  /** Offset that those of its records are counted from. */
+  #base = 0
   #bytes: Buffer = NOTHING
   /** The next newline in them, from the last value that was looked at on. */
   #newline = -1
@@ -117,7 +119,7 @@ export class LogRecordLines implements RecordLines {
       into[at + length] = NEWLINE
       at += length + 1
       if (this.#carry !== undefined && this.#cursor.headerCount > 0) this.#trace(this.#carry)
-      this.#places.put(this.#rows++, this.#cursor, Number(this.#cursor.offset))
+      this.#places.put(this.#rows++, this.#cursor, this.#base + this.#cursor.offsetDelta)
     }
     return at
   }
@@ -136,21 +138,21 @@ export class LogRecordLines implements RecordLines {
     const cursor = this.#cursor
     while (cursor.next()) {
       if (cursor.control) continue
-      const { offset } = cursor
-      if (Number(offset) < this.#meta.from) continue
-      if (cursor.batchStart !== this.#batchStart) this.#begin(Number(offset))
+      if (cursor.batchStart !== this.#batchStart) this.#begin()
+      if (this.#base + cursor.offsetDelta < this.#meta.from) continue
       return true
     }
     return false
   }
 
-  #begin(offset: number): void {
-    const { bytes, batchStart } = this.#cursor
+  #begin(): void {
+    const { bytes, batchStart, baseOffset } = this.#cursor
     const { topic, partition } = this.#meta
+    this.#base = Number(baseOffset)
     this.#batchStart = batchStart
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
     this.#newline = -1
-    this.#batches.push({ first: this.#rows, bytes, slab: new RecordsSlab(this.#source, bytes, topic, partition, offset) })
+    this.#batches.push({ first: this.#rows, bytes, slab: new RecordsSlab(this.#source, bytes, topic, partition, this.#base) })
   }
 
   /** True for an object on one line that ends with its brace: what the scan makes one row of, up to its last byte. */

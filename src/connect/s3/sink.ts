@@ -21,7 +21,7 @@ import type { Notifier, Written } from '../notify/index.ts'
 import { checkTemplate, keyOf, withId } from './key.ts'
 import { S3Object } from './object.ts'
 import type { Described, ObjectOptions, Sealed } from './object.ts'
-import { compressed } from './packing.ts'
+import { Compressors, linesPacking } from './packing.ts'
 import type { Packing, S3Compression } from './packing.ts'
 import { ParquetFile, loadParquet } from './parquet.ts'
 import type { Columns, ParquetLibrary } from './parquet.ts'
@@ -36,7 +36,7 @@ const CONFIG = field.object({
   options: field.anything({ default: {}, description: 'Options of the format: `columns`, a list for csv, and types by names for parquet (string, integer, number, boolean, timestamp, json)' }),
   compression: field.choice(['auto', 'none', 'gzip', 'zstd'], { default: 'auto', description: '`auto` goes by the key: .gz, .zst; it is zstd for parquet' }),
   row_group: field.size({ default: '8MiB', description: 'Bytes of JSON that become one row group of parquet' }),
-  level: field.optional(field.integer({ minimum: 1, maximum: 19, description: 'How hard to compress; gzip knows 1 to 9' })),
+  level: field.optional(field.integer({ minimum: 1, maximum: 19, description: 'How hard to compress: for gzip 1 to 9, 4 where nothing is said; for zstd 1 to 19, and 1' })),
   size: field.size({ default: '256MiB', description: 'Begin another object after so many bytes before compression' }),
   events: field.optional(field.integer({ minimum: 1, description: 'Begin another object after so many events' })),
   age: field.duration({ default: '60s', description: 'Begin other objects after so long. With checkpoints, these are as far apart as this' }),
@@ -114,6 +114,7 @@ class S3Sink implements Sink {
   readonly #uploads: Uploads
   readonly #options: ObjectOptions
   #parquet: ParquetLibrary | undefined
+  #compressors: Compressors | undefined
   readonly #open = new Map<string, S3Object>()
   /** Whose last part is under way. */
   #sealing: S3Object[] = []
@@ -158,7 +159,7 @@ class S3Sink implements Sink {
 
   #packing(): Packing {
     const compression = compressionOf(this.#config)
-    if (this.#parquet === undefined) return compressed(compression, this.#config.level)
+    if (this.#parquet === undefined) return linesPacking(compression === 'none' ? undefined : (this.#compressors ??= new Compressors(compression, this.#config.level)))
     const file = new ParquetFile(this.#parquet, compression, optionsOf(this.#config)['columns'] as Columns | undefined) // Checked against the codec's own schema.
     // Row groups are written one after the other, at once: none overtakes another.
     return { member: this.#config.row_group, add: lines => new Promise(resolve => resolve(file.add(lines))), finish: () => file.finish() }
@@ -322,6 +323,7 @@ class S3Sink implements Sink {
     // What is part of a mark is left: whether the mark is in a checkpoint is not known here.
     for (const object of [...this.#open.values(), ...this.#sealing]) await object.abort().catch(() => undefined)
     this.#store.close()
+    this.#compressors?.close()
     await this.#notifier?.close(outcome === 'done')
   }
 }
