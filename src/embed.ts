@@ -19,5 +19,5 @@ export async function run<T>(pipeline: Pipeline<T>, options: EmbedOptions = {}):
   const known = await withPluginsOf(pipeline, registry, folder)
   const made = buildPipeline(pipeline, known.registry, { plugins: known.plugins, ...(folder === undefined ? {} : { folder }) })
   const config = configOrThrow({ config: made.config, registry: made.registry, diagnostics: made.diagnostics.list(), tests: made.draft.tests, draft: made.draft, module: undefined, files: [] })
-  return runPipeline(config, made.registry, rest)
+  return runPipeline(rest.tracing === undefined ? config : { ...config, traced: true }, made.registry, rest)
 }

@@ -134,7 +134,9 @@ export class Host {
     const counts = new Counts()
     const parts = this.#parts.level(level, counts, tickets)
     const traces = level === 0 && this.#options.plan.config.traced === true ? new TraceNotes(() => this.#options.context('').random()) : undefined
-    return { segment: new Segment(this.#options.plan, level, parts, counts), parts, counts, traces }
+    const segment = new Segment(this.#options.plan, level, parts, counts)
+    segment.traces = traces
+    return { segment, parts, counts, traces }
   }
 
   /** Takes a message. Never throws: what goes wrong is sent as `failed`. */

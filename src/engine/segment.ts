@@ -17,6 +17,7 @@ import type { CompiledExpression } from './prepare.ts'
 import type { RowEncoder, SinkRows } from './sink-encoder.ts'
 import type { StageResult, StageRunner } from './stage-runner.ts'
 import type { Sampler } from './tap/sampler.ts'
+import type { TraceNotes } from './trace-notes.ts'
 import type { WorkClock } from './work-clock.ts'
 
 /** What one level made of one batch: all of it bytes. */
@@ -51,6 +52,8 @@ export class Segment {
   readonly #counts: Counts
   readonly #keyed: boolean
   readonly #level: number
+  /** Set where traces are noted. */
+  traces: TraceNotes | undefined
   #inboxes = new Map<number, Event[]>()
   #crossing: FrameRow[] = []
 
@@ -85,6 +88,7 @@ export class Segment {
   reject(stage: string, event: Event, error: unknown, attempts = 1): void {
     this.#counts.deadLettered++
     this.#parts.work.rejected(stage, codeOf(error))
+    this.traces?.failed(event.headers, codeOf(error))
     const slab = event.slab as SourceSlab // A slab of the engine may carry `meta`; a test's need not.
     const record = deadLetter(
       this.#plan.config.name,

@@ -37,6 +37,15 @@ test('of a batch with many traces the first hundred have spans; the others go on
   assert.equal(new Set(notes.take(150)?.events.map(({ span }) => span)).size, 100)
 })
 
+test('an event that went to the dead letters says so', () => {
+  const notes = new TraceNotes(Math.random)
+  const [first, second] = [notes.carry(HEADERS), notes.carry(HEADERS)]
+  notes.failed(second, 'VALIDATE_FAILED')
+  notes.failed({}, 'OTHER')
+  notes.failed(HEADERS, 'OTHER')
+  assert.deepEqual(notes.take(2)?.events.map(({ span, error }) => [span, error]), [[parseTraceparent(first['traceparent'] ?? '')?.spanId, undefined], [parseTraceparent(second['traceparent'] ?? '')?.spanId, 'VALIDATE_FAILED']])
+})
+
 test('an id of zeros is never chosen', () => {
   const values = [0, 0, 0, 0.5]
   const notes = new TraceNotes(() => values.shift() ?? 0.25)

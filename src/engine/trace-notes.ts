@@ -33,6 +33,14 @@ export class TraceNotes {
     return { ...headers, [TRACEPARENT]: traceparentOf({ ...parent, spanId: span }) }
   }
 
+  /** An event with these headers went to the dead letters. */
+  failed(headers: Headers, code: string): void {
+    const span = parseTraceparent(headers[TRACEPARENT] ?? '')?.spanId
+    const at = span === undefined ? -1 : this.#events.findIndex(event => event.span === span)
+    const event = this.#events[at]
+    if (event !== undefined) this.#events[at] = { ...event, error: code }
+  }
+
   /** What was noted of a batch with so many events; undefined where none came with a trace. */
   take(events: number): Traces | undefined {
     const noted = this.#events

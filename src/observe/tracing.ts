@@ -25,6 +25,8 @@ export interface TracedEvent {
   readonly state: string | undefined
   /** Id of the span that stands for it here: what it is carried on with. */
   readonly span: string
+  /** Code of the reason why it went to the dead letters, if the first level gave it up. */
+  readonly error?: string
 }
 
 /** Events of one batch that came with a trace. */

@@ -109,11 +109,12 @@ else {
       'some.yaml': 'pipeline: some\nsources: { orders: { log: { log: ./data, topic: orders, until: end } } }\nstages: [{ filter: event.n > 1 }]\nsinks: { out: { file: { path: out.ndjson } } }\n',
     })
     await sluice(['produce', 'orders', '--log', './data', '--create', '1'], { folder, stdin: '{"n":5}\n' })
-    await sluice(['produce', 'orders', '--log', './data', '--header', `traceparent=${TRACEPARENT}`, '--header', 'other=1'], { folder, stdin: '{"n":1}\n{"n":2}\nno json\n{"n":3}\n' })
+    await sluice(['produce', 'orders', '--log', './data', '--header', `traceparent=${TRACEPARENT}`, '--header', 'other=1'], { folder, stdin: '{"n":1}\n{"n":"two"}\nno json\n{"n":3}\n' })
     await run(['run', 'some.yaml', '--quiet'], { folder }).then(({ code, err }) => assert.equal(code, 0, err))
     const all = await sent()
     assert.deepEqual(named(all, 'process orders').map(({ trace, parent }) => [trace, parent]), Array.from({ length: 4 }, () => [TRACE, PARENT]))
-    assert.deepEqual(named(all, 'batch orders').flatMap(({ links }) => links).length, 4)
+    assert.deepEqual(named(all, 'process orders').map(({ attributes }) => attributes['error.type']), [undefined, 'EXPR_NO_OVERLOAD', undefined, undefined])
+    assert.equal(named(all, 'batch orders').flatMap(({ links }) => links).length, 4)
   })
 
   test('a request with a trace is part of it, as is the request that its events leave with', async t => {
@@ -142,7 +143,7 @@ else {
 
   test('a receiver that is away costs a run a warning and a few seconds, and no event', async t => {
     const folder = folderWith(t, { 'in.ndjson': '{"n":1}\n', 'p.yaml': 'pipeline: p\nsources: { in: { file: { path: in.ndjson } } }\nsinks: { out: { file: { path: out.ndjson } } }\n' })
-    const { code, out, err } = await run(['run', 'p.yaml', '--report', 'json'], { folder, env: { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9' } })
+    const { code, out, err } = await run(['run', 'p.yaml', '--report', 'json'], { folder, env: { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9', OTEL_EXPORTER_OTLP_TIMEOUT: '300' } })
     assert.deepEqual([code, (JSON.parse(out) as { readonly events_out: object }).events_out], [0, { out: 1 }]) // A report.
     assert.match(err, /Telemetry is not sent as it should be: .*ECONNREFUSED/)
   })

@@ -29,6 +29,7 @@ test('what can not be done is said, with what can', () => {
     [{ OTEL_EXPORTER_OTLP_METRICS_PROTOCOL: 'http/json' }, /OTEL_EXPORTER_OTLP_METRICS_PROTOCOL is "http\/json"/],
     [{ OTEL_TRACES_EXPORTER: 'zipkin' }, /OTEL_TRACES_EXPORTER is "zipkin"; here it can be otlp or none/],
     [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'localhost:4318' }, /the endpoint for traces is "localhost:4318"/],
+    [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'ftp://me:hunter2@host/' }, /the endpoint for traces is "ftp:\/\/\*\*\*@host\/"/],
     [{ OTEL_TRACES_SAMPLER: 'jaeger_remote' }, /OTEL_TRACES_SAMPLER/],
     [{ OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '2' }, /OTEL_TRACES_SAMPLER_ARG is "2"/],
     [{ OTEL_METRIC_EXPORT_INTERVAL: 'often' }, /OTEL_METRIC_EXPORT_INTERVAL/],

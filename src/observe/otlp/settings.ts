@@ -81,5 +81,5 @@ function timeoutOf(env: Env): TelemetrySettings['exporter'] {
 }
 
 function wrong(name: string, value: string, expected: string): SluiceError {
-  return new SluiceError('TELEMETRY_CONFIG', `${name} is ${JSON.stringify(value)}; here it can be ${expected}.`)
+  return new SluiceError('TELEMETRY_CONFIG', `${name} is ${JSON.stringify(value.replace(/\/\/[^@/]*@/, '//***@'))}; here it can be ${expected}.`)
 }

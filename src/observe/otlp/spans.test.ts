@@ -51,6 +51,12 @@ test('each event with a trace has a span in it, by the id that it is carried on 
   assert.deepEqual(events.map(span => [span.links[0]?.context.spanId, span.spanContext().traceState?.get('vendor')]), Array.from({ length: 2 }, () => [batch?.spanContext().spanId, '1']))
 })
 
+test('the span of an event that went to the dead letters has failed, that of its batch has not', async () => {
+  const spans = await spansOf(tracing => tracing.batch({ ...BATCH, traces: { events: [{ ...event('00f067aa0ba902b7', 'aaaaaaaaaaaaaaaa'), error: 'VALIDATE_FAILED' }, event('00f067aa0ba902b8', 'bbbbbbbbbbbbbbbb')], shared: false } }).end())
+  assert.deepEqual(named(spans, 'process in').map(({ status, attributes }) => [status.message, attributes['error.type']]), [['dead letter: VALIDATE_FAILED', 'VALIDATE_FAILED'], [undefined, undefined]])
+  assert.equal(named(spans, 'batch in')[0]?.status.message, undefined)
+})
+
 test('a batch that shares a trace is part of it', async () => {
   const spans = await spansOf(tracing => {
     const batch = tracing.batch({ ...BATCH, traces: { events: [event('00f067aa0ba902b7', 'aaaaaaaaaaaaaaaa')], shared: true } })

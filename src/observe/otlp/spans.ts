@@ -50,12 +50,12 @@ export class Spans implements Tracing {
     const traced = traces?.events.flatMap(event => parentOf(event) ?? []) ?? []
     const [only] = traced
     if (traces?.shared === true && only !== undefined) {
-      return new BatchSpan(this.#tracer, this.#start(`process ${source}`, { attributes, since, parent: only.parent, id: only.event.span }), [])
+      return new BatchSpan(this.#tracer, failedWith(only.event, this.#start(`process ${source}`, { attributes, since, parent: only.parent, id: only.event.span })), [])
     }
     const span = this.#start(`batch ${source}`, { attributes, since, links: traced.map(({ parent }) => ({ context: parent })) })
     const links = [{ context: span.spanContext() }]
     const each = { 'sluice.pipeline': pipeline, 'sluice.source': source, 'messaging.operation.type': 'process' }
-    return new BatchSpan(this.#tracer, span, traced.map(({ parent, event }) => this.#start(`process ${source}`, { attributes: each, since, parent, id: event.span, links })))
+    return new BatchSpan(this.#tracer, span, traced.map(({ parent, event }) => failedWith(event, this.#start(`process ${source}`, { attributes: each, since, parent, id: event.span, links }))))
   }
 
   #start(name: string, { attributes, since, parent, id, links = [] }: { attributes: Attributes; since: number; parent?: SpanContext; id?: string; links?: Link[] }): Span {
@@ -71,6 +71,11 @@ function parentOf(event: TracedEvent): { readonly event: TracedEvent; readonly p
   const { traceId, spanId, sampled } = parsed
   const state = event.state === undefined ? {} : { traceState: createTraceState(event.state) }
   return { event, parent: { traceId, spanId, traceFlags: sampled ? 1 : 0, isRemote: true, ...state } }
+}
+
+/** An event that went to the dead letters has failed, whatever becomes of its batch. */
+function failedWith({ error }: TracedEvent, span: Span): Span {
+  return error === undefined ? span : span.setStatus({ code: SpanStatusCode.ERROR, message: `dead letter: ${error}` }).setAttribute('error.type', error)
 }
 
 class BatchSpan implements BatchTrace {
