@@ -21,6 +21,7 @@ export class Patience {
 
   succeeded(): void {
     this.#failures = 0
+    this.#context.trouble?.worked()
   }
 
   /** Waits until it is time for another attempt. Throws the error where there is none; answers at once where the signal fires. */
@@ -28,7 +29,9 @@ export class Patience {
     if (signal.aborted) return
     this.#failures++
     if (!(error instanceof SluiceError) || !error.retry || (!this.#live && this.#failures >= ATTEMPTS)) throw error
-    this.#context.warn(`${error.message} It is tried again.`, 'server')
+    // Where somebody looks after the component, that tells it.
+    if (this.#context.trouble === undefined) this.#context.warn(`${error.message} It is tried again.`, 'server')
+    else this.#context.trouble.failed(error)
     const most = Math.min(PAUSE_MAX, PAUSE * 2 ** Math.min(this.#failures, 10))
     try {
       await this.#context.sleep(most / 2 + (most / 2) * this.#context.random(), signal)

@@ -138,7 +138,7 @@ class Run {
   }
 
   #tell(notice: Notice): void {
-    if (notice.kind === 'message' && notice.level === 'warn') this.#options.onWarning?.(notice.place ?? '', notice.text)
+    if (notice.level === 'warn' && (notice.kind === 'message' || notice.kind === 'retry_begun')) this.#options.onWarning?.(notice.place ?? '', notice.text)
     this.#options.onNotice?.({ pipeline: this.#plan.config.name, ...notice })
   }
 

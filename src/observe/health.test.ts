@@ -28,3 +28,18 @@ test('a sink that takes nothing does not end readiness while there is room', () 
 test('one that stops is not ready any more', () => {
   assert.deepEqual(brief(figuresFor({ state: 'draining', batches: 2 })), ['draining', true, false, true])
 })
+
+test('a source without a connection is no idle one, and the reason says since when and why', () => {
+  const trouble = { seconds: 34, attempts: 12, code: 'REDIS_CONNECT', message: 'Redis at db:6379 could not be reached.' }
+  assert.deepEqual(brief(figuresFor({ source: { trouble } })), ['unreachable', true, true, true])
+  assert.equal(healthOf(figuresFor({ source: { trouble } })).reason, 'source "in" is tried again (12 failed attempts in 34 s): Redis at db:6379 could not be reached.')
+  assert.deepEqual(brief(figuresFor({ source: { trouble: { ...trouble, seconds: 1 } } })), ['idle', true, true, true])
+})
+
+test('a sink that can\'t be reached ends readiness only when there is no room left, which says why', () => {
+  const trouble = { seconds: 60, attempts: 9, code: 'HTTP_FAILED', message: 'gone' }
+  const stuck = { batches: 3, quiet_seconds: 60, sink: { backlog: 3, trouble } }
+  assert.deepEqual(brief(figuresFor({ ...stuck, in_flight_bytes: 500 })), ['unreachable', true, true, true])
+  assert.deepEqual(brief(figuresFor({ ...stuck, in_flight_bytes: 1000 })), ['stalled', true, false, true])
+  assert.match(healthOf(figuresFor({ ...stuck, in_flight_bytes: 1000 })).reason, /3 writes before it; sink "out" is tried again \(9 failed attempts in 60 s\): gone/)
+})

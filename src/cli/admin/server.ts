@@ -119,7 +119,7 @@ export class AdminServer {
       const figures = this.#of?.control.figures
       const is = health()
       const components = figures === undefined ? {} : {
-        sources: figures.sources.map(({ id, lag }) => ({ id, lag })), sinks: figures.sinks.map(({ id, backlog, retries }) => ({ id, backlog, retries })), workers: figures.workers.length,
+        sources: figures.sources.map(({ id, lag, trouble }) => ({ id, state: stateOf(trouble), lag, trouble })), sinks: figures.sinks.map(({ id, backlog, retries, trouble }) => ({ id, state: stateOf(trouble), backlog, retries, trouble })), workers: figures.workers.length,
       }
       return reply.status(is.live && is.ready ? 200 : 503).send({ ...is, ...(query.verbose === undefined ? {} : components) })
     })
@@ -184,6 +184,9 @@ export class AdminServer {
     return figures?.pipeline === id ? figures : undefined
   }
 }
+
+/** One that fails and is tried again differs from one that has nothing to do. */
+const stateOf = (trouble: unknown): string => (trouble === undefined ? 'ok' : 'unreachable')
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
 

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Option } from 'commander'
 import type { Command } from 'commander'
 import { parseDuration } from '../../base/index.ts'
-import { bottleneckText } from '../../observe/index.ts'
+import { bottleneckText, troubleOf, visible } from '../../observe/index.ts'
 import type { Figures } from '../../observe/index.ts'
 import { History } from '../dashboard/history.ts'
 import { remoteRun } from '../dashboard/watched.ts'
@@ -83,5 +83,5 @@ async function lines(watched: Watched, { json, interval, count: most = Infinity 
 function lineOf(history: History, now: Figures, interval: number): string {
   const rate = (of: (figures: Figures) => number): string => `${short(Math.max(0, history.rate(of, interval / 1000)))}/s`
   const out = ({ events_out: taken }: Figures): number => taken
-  return `${now.pipeline}  ${now.state}  in ${count(now.events_in)} (${rate(({ events_in: read }) => read)})  out ${count(out(now))} (${rate(out)})  dead letters ${count(now.dead_lettered)}  ${bottleneckText(now, history.ago(10))}`
+  return `${now.pipeline}  ${now.state}  in ${count(now.events_in)} (${rate(({ events_in: read }) => read)})  out ${count(out(now))} (${rate(out)})  dead letters ${count(now.dead_lettered)}  ${visible(troubleOf(now) ?? bottleneckText(now, history.ago(10)))}`
 }

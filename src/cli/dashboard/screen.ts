@@ -10,9 +10,9 @@
  *     sink   out       discard   ▁▂▃▅▇▇▇▇     19.9k/s   2.2 MiB/s  busy  1 %
  */
 import { formatSize } from '../../base/index.ts'
-import { bottleneckText } from '../../observe/index.ts'
-import type { Figures, Histogram } from '../../observe/index.ts'
-import { clockTime, count, short } from '../numbers.ts'
+import { bottleneckText, troubleOf, visible } from '../../observe/index.ts'
+import type { Figures, Histogram, TroubleFigures } from '../../observe/index.ts'
+import { clockTime, count, counted, short } from '../numbers.ts'
 import type { Paint } from '../paint.ts'
 import type { Counter, History } from './history.ts'
 
@@ -38,6 +38,7 @@ interface Row {
   /** Share of the time, 0 to 1, and what it is of. */
   readonly share: number
   readonly what: string
+  readonly trouble?: TroubleFigures | undefined
 }
 
 const BARS = { unicode: ' ▁▂▃▄▅▆▇█', plain: ' .:-=+*#@' }
@@ -75,7 +76,7 @@ export function screenLines(history: History, looks: Looks): string[] {
 type Line = string | { readonly text: string; readonly paint: (text: string) => string }
 
 function headLines(now: Figures, { columns, paint }: Looks): Line[] {
-  const left = `${now.pipeline}  ${now.state}  ${clockTime(now.seconds)}${now.generation > 1 ? `  generation ${now.generation}` : ''}`
+  const left = `${now.pipeline}  ${now.state}${troubleOf(now) === undefined ? '' : ', unreachable'}  ${clockTime(now.seconds)}${now.generation > 1 ? `  generation ${now.generation}` : ''}`
   const right = `${formatSize(now.in_flight_bytes)} of ${formatSize(now.memory_bytes)} under way`
   const gap = columns - left.length - right.length
   return [{ text: gap > 1 ? left + ' '.repeat(gap) + right : left, paint: paint.bold }]
@@ -92,6 +93,7 @@ function componentLines(history: History, now: Figures, { columns, paint, unicod
       kind: 'source', id: each.id, type: each.type, events: by(({ sources }) => sources, each.id, ({ events }) => events), what: 'waited',
       more: `${formatSize(history.rate(by(({ sources }) => sources, each.id, ({ bytes }) => bytes)))}/s${each.lag === undefined ? '' : `, ${count(each.lag)} behind`}`,
       share: share(by(({ sources }) => sources, each.id, ({ waited_seconds: seconds }) => seconds)),
+      trouble: each.trouble,
     })),
     ...stagesOf(history, now, sorted).map((each): Row => {
       const events = by(({ stages }) => stages, each.id, ({ events: given }) => given)
@@ -103,16 +105,18 @@ function componentLines(history: History, now: Figures, { columns, paint, unicod
       kind: 'sink', id: each.id, type: each.type, events: by(({ sinks }) => sinks, each.id, ({ events }) => events), what: 'busy',
       more: `${formatSize(history.rate(by(({ sinks }) => sinks, each.id, ({ bytes }) => bytes)))}/s${each.backlog > 0 ? `, ${each.backlog} wait` : ''}${each.retries > 0 ? `, ${count(each.retries)} retries` : ''}${times(history, ({ sinks }) => sinks.find(({ id }) => id === each.id)?.latency).map(text => `, ${text}`).join('')}`,
       share: share(by(({ sinks }) => sinks, each.id, ({ busy_seconds: seconds }) => seconds)),
+      trouble: each.trouble,
     })),
   ]
   const names = Math.min(24, Math.max(...rows.map(({ id }) => id.length)))
   const types = Math.min(14, Math.max(...rows.map(({ type }) => type.length)))
   const spark = Math.max(0, Math.min(60, columns - names - types - 72))
-  return rows.map(({ kind, id, type, events, more, share: part, what }): Line => {
+  return rows.map(({ kind, id, type, events, more, share: part, what, trouble }): Line => {
     const line = [
       kind.padEnd(6), cut(id, names).padEnd(names), cut(type, types).padEnd(types), ...(spark > 3 ? [sparkline(history.rates(events, spark), spark, unicode)] : []), perSecond(history.rate(events)).padStart(9),
-      `${what} ${percent(part)}`.padStart(12), bar(part, 10, unicode), more,
+      `${what} ${percent(part)}`.padStart(12), bar(part, 10, unicode), trouble === undefined ? more : `tried again, ${counted(trouble.attempts, 'failed attempt')}: ${visible(trouble.message)}`,
     ].join('  ')
+    if (trouble !== undefined) return { text: line, paint: paint.red }
     return { text: line, paint: part > 0.8 && what === 'busy' ? paint.yellow : kind === 'stage' ? text => text : paint.cyan }
   })
 }

@@ -13,6 +13,7 @@ import type { Committer, ComponentContext, Piece, Source, ValueOf } from '../../
 import type { JsonValue } from '../../event/index.ts'
 import { baseTimestampOf } from '../../log/index.ts'
 import type { Consumer, Fetched, GroupConsumer, Start, TopicPartition } from '../../log/index.ts'
+import { Patience } from '../patience.ts'
 import { probeTopics } from '../probes.ts'
 import { GROUP_PROTOCOL, LOG_FIELDS } from './fields.ts'
 import { groupPlaceOf, placeOf, useLog } from './open-logs.ts'
@@ -69,6 +70,7 @@ class LogSource implements Source {
   readonly #config: Config
   readonly #context: ComponentContext
   readonly #place: string
+  readonly #patience: Patience
   readonly #start: Start
   readonly #wanted: readonly string[] | RegExp
   #use: LogUse | undefined
@@ -94,6 +96,7 @@ class LogSource implements Source {
     this.#wanted = wantedOf(config)
     groupPlaceOf(config, context.folder)
     this.live = config.until === undefined
+    this.#patience = new Patience(this.live, context)
     this.format = { format: 'log_records', options: { value: config.value } }
   }
 
@@ -176,14 +179,25 @@ class LogSource implements Source {
       if (fetched !== undefined) return this.#piece(fetched)
       // Told at once where it is known: a reload that comes meanwhile would else ask again, for ever where they come one behind the other.
       if (this.#isRead() ?? (await this.#isGroupRead())) return undefined
-      await this.#lookForMore()
-      const more = await untilAborted((this.#consumer as Consumer).fetch({ signal, wait: 500 }).catch(whileStopping(signal)), signal) // Made by `open`.
-      for (const one of more ?? []) {
+      for (const one of await this.#fetch(signal)) {
         if (one.bytes.length > 0) this.#ready.push(one)
         else this.#note(one)
       }
     }
     return undefined
+  }
+
+  /** What there is; nothing where the log can't be had now and is asked again. */
+  async #fetch(signal: AbortSignal): Promise<readonly Fetched[]> {
+    try {
+      await this.#lookForMore()
+      const more = await untilAborted((this.#consumer as Consumer).fetch({ signal, wait: 500 }), signal) // Made by `open`.
+      this.#patience.succeeded()
+      return more ?? []
+    } catch (error) {
+      await this.#patience.failed(error, signal)
+      return []
+    }
   }
 
   /** With `until`: whether everything that was there at the start has been read; undefined where only the group knows. */
@@ -285,13 +299,6 @@ function timeOf(bytes: Uint8Array): number | undefined {
 }
 
 /** A fetch that the signal ended found nothing. */
-function whileStopping(signal: AbortSignal): (error: unknown) => Fetched[] {
-  return error => {
-    if (signal.aborted) return []
-    throw error
-  }
-}
-
 export const log = defineSource({
   type: 'log',
   summary: 'Read topics of a log: in a folder, or on Apache Kafka',

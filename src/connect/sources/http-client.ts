@@ -207,19 +207,16 @@ class HttpClientSource implements Source {
     const { headers, auth, timeout, answer_max } = this.#config
     this.#number++
     const tag = this.#first && this.#tag !== undefined ? { 'if-none-match': this.#tag } : {}
-    const { value } = await this.#policy.call(
-      { events: 1, bytes: 0 },
-      async () => {
-        const own = this.#tokens === undefined ? authHeaders(auth) : { authorization: `Bearer ${await this.#tokens.token(signal)}` }
-        const response = await callBy(this.#egress, url, { headers: { accept: 'application/json', ...headers, ...own, ...tag }, signal }, timeout, this.#context).catch((error: unknown) => {
-          throw this.#refusal(error)
-        })
-        this.#tokens?.served()
-        return { response, text: await bodyText(response, answer_max, url) }
-      },
-      signal,
-    )
-    return value
+    const { trouble } = this.#context
+    const attempt = async (): Promise<Page> => {
+      const own = this.#tokens === undefined ? authHeaders(auth) : { authorization: `Bearer ${await this.#tokens.token(signal)}` }
+      const response = await callBy(this.#egress, url, { headers: { accept: 'application/json', ...headers, ...own, ...tag }, signal }, timeout, this.#context).catch((error: unknown) => {
+        throw this.#refusal(error)
+      })
+      this.#tokens?.served()
+      return { response, text: await bodyText(response, answer_max, url) }
+    }
+    return (await this.#policy.call({ events: 1, bytes: 0 }, () => (trouble === undefined ? attempt() : trouble.watch(attempt)), signal)).value
   }
 
   /** A token may be taken back before its time: the next attempt asks for another one. */
