@@ -115,6 +115,24 @@ test('each stage tells what it left out, how often it had to ask again, and each
   assert.ok((report.stages['asking']?.p50_seconds ?? 0) >= 0.0005 && (report.stages['odd']?.p50_seconds ?? 1) < 0.001)
 })
 
+test('the breaker of a stage is known, from what its worker says of it', async () => {
+  let calls = 0
+  const away = testStage('away', () => ({
+    process: async ([event], out) => {
+      if (event === undefined) return
+      if (++calls <= 2) out.reject(event, new SluiceError('HTTP_STATUS', 'Not now.', { retry: true }))
+      else out.emit(event)
+      await sleep(0)
+    },
+  }), 'none', true)
+  const seen = new Set<string | undefined>()
+  const control = new RunControl()
+  const policy = { retry: { ...ONE_TRY, attempts: 5 }, breaker: { failures: 2, cooldown: 20, successes: 1 } }
+  const config = testPipeline([stageConfig('away', 'away', 'in', policy)], [sinkConfig('out', 'away')])
+  await runPipeline(config, testRegistry([memorySource(LINES, 100), away, memorySink(new Kept())]), { control, onNotice: () => seen.add(control.figures?.stages[0]?.breaker) })
+  assert.deepEqual([seen.has('open'), seen.has('half-open'), control.figures?.stages[0]?.breaker], [true, true, 'closed'])
+})
+
 test('what is end to end begins where the source says that events were taken in, else with their reading', async () => {
   const endToEnd = async (ago: number | undefined): Promise<Figures['end_to_end']> => {
     const control = new RunControl()

@@ -17,10 +17,10 @@ export function figuresOf(generation: Generation, meter: Meter, counts: Counts, 
       const { events, bytes, seconds, waited } = meter.of(id)
       return { id, type: config.sources.find(each => each.id === id)?.type ?? '', events, bytes, waited_seconds: waited, decode_seconds: seconds, lag: source.lag, trouble: troubles.figures(id) }
     }),
-    stages: config.stages.map(({ id, type, config: own }) => {
+    stages: config.stages.map(({ id, type, config: own, breaker }) => {
       const declaration = registry.stage(type)
       const { events, seconds, filtered, retries, latency } = meter.of(id)
-      return { id, type, events, busy_seconds: seconds, filtered, retries, latency: latency.figures, waits: declaration !== undefined && stageWaits(declaration, own) }
+      return { id, type, events, busy_seconds: seconds, filtered, retries, latency: latency.figures, waits: declaration !== undefined && stageWaits(declaration, own), breaker: breaker === undefined ? undefined : meter.breaker(id) }
     }),
     sinks: [...sinks.values()].map(({ id, totals, backlog, backlogBytes, breaker, busy, latency }) => {
       const type = id === 'dead_letters' ? (config.deadLetters?.type ?? '') : (config.sinks.find(each => each.id === id)?.type ?? '')

@@ -5,7 +5,8 @@
  */
 import type { Clock } from '../platform/index.ts'
 import { AGE_SECONDS, BATCH_BYTES, BATCH_EVENTS, Distribution, LATENCY_SECONDS, STAGE_SECONDS } from '../observe/index.ts'
-import type { Histogram, WorkerFigures } from '../observe/index.ts'
+import type { BreakerState } from '../base/index.ts'
+import type { Histogram, Notice, WorkerFigures } from '../observe/index.ts'
 import type { Flight } from './flight.ts'
 import type { NodeWork } from './messages.ts'
 import type { Plan } from './plan.ts'
@@ -57,6 +58,7 @@ export class Meter {
   readonly #clock: Clock
   readonly #nodes = new Map<string, Totals>()
   readonly #rejects = new Map<string, { readonly id: string; readonly code: string; events: number }>()
+  readonly #breakers = new Map<string, BreakerState>()
   readonly #asking = new Map<string, BusyClock>()
   readonly #latency = new Distribution(LATENCY_SECONDS)
   readonly #endToEnd = new Distribution(AGE_SECONDS)
@@ -107,6 +109,17 @@ export class Meter {
 
   get errors(): readonly { readonly id: string; readonly code: string; readonly events: number }[] {
     return [...this.#rejects.values()].map(each => ({ ...each }))
+  }
+
+  /** A component has said something: of its breaker, this is where it is known of one that lives on a worker. */
+  told({ kind, place = '', fields }: Notice): void {
+    const state = fields?.['state']
+    if (kind === 'breaker' && (state === 'closed' || state === 'open' || state === 'half-open')) this.#breakers.set(place, state)
+  }
+
+  /** What the breaker of a component said last. */
+  breaker(id: string): BreakerState {
+    return this.#breakers.get(id) ?? 'closed'
   }
 
   /** What a source delivered. */

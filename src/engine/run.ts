@@ -138,6 +138,7 @@ class Run {
   }
 
   #tell(notice: Notice): void {
+    this.#meter.told(notice)
     if (notice.level === 'warn' && (notice.kind === 'message' || notice.kind === 'retry_begun')) this.#options.onWarning?.(notice.place ?? '', notice.text)
     this.#options.onNotice?.({ pipeline: this.#plan.config.name, ...notice })
   }

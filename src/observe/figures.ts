@@ -29,6 +29,8 @@ export interface StageFigures {
   /** Calls of a stage that waits which were made again. */
   readonly retries: number
   readonly waits: boolean
+  /** What its breaker is, if it has one; with several workers, each of which has its own, what one of them said last. */
+  readonly breaker?: 'closed' | 'open' | 'half-open' | undefined
   /** Seconds that a batch was in it, one value for each batch; that of a stage that waits includes its waiting. */
   readonly latency: Histogram
 }
@@ -44,7 +46,7 @@ export interface SinkFigures {
   readonly backlog: number
   readonly backlog_bytes: number
   /** What its breaker is, if it has one. */
-  readonly breaker: 'closed' | 'open' | 'half-open' | undefined
+  readonly breaker?: 'closed' | 'open' | 'half-open' | undefined
   /** Time in which a write or a flush was under way. */
   readonly busy_seconds: number
   /** Time that workers took to encode for it. */

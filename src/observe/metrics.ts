@@ -59,8 +59,9 @@ function histogram(name: string, { bounds, counts, count, sum }: Histogram, labe
   ]
 }
 
-function breaker({ id, type, breaker: is }: SinkFigures): Series[] {
-  return is === undefined ? [] : (['closed', 'open', 'half-open'] as const).map(state => ({ labels: { sink: id, type, state }, value: state === is ? 1 : 0 }))
+function breakers(label: string, of: readonly (Named & Pick<SinkFigures, 'breaker'>)[]): Series[] {
+  const some = of.filter(({ breaker }) => breaker !== undefined).slice(0, HISTOGRAMS_MAX)
+  return some.flatMap(({ id, type, breaker }) => (['closed', 'open', 'half-open'] as const).map(state => ({ labels: { [label]: id, type, state }, value: state === breaker ? 1 : 0 })))
 }
 
 /** What can't do its work and tries again. */
@@ -81,6 +82,7 @@ const FAMILIES: readonly Family[] = [
   { name: 'sluice_stage_busy_seconds_total', help: 'Time that a stage took, over all workers.', type: 'counter', values: ({ stages }) => each(stages, 'stage', item => item.busy_seconds) },
   { name: 'sluice_stage_filtered_events_total', help: 'Events that a stage left out, or took in, on purpose.', type: 'counter', values: ({ stages }) => each(stages, 'stage', ({ filtered }) => filtered) },
   { name: 'sluice_stage_retries_total', help: 'Calls of a stage that waits which were made again.', type: 'counter', values: ({ stages }) => each(stages.filter(({ waits }) => waits), 'stage', ({ retries }) => retries) },
+  { name: 'sluice_stage_breaker_state', help: '1 for the state that the breaker of a stage is in; with several workers, what one of them said last.', type: 'gauge', values: ({ stages }) => breakers('stage', stages) },
   { name: 'sluice_stage_batch_seconds', help: 'Time that a batch was in a stage.', type: 'histogram', values: ({ stages }) => eachHistogram('sluice_stage_batch_seconds', stages, 'stage', ({ latency }) => latency) },
   { name: 'sluice_sink_events_total', help: 'Events that a sink took.', type: 'counter', values: ({ sinks }) => each(sinks, 'sink', ({ events }) => events) },
   { name: 'sluice_sink_bytes_total', help: 'Bytes that a sink took.', type: 'counter', values: ({ sinks }) => each(sinks, 'sink', ({ bytes }) => bytes) },
@@ -88,7 +90,7 @@ const FAMILIES: readonly Family[] = [
   { name: 'sluice_sink_backlog_writes', help: 'Writes that wait for a sink or are under way.', type: 'gauge', values: ({ sinks }) => each(sinks, 'sink', ({ backlog }) => backlog) },
   { name: 'sluice_sink_backlog_bytes', help: 'Bytes of the writes that wait for a sink or are under way.', type: 'gauge', values: ({ sinks }) => each(sinks, 'sink', item => item.backlog_bytes) },
   { name: 'sluice_sink_write_seconds', help: 'Time that a write took, with all its attempts.', type: 'histogram', values: ({ sinks }) => eachHistogram('sluice_sink_write_seconds', sinks, 'sink', ({ latency }) => latency) },
-  { name: 'sluice_sink_breaker_state', help: '1 for the state that the breaker of a sink is in.', type: 'gauge', values: ({ sinks }) => sinks.slice(0, HISTOGRAMS_MAX).flatMap(breaker) },
+  { name: 'sluice_sink_breaker_state', help: '1 for the state that the breaker of a sink is in.', type: 'gauge', values: ({ sinks }) => breakers('sink', sinks) },
   { name: 'sluice_sink_busy_seconds_total', help: 'Time in which a write or a flush of a sink was under way.', type: 'counter', values: ({ sinks }) => each(sinks, 'sink', item => item.busy_seconds) },
   { name: 'sluice_sink_encode_seconds_total', help: 'Time that workers took to encode for a sink.', type: 'counter', values: ({ sinks }) => each(sinks, 'sink', item => item.encode_seconds) },
   {

@@ -5,7 +5,7 @@ import { nameOf } from '../../src/observe/otlp/metric-data.ts'
 
 /** Figures in which each metric has a series: its labels are seen by that. */
 const SAMPLE = figuresFor({
-  source: { lag: 1, trouble: { seconds: 1, attempts: 1, code: 'HTTP_STATUS', message: '' } }, stage: { waits: true }, sink: { breaker: 'closed' }, workers: [{}], errors: [{ id: 'a', code: 'HTTP_STATUS', events: 1 }],
+  source: { lag: 1, trouble: { seconds: 1, attempts: 1, code: 'HTTP_STATUS', message: '' } }, stage: { waits: true, breaker: 'closed' }, sink: { breaker: 'closed' }, workers: [{}], errors: [{ id: 'a', code: 'HTTP_STATUS', events: 1 }],
 })
 
 export function metricsPage(): string {
