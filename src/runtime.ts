@@ -16,6 +16,8 @@ export interface RunFileOptions {
   /** Relative names are resolved against it; the process's working folder by default. */
   readonly folder?: string
   readonly workers?: number | 'auto'
+  /** Most workers that `auto` may take; one for each core by default. */
+  readonly cores?: number
   /** Values that replace those of the file, by key: `memory`, `batch.bytes`. */
   readonly overrides?: Readonly<Record<string, string>>
   /** A dead letter file to read instead of the sources. */

@@ -7,7 +7,7 @@ import { summaryText } from './summary-text.ts'
 const report: Report = {
   pipeline: 'flights', events_in: 3_000_000, events_out: { late: 412_004, routes: 312 }, filtered: 2_587_890, dead_lettered: 106, created: 312, in_flight: 0,
   bytes_in: 13 * 1024 * 1024, bytes_out: 99, retries: 0, stages: {}, latency: { p50_seconds: undefined, p99_seconds: undefined }, seconds: 11.23, events_per_second: 267_142, cpu_seconds: 21.3, peak_rss_bytes: 180 * 1024 * 1024,
-  workers: 2, bottleneck: 'bottleneck: stage "score" (61 % of the workers\' time); 2 workers', stopped_by: 'end of input', dead_letters: 'out/failed.ndjson',
+  workers: 2, decisions: [], bottleneck: 'bottleneck: stage "score" (61 % of the workers\' time); 2 workers', stopped_by: 'end of input', dead_letters: 'out/failed.ndjson',
 }
 const text = (changes: Partial<Report> = {}): string => summaryText({ ...report, ...changes }, paint(false), path => path)
 

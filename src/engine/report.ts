@@ -1,4 +1,6 @@
 /** What a run tells: while it goes on, and at its end. Names as they stand in `--report json`. */
+import type { Decision } from '../observe/index.ts'
+
 export interface Progress {
   readonly events_in: number
   readonly events_out: number
@@ -46,6 +48,8 @@ export interface Report {
   readonly cpu_seconds: number
   readonly peak_rss_bytes: number
   readonly workers: number
+  /** What it changed by itself or by order, oldest first; the last hundred. */
+  readonly decisions: readonly Decision[]
   /** Per stage, over the whole run. */
   readonly stages: Readonly<Record<string, StageReport>>
   /** From the reading of a batch until every sink had taken it; undefined without batches, at most a minute. */

@@ -441,6 +441,7 @@ class Run {
       cpu_seconds: (cpu.user + cpu.system) / 1e6,
       peak_rss_bytes: processFigures().peak_rss_bytes,
       workers: threads,
+      decisions: this.#decisions.list,
       stopped_by: outcome === 'done' ? 'end of input' : outcome === 'stopped' ? 'signal' : 'failure',
       bottleneck: outcome === 'failed' || figures === undefined ? undefined : bottleneckText(figures),
       ...timesOf(figures),

@@ -8,6 +8,8 @@ const BIN = resolve(import.meta.dirname, '../../bin/sluice.js')
 
 export interface Killing {
   readonly workers?: number
+  /** Further flags. */
+  readonly args?: readonly string[]
   /** Kills the process once this file has so many bytes. */
   readonly at?: { readonly path: string; readonly bytes: number } | undefined
   /** Standard input. */
@@ -19,8 +21,8 @@ export interface Killing {
 }
 
 /** Runs to the end, or to the kill: then the answer is null. Throws what the run says where it fails. */
-export function runKilled(pipeline: string, { workers = 0, at, input, started, said }: Killing = {}): Promise<number | null> {
-  const child = spawn(process.execPath, [BIN, 'run', pipeline, '--workers', String(workers), ...(said === undefined ? ['--quiet'] : [])], { stdio: [input === undefined ? 'ignore' : 'pipe', 'ignore', 'pipe'] })
+export function runKilled(pipeline: string, { workers = 0, args = [], at, input, started, said }: Killing = {}): Promise<number | null> {
+  const child = spawn(process.execPath, [BIN, 'run', pipeline, '--workers', String(workers), ...args, ...(said === undefined ? ['--quiet'] : [])], { stdio: [input === undefined ? 'ignore' : 'pipe', 'ignore', 'pipe'] })
   let errors = ''
   child.stderr?.on('data', (data: Buffer) => {
     errors += data.toString()

@@ -87,6 +87,15 @@ test('an order holds until the config asks for another number, or auto is ordere
   assert.equal(stand.scaler.threadsFor({ ...stand.plan.config, workers: 4 }), undefined, 'the generation takes what the new config says')
 })
 
+test('a generation that has begun with another number, because a reload came in between, is brought to what was ordered', async () => {
+  const stand = new Stand(1, 1)
+  await stand.scaler.scale(3)
+  const next = { plan: stand.plan, threads: 1, coordinator: { waiting: 0 }, canBecome: () => true, become: (threads: number) => Promise.resolve(void (next.threads = threads)) }
+  stand.scaler.begin(next as never) // All that a scaler asks a generation for.
+  await stand.clock.advance(0)
+  assert.equal(next.threads, 3)
+})
+
 test('an order for what is there already changes nothing', async () => {
   const stand = new Stand(2, 2)
   assert.deepEqual(await stand.scaler.scale(2), { outcome: 'unchanged', workers: 2, auto: false, error: undefined })

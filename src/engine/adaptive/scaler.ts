@@ -94,7 +94,11 @@ export class Scaler {
     // A generation that is here because of the rule's own step: it learns what the step is good for.
     if (!this.#isChanging) this.#rule = undefined
     this.#cancel()
-    if (!this.#isOver) this.#look()
+    if (this.#isOver) return
+    this.#look()
+    // A reload may have come in between an order and the generation that it was for.
+    const { threads } = running
+    if (typeof this.#order === 'number' && this.#order !== threads && !this.#isChanging) void this.#follow(threads, { workers: this.#order, why: 'asked for' }, 'order')
   }
 
   /** The run reads no more. */
@@ -153,9 +157,9 @@ export class Scaler {
     this.#cancel = this.#parts.clock.timer(LOOK_EVERY, () => this.#look())
   }
 
-  async #follow(from: number, { workers, why, busy, rate }: WorkerStep): Promise<void> {
+  async #follow(from: number, { workers, why, busy, rate }: Pick<WorkerStep, 'workers' | 'why'> & Partial<WorkerStep>, by: Change['by'] = 'controller'): Promise<void> {
     try {
-      await this.#change(from, workers, { why, by: 'controller', figures: { busy_share: round(busy), events_per_second: Math.round(rate) } })
+      await this.#change(from, workers, { why, by, figures: { ...(busy === undefined ? {} : { busy_share: round(busy) }), ...(rate === undefined ? {} : { events_per_second: Math.round(rate) }) } })
     } catch {
       // The run is over: who waits for it learns why elsewhere.
     }
