@@ -35,19 +35,26 @@ export async function probeTopics(config: LogFields, topics: readonly string[] |
     const missing = topics instanceof RegExp ? undefined : topics.find(topic => !known.includes(topic))
     if (missing === undefined) return
     const meant = suggest(missing, known)
-    throw new SluiceError('LOG_UNKNOWN_TOPIC', `There is no topic "${missing}" in ${config.log}${meant === undefined ? '' : `; did you mean "${meant}"?`} Check "topic", make it with \`sluice topic create\`, or ask for the right to describe it.`)
+    throw new SluiceError('LOG_UNKNOWN_TOPIC', `There is no topic "${missing}" in ${config.log}${meant === undefined ? '.' : `; did you mean "${meant}"?`} Check "topic", make it with \`sluice topic create\`, or ask for the right to describe it.`)
   } finally {
     await use.release()
   }
 }
 
-export async function probeRedis(config: RedisFields): Promise<void> {
+/** Asks how long the streams are: one that is not there has no entries, and what is no stream says so. */
+export async function probeRedis(config: RedisFields, streams: readonly string[]): Promise<void> {
   const connection = new RedisConnection(config)
   try {
     await connection.call('PING')
+    for (const stream of streams) await connection.call('XLEN', stream).catch(unlessCommand)
   } finally {
     connection.close()
   }
+}
+
+/** Who may add to a stream, or read it as a group, need not be allowed to ask for its length; a key that is forbidden is forbidden to all commands. */
+function unlessCommand(error: unknown): void {
+  if (!(error instanceof SluiceError && error.code === 'REDIS_DENIED' && /to run the/.test(error.message))) throw error
 }
 
 /** By a name of its own: a broker cuts off who has the same. */

@@ -88,7 +88,7 @@ sinks: { post: { http: { url: 'https://localhost:${expired}/' } } }
 ` })
   const { out } = await sluice(['probe', 'p.yaml'], { folder: pipeline, env: { NODE_EXTRA_CA_CERTS: join(folder, 'ca.pem') } })
   assert.match(out, /^good +source http_client +ok$/m)
-  assert.match(out, /^name .*failed\n +HTTP_FAILED .*Use a name that is in the certificate/m)
+  assert.match(out, /^name .*failed\n +HTTP_FAILED .*certificate is for localhost, not for "127\.0\.0\.1"/m)
   for (const id of ['expired', 'post']) assert.match(out, new RegExp(`^${id} .*failed\\n +HTTP_FAILED .*The certificate has to be renewed`, 'm'))
 })
 

@@ -4,6 +4,7 @@ import { Socket } from 'node:net'
 import { SluiceError } from '../../base/index.ts'
 import { field } from '../../engine/index.ts'
 import type { ValueOf } from '../../engine/index.ts'
+import { withSchemeHint } from '../network.ts'
 import { TLS_FIELD, tlsOptions } from '../tls.ts'
 import { amqpError } from './errors.ts'
 
@@ -80,7 +81,7 @@ async function connect<C extends Channel>(fields: AmqpFields, { server, hostname
   try {
     const model = await amqp.connect(
       { protocol: encrypted ? 'amqps' : 'amqp', hostname, port, username, password, vhost, heartbeat: 10 },
-      { timeout, noDelay: true, clientProperties: { connection_name: name }, ...(encrypted ? { servername: hostname, ...tlsOptions(tls) } : {}) },
+      { timeout, noDelay: true, clientProperties: { connection_name: name }, ...(encrypted ? tlsOptions(tls) : {}) },
     )
     model.on('error', fail)
     model.on('close', (error?: Error) => fail(error ?? new Error('closed')))
@@ -110,6 +111,6 @@ async function connect<C extends Channel>(fields: AmqpFields, { server, hostname
     if (error instanceof Error && /ConnectionOpenOk.*ConnectionClose/.test(error.message)) {
       throw new SluiceError('AMQP_DENIED', `The AMQP broker at ${server} does not let this user into the virtual host "${vhost}": it is not there, or the user has no permission for it. Check the path of "url", which names it.`, { cause: error })
     }
-    throw amqpError(error, server, 'the login')
+    throw withSchemeHint(amqpError(error, server, 'the login'), encrypted, ['amqp://', 'amqps://'])
   }
 }

@@ -1,5 +1,6 @@
 /** What an AMQP broker and the way to it say, in plain words. No message holds a password: addresses are shown without the login. */
 import { SluiceError } from '../../base/index.ts'
+import { isTlsCode, tlsCures, tlsWords } from '../network.ts'
 
 const NETWORK: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nobody listens there. Is it running, and is the port right?',
@@ -12,9 +13,6 @@ const NETWORK: Readonly<Record<string, string>> = {
   EPIPE: 'the connection was cut.',
 }
 
-/** Certificates that are refused carry one of these. */
-const TLS = /^(CERT_|ERR_TLS|ERR_SSL|ERR_OSSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|EPROTO|HOSTNAME_MISMATCH)/
-
 /** How the client words what the broker said: `404 (NOT-FOUND) with message "NOT_FOUND - no queue 'x' in vhost '/'"`. */
 const SAID = /(\d{3}) \([A-Z-]+\) with message "(.*)"/s
 
@@ -25,7 +23,7 @@ export function amqpError(error: unknown, server: string, doing: string): Sluice
   const said = SAID.exec(reason.message)
   if (said !== null) return fromReply(Number(said[1]), said[2] ?? '', reason, server, doing)
   const code = 'code' in reason ? reason.code : undefined
-  if (typeof code === 'string' && TLS.test(code)) return new SluiceError('AMQP_TLS', `The encrypted connection to the AMQP broker at ${server} could not be made: ${reason.message} ${cureOf(code)}`, { cause: error, stops: true })
+  if (isTlsCode(code)) return new SluiceError('AMQP_TLS', `The encrypted connection to the AMQP broker at ${server} could not be made: ${tlsWords(reason, tlsCures('amqp:// instead of amqps://'))}`, { cause: error, stops: true })
   const why = (typeof code === 'string' ? NETWORK[code] : undefined) ?? (/time.?out/i.test(reason.message) ? 'it did not answer in time.' : 'the connection was cut.')
   return new SluiceError('AMQP_CONNECT', `The AMQP broker at ${server} could not be reached for ${doing}: ${why}`, { cause: error })
 }
@@ -46,11 +44,4 @@ function fromReply(code: number, text: string, reason: Error, server: string, do
     default:
       return new SluiceError('AMQP_REPLY', `The AMQP broker at ${server} answered to ${doing}: ${said} (${code})`, { cause: reason, retry: code === 405 || code === 506 || code === 541 })
   }
-}
-
-function cureOf(code: string): string {
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'If that is the right broker, give the name of its certificate as tls.server_name.'
-  if (code === 'CERT_HAS_EXPIRED') return 'The certificate has to be renewed.'
-  if (code.startsWith('ERR_SSL') || code === 'EPROTO') return 'Does that port speak TLS? If not, write amqp:// instead of amqps://.'
-  return 'If its certificate comes from an authority of your own, give that as tls.ca.'
 }

@@ -6,6 +6,7 @@ import { Socket } from 'node:net'
 import { SluiceError } from '../../base/index.ts'
 import { field } from '../../engine/index.ts'
 import type { ValueOf } from '../../engine/index.ts'
+import { withSchemeHint } from '../network.ts'
 import { TLS_FIELD, tlsOptions } from '../tls.ts'
 import { mqttError } from './errors.ts'
 
@@ -124,7 +125,7 @@ export async function connectMqtt(fields: MqttFields, server: string, session: S
     return new MqttConnection(client, connack, over)
   } catch (error) {
     client.end(true)
-    throw error
+    throw error instanceof SluiceError && /^(mqtts?):/.test(fields.url) ? withSchemeHint(error, fields.url.startsWith('mqtts:'), ['mqtt://', 'mqtts://']) : error
   }
 }
 

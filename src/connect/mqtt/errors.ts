@@ -1,5 +1,6 @@
 /** What an MQTT broker and the way to it say, in plain words. No message holds a password: addresses are shown without the login. */
 import { SluiceError } from '../../base/index.ts'
+import { isTlsCode, tlsCures, tlsWords } from '../network.ts'
 
 const NETWORK: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nobody listens there. Is it running, and is the port right?',
@@ -12,9 +13,6 @@ const NETWORK: Readonly<Record<string, string>> = {
   EPIPE: 'the connection was cut.',
 }
 
-/** Certificates that are refused carry one of these. */
-const TLS = /^(CERT_|ERR_TLS|ERR_SSL|ERR_OSSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|EPROTO|HOSTNAME_MISMATCH)/
-
 /** Reason codes of MQTT 5, and the return codes of MQTT 3.1.1 for the login (1 to 5). */
 const LOGIN_REFUSED: ReadonlySet<number> = new Set([4, 5, 134, 135, 138, 140])
 const BUSY: ReadonlySet<number> = new Set([3, 136, 137, 139, 141, 147, 149, 150, 151, 159])
@@ -25,7 +23,7 @@ export function mqttError(error: unknown, server: string, doing: string): Sluice
   const reason = error instanceof Error ? error : new Error(String(error))
   const code = 'code' in reason ? reason.code : undefined
   if (typeof code === 'number') return fromReason(code, reason, server, doing)
-  if (typeof code === 'string' && TLS.test(code)) return new SluiceError('MQTT_TLS', `The encrypted connection to the MQTT broker at ${server} could not be made: ${reason.message} ${cureOf(code)}`, { cause: error, stops: true })
+  if (isTlsCode(code)) return new SluiceError('MQTT_TLS', `The encrypted connection to the MQTT broker at ${server} could not be made: ${tlsWords(reason, tlsCures('mqtt:// instead of mqtts://'))}`, { cause: error, stops: true })
   const why = (typeof code === 'string' ? NETWORK[code] : undefined) ?? (/timeout/i.test(reason.message) ? 'it did not answer in time.' : 'the connection was cut.')
   return new SluiceError('MQTT_CONNECT', `The MQTT broker at ${server} could not be reached for ${doing}: ${why}`, { cause: error })
 }
@@ -39,11 +37,4 @@ function fromReason(code: number, reason: Error, server: string, doing: string):
   if (code === 142) return new SluiceError('MQTT_TAKEN', `The MQTT broker at ${server} ended the connection: another client came with the same id. Give each pipeline a "client_id" of its own.`, { cause: reason })
   if (code === 143 || code === 144) return new SluiceError('MQTT_TOPIC', `The MQTT broker at ${server} refuses the topic of ${doing}.`, { cause: reason })
   return new SluiceError('MQTT_REPLY', `The MQTT broker at ${server} answered to ${doing}: ${reason.message} (${code})`, { cause: reason, retry: BUSY.has(code) })
-}
-
-function cureOf(code: string): string {
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'If that is the right broker, give the name of its certificate as tls.server_name.'
-  if (code === 'CERT_HAS_EXPIRED') return 'The certificate has to be renewed.'
-  if (code.startsWith('ERR_SSL') || code === 'EPROTO') return 'Does that port speak TLS? If not, write mqtt:// instead of mqtts://.'
-  return 'If its certificate comes from an authority of your own, give that as tls.ca.'
 }

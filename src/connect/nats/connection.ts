@@ -4,6 +4,8 @@
  * The client's own way to connect again is switched off: it would keep what was sent meanwhile and send it later, when whoever sent it has long tried again.
  */
 import type { Authenticator, ConnectionOptions, NatsConnection } from '@nats-io/transport-node'
+import { isIP } from 'node:net'
+import { checkServerIdentity } from 'node:tls'
 import { SluiceError } from '../../base/index.ts'
 import { field } from '../../engine/index.ts'
 import type { ValueOf } from '../../engine/index.ts'
@@ -75,12 +77,25 @@ export class NatsLink {
     const options: ConnectionOptions = {
       servers: typeof servers === 'string' ? servers : [...servers], name: this.#name, timeout, reconnect: false, noAsyncTraces: true, pingInterval: 10_000, maxPingOut: 2,
       ...(user === undefined ? {} : { user }), ...(password === undefined ? {} : { pass: password }), ...(token === undefined ? {} : { token }),
-      ...(authenticator === undefined ? {} : { authenticator }), tls: this.#encrypted ? tlsOptions(this.#fields.tls) : null,
+      ...(authenticator === undefined ? {} : { authenticator }), tls: this.#encrypted ? { ...tlsOptions(this.#fields.tls), ...this.#identity() } : null,
     }
     try {
       return await connect(options)
     } catch (error) {
       throw natsError(error, this.server, 'the login')
+    }
+  }
+
+  /** The client gives Node no name to look for in the certificate of a server that is named by an address, and Node then takes "localhost" for it. */
+  #identity(): { readonly checkServerIdentity?: typeof checkServerIdentity } {
+    const { servers, tls } = this.#fields
+    const hosts = (typeof servers === 'string' ? [servers] : servers).map(server => new URL(server).hostname.replaceAll(/^\[|\]$/g, ''))
+    if (tls?.server_name !== undefined || !hosts.every(host => isIP(host) !== 0)) return {}
+    return {
+      checkServerIdentity: (_name, certificate) => {
+        const refused = hosts.map(host => checkServerIdentity(host, certificate))
+        return refused.includes(undefined) ? undefined : refused[0]
+      },
     }
   }
 

@@ -1,6 +1,7 @@
 /** What NATS and the way to it say, in plain words. No message holds a password: addresses are shown without the login. */
 import { SluiceError } from '../../base/index.ts'
 import type { ErrorCode } from '../../base/index.ts'
+import { isTlsCode, tlsCures, tlsWords } from '../network.ts'
 
 const NETWORK: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nobody listens there. Is it running, and is the port right?',
@@ -12,9 +13,6 @@ const NETWORK: Readonly<Record<string, string>> = {
   ECONNRESET: 'the connection was cut.',
   EPIPE: 'the connection was cut.',
 }
-
-/** Certificates that are refused carry one of these. */
-const TLS = /^(CERT_|ERR_TLS|ERR_SSL|ERR_OSSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|EPROTO|HOSTNAME_MISMATCH)/
 
 interface Meaning {
   readonly code: ErrorCode
@@ -43,7 +41,7 @@ export function natsError(error: unknown, server: string, doing: string): Sluice
   if (reason.name === 'PermissionViolationError') return new SluiceError('NATS_DENIED', `NATS at ${server} does not allow that to this user: ${reason.message}. Give the user that permission at the server.`, { cause: error })
   if (reason.name === 'JetStreamNotEnabled' || reason.name === 'NoResponders') return new SluiceError('NATS_STREAM', `Nobody at NATS ${server} takes ${doing}. No stream has that subject, its stream has no leader just now, or JetStream is not switched on.`, { cause: error, retry: true })
   if (typeof code === 'number') return fromAnswer(code, reason, server, doing)
-  if (typeof code === 'string' && TLS.test(code)) return new SluiceError('NATS_TLS', `The encrypted connection to NATS at ${server} could not be made: ${reason.message} ${cureOf(code)}`, { cause: error, stops: true })
+  if (isTlsCode(code)) return new SluiceError('NATS_TLS', `The encrypted connection to NATS at ${server} could not be made: ${tlsWords(reason, tlsCures())}`, { cause: error, stops: true })
   if (/'tls'|secure TLS|not available on this server/i.test(reason.message)) return new SluiceError('NATS_TLS', `The encrypted connection to NATS at ${server} could not be made: the server does not speak TLS there. Write nats:// without "tls", or switch TLS on at the server.`, { cause: error, stops: true })
   if (reason.name === 'InvalidArgumentError') return new SluiceError('INTERNAL', `The client of NATS was asked for what it does not do: ${reason.message}`, { cause: error })
   if (reason.name === 'InvalidSubjectError') return new SluiceError('NATS_SUBJECT', `${doing} can't be sent to NATS: ${reason.message}.`, { cause: error })
@@ -63,15 +61,9 @@ function causeOf(error: unknown): Error {
   const outer = error instanceof Error ? error : new Error(String(error))
   for (let inner: unknown = outer; inner instanceof Error; inner = inner.cause) {
     if (['AuthorizationError', 'UserAuthenticationExpiredError', 'PermissionViolationError'].includes(inner.name)) return inner
-    if ('code' in inner && (typeof inner.code === 'number' || (typeof inner.code === 'string' && (TLS.test(inner.code) || NETWORK[inner.code] !== undefined)))) return inner
+    if ('code' in inner && (typeof inner.code === 'number' || (typeof inner.code === 'string' && (isTlsCode(inner.code) || NETWORK[inner.code] !== undefined)))) return inner
   }
   return outer
-}
-
-function cureOf(code: string): string {
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'If that is the right server, give the name of its certificate as tls.server_name.'
-  if (code === 'CERT_HAS_EXPIRED') return 'The certificate has to be renewed.'
-  return 'If its certificate comes from an authority of your own, give that as tls.ca.'
 }
 
 function fromAnswer(code: number, reason: Error, server: string, doing: string): SluiceError {

@@ -4,6 +4,7 @@
  */
 import { SluiceError } from '../../base/index.ts'
 import type { ErrorCode } from '../../base/index.ts'
+import { isTlsCode, tlsCures, tlsWords } from '../network.ts'
 
 /** What an error of the server carries. */
 interface ServerError extends Error {
@@ -48,8 +49,6 @@ const NETWORK: Readonly<Record<string, string>> = {
   ENETUNREACH: 'there is no way to that network.',
 }
 
-const TLS = /^(CERT_|ERR_TLS|ERR_SSL|ERR_OSSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|EPROTO|HOSTNAME_MISMATCH)/
-
 /** True where the values of a row are to blame: they don't fit (class 22), break a constraint (23), are too large (54), or a trigger refuses them (P0001). */
 export function isOfRow(error: unknown): boolean {
   return error instanceof SluiceError && error.code === 'POSTGRES_ROW'
@@ -61,17 +60,11 @@ export function postgresError(error: unknown, server: string, doing: string): Sl
   const reason: Error = error instanceof Error ? error : new Error(String(error))
   const code = 'code' in reason && typeof reason.code === 'string' ? reason.code : ''
   if (/^[0-9A-Z]{5}$/.test(code) && 'severity' in reason) return fromServer(Object.assign(reason, { code }), server, doing) // Errors of the server have a severity and a state.
-  if (TLS.test(code)) return new SluiceError('POSTGRES_TLS', `The encrypted connection to PostgreSQL at ${server} could not be made: ${reason.message}. ${cureOf(code)}`, { cause: error, stops: true })
+  if (isTlsCode(code)) return new SluiceError('POSTGRES_TLS', `The encrypted connection to PostgreSQL at ${server} could not be made: ${tlsWords(reason, tlsCures())}`, { cause: error, stops: true })
   if (reason.message.includes('does not support SSL')) return new SluiceError('POSTGRES_TLS', `PostgreSQL at ${server} takes no encrypted connections. Switch that on there ("ssl = on"), or leave out "tls".`, { cause: error, stops: true })
   if (/password must be/.test(reason.message)) return new SluiceError('POSTGRES_AUTH', `PostgreSQL at ${server} wants a password. Set "password".`, { cause: error, stops: true })
   const why = NETWORK[code] ?? (reason instanceof SluiceError ? `${reason.message} It may be overloaded or stand still; else raise "timeout".` : /timeout/i.test(reason.message) ? NETWORK['ETIMEDOUT'] : `the connection was cut (${reason.message}).`)
   return new SluiceError('POSTGRES_CONNECT', `PostgreSQL at ${server} could not be reached for ${doing}: ${why}`, { cause: error, retry: true })
-}
-
-function cureOf(code: string): string {
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'If that is the right server, give the name of its certificate as tls.server_name.'
-  if (code === 'CERT_HAS_EXPIRED') return 'The certificate has to be renewed.'
-  return 'If its certificate comes from an authority of your own, give that as tls.ca.'
 }
 
 function fromServer(error: ServerError, server: string, doing: string): SluiceError {

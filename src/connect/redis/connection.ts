@@ -9,6 +9,7 @@ import { SluiceError } from '../../base/index.ts'
 import { field } from '../../engine/index.ts'
 import type { ValueOf } from '../../engine/index.ts'
 import { withDeadline } from '../deadline.ts'
+import { withSchemeHint } from '../network.ts'
 import { TLS_FIELD, tlsOptions } from '../tls.ts'
 import { isReply, redisError } from './errors.ts'
 
@@ -109,10 +110,8 @@ export class RedisConnection {
     } catch (error) {
       client.destroy()
       this.#client = undefined
-      const told = redisError(error, this.server, 'the login')
       // Redis waits for more where a TLS handshake comes in on its plain port.
-      if (!encrypted || told.code !== 'REDIS_CONNECT' || !/timeout/i.test(String(error))) throw told
-      throw new SluiceError('REDIS_CONNECT', `${told.message} If that port does not speak TLS, write redis:// instead of rediss://.`, { cause: error })
+      throw withSchemeHint(redisError(error, this.server, 'the login'), encrypted, ['redis://', 'rediss://'])
     }
     return client
   }

@@ -1,6 +1,7 @@
 /** What Redis and the way to it say, in plain words. No message holds a password: addresses are shown without the login. */
 import { SluiceError } from '../../base/index.ts'
 import type { ErrorCode } from '../../base/index.ts'
+import { isTlsCode, tlsCures, tlsWords } from '../network.ts'
 
 interface Meaning {
   readonly code: ErrorCode
@@ -39,25 +40,15 @@ const NETWORK: Readonly<Record<string, string>> = {
   EPIPE: 'the connection was cut.',
 }
 
-/** Certificates that are refused carry one of these. */
-const TLS = /^(CERT_|ERR_TLS|ERR_SSL|ERR_OSSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|EPROTO|HOSTNAME_MISMATCH)/
-
 /** An error of the client or of the server. `server` is its address without the login. */
 export function redisError(error: unknown, server: string, doing: string): SluiceError {
   if (error instanceof SluiceError && error.code !== 'TIMED_OUT') return error
   if (isReply(error)) return fromReply(error, server, doing)
   const reason: Error = error instanceof Error ? error : new Error(String(error))
   const code = 'code' in reason && typeof reason.code === 'string' ? reason.code : ''
-  if (TLS.test(code)) return new SluiceError('REDIS_TLS', `The encrypted connection to Redis at ${server} could not be made: ${reason.message} ${cureOf(code)}`, { cause: error, stops: true })
+  if (isTlsCode(code)) return new SluiceError('REDIS_TLS', `The encrypted connection to Redis at ${server} could not be made: ${tlsWords(reason, tlsCures('redis:// instead of rediss://'))}`, { cause: error, stops: true })
   const why = NETWORK[code] ?? (reason instanceof SluiceError ? `${reason.message} It may be overloaded or stand still; else raise "timeout".` : /timeout/i.test(`${reason.name} ${reason.message}`) ? NETWORK['ETIMEDOUT'] : `the connection was cut (${reason.message}).`)
   return new SluiceError('REDIS_CONNECT', `Redis at ${server} could not be reached for ${doing}: ${why}`, { cause: error, retry: true })
-}
-
-function cureOf(code: string): string {
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'If that is the right server, give the name of its certificate as tls.server_name.'
-  if (code === 'CERT_HAS_EXPIRED') return 'The certificate has to be renewed.'
-  if (code.startsWith('ERR_SSL') || code === 'EPROTO') return 'Does that port speak TLS? If not, write redis:// instead of rediss://.'
-  return 'If its certificate comes from an authority of your own, give that as tls.ca.'
 }
 
 /** The client has a class for error replies that it does not show in its types; all of them say so in their name. */

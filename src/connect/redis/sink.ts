@@ -7,6 +7,7 @@
 import { SluiceError } from '../../base/index.ts'
 import { defineSink, field } from '../../engine/index.ts'
 import type { RowAnswer, Sink, SinkChunk, ValueOf } from '../../engine/index.ts'
+import { probeRedis } from '../probes.ts'
 import { REDIS_FIELDS, RedisConnection } from './connection.ts'
 import type { Argument, Reply } from './connection.ts'
 import { ENTRY_FIELDS, unpackEntry } from './entries-codec.ts'
@@ -107,6 +108,6 @@ export const redisSink = defineSink({
     { title: 'A stream for each country, over TLS', config: { url: 'rediss://redis.example:6379', username: 'sluice', password: '${REDIS_PASSWORD:}', stream: 'orders-{event.country}' } },
   ],
   encoding: ({ stream, value, body, key }) => ({ format: 'redis_entries', options: { value, body, key }, rows: true, target: event => stream(event) }),
-  opensQuietly: true,
+  probe: config => probeRedis(config, config.stream.literal ? [config.stream.source] : []),
   create: config => new RedisSink(config),
 })

@@ -291,6 +291,6 @@ export const redisSource = defineSource({
     { title: 'A stream, as a member of a group', config: { url: 'redis://localhost:6379', stream: 'orders', group: 'billing' } },
     { title: 'Two streams that another program fills with plain fields', config: { stream: ['clicks', 'views'], group: 'statistics', value: 'fields' } },
   ],
-  probe: probeRedis,
+  probe: config => probeRedis(config, typeof config.stream === 'string' ? [config.stream] : config.stream),
   create: (config, context) => new RedisSource(config, context),
 })

@@ -1,6 +1,7 @@
 /** What an object store and the way to it say, in plain words. No message holds a key or a token. */
 import { SluiceError } from '../../base/index.ts'
 import type { ErrorCode } from '../../base/index.ts'
+import { isTlsCode, tlsWords, withSchemeHint } from '../network.ts'
 
 /** Where something was asked for: what the messages name. */
 export interface S3Place {
@@ -53,8 +54,6 @@ const NETWORK: Readonly<Record<string, string>> = {
   TimeoutError: 'it did not answer in time. A firewall may be between.',
   ETIMEDOUT: 'it did not answer in time. A firewall may be between.',
 }
-/** Certificates that are refused carry one of these. */
-const TLS = /^(CERT_|ERR_TLS|ERR_SSL|ERR_OSSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|EPROTO|HOSTNAME_MISMATCH)/
 
 function textOf(error: object, name: string): string {
   const value: unknown = Reflect.get(error, name)
@@ -85,9 +84,10 @@ export function s3Error(error: unknown, place: S3Place, doing: string): SluiceEr
   if (known !== undefined) return new SluiceError(known.code, `${upper(doing)}: ${known.say(place, more)}`, { cause: error, ...(known.retry === undefined ? {} : { retry: known.retry }) })
   if (status > 0) return new SluiceError('S3_REPLY', `${upper(doing)}: ${place.server} answered ${status} ${reason.name}${more}.`, { cause: error, retry: status >= 500 })
   const code = codeOf(reason)
-  if (TLS.test(code)) return new SluiceError('S3_TLS', `${upper(doing)}: the encrypted connection to ${place.server} could not be made: ${reason.message}. If its certificate comes from an authority of your own, name it in NODE_EXTRA_CA_CERTS.`, { cause: error })
+  if (isTlsCode(code)) return new SluiceError('S3_TLS', `${upper(doing)}: the encrypted connection to ${place.server} could not be made: ${tlsWords(reason, { authority: 'name it in NODE_EXTRA_CA_CERTS', plain: 'http:// instead of https://' })}`, { cause: error })
   const why = NETWORK[code] ?? NETWORK[reason.name] ?? `${reason.message}.`
-  return new SluiceError('S3_CONNECT', `${upper(doing)}: ${place.server} could not be reached: ${why}`, { cause: error, retry: true })
+  const told = new SluiceError('S3_CONNECT', `${upper(doing)}: ${place.server} could not be reached: ${why}`, { cause: error, retry: true })
+  return place.server.includes('://') ? withSchemeHint(told, place.server.includes('https://'), ['http://', 'https://']) : told
 }
 
 /** A name with two addresses that both refuse comes as several errors in one. */
