@@ -160,6 +160,8 @@ export interface Consumer {
   resume(partitions: readonly TopicPartition[]): void
   /** What there is, at once; else waits up to `wait` milliseconds (default 500) for it. Empty when nothing came. One call at a time. */
   fetch(options?: Call & { readonly wait?: number | undefined }): Promise<Fetched[]>
+  /** Nobody looks any more at bytes that were fetched: the next answers may be written there. To say so is a favour, not a duty. */
+  giveBack?(bytes: Uint8Array): void
   close(call?: Call): Promise<void>
 }
 

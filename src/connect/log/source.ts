@@ -76,6 +76,8 @@ class LogSource implements Source {
   #use: LogUse | undefined
   #consumer: Consumer | GroupConsumer | undefined
   #ready: Fetched[] = []
+  /** What was handed out last: whoever asks for more has copied it. */
+  #handed: Uint8Array | undefined
   /** Offset of the next record, of each partition that was read or is to be. */
   readonly #next = new Map<string, TopicPartition & { offset: bigint }>()
   /** Records behind what was handed out, of each partition that was read. */
@@ -174,6 +176,8 @@ class LogSource implements Source {
   }
 
   async next(_bytes: number, signal: AbortSignal): Promise<Piece | undefined> {
+    if (this.#handed !== undefined) this.#consumer?.giveBack?.(this.#handed)
+    this.#handed = undefined
     while (!signal.aborted) {
       const fetched = this.#ready.shift()
       if (fetched !== undefined) return this.#piece(fetched)
@@ -229,6 +233,7 @@ class LogSource implements Source {
   #piece(fetched: Fetched): Piece {
     this.#note(fetched)
     const { topic, partition, bytes } = fetched
+    this.#handed = bytes
     const from = { topic, partition, offset: Number(fetched.from) }
     return { position: this.#position(), from, bytes: bytes.length, data: bytes, ingested: timeOf(bytes), meta: { topic, partition, from: Number(fetched.from) } }
   }

@@ -58,6 +58,10 @@ export class KafkaConsumer implements Consumer {
     return this.#fetcher.fetch(options)
   }
 
+  giveBack(bytes: Uint8Array): void {
+    this.#fetcher.giveBack(bytes)
+  }
+
   async close(): Promise<void> {
     await this.#fetcher.close()
     this.#onClose(this)

@@ -37,6 +37,8 @@ export interface FetchedPart {
 }
 
 export interface FetchNeeds {
+  /** Memory for the batches of one partition. */
+  readonly take: (length: number) => Uint8Array
   readonly isolation: Isolation
   /** Milliseconds that the broker may wait for the first byte. */
   readonly wait: number
@@ -45,7 +47,7 @@ export interface FetchNeeds {
 
 const NOTHING = new Uint8Array(0)
 
-export function fetchRequest(version: number, { isolation, wait, maxBytes }: FetchNeeds, wanted: readonly Wanted[]): RawRequest<FetchedPart[]> {
+export function fetchRequest(version: number, { isolation, wait, maxBytes, take }: FetchNeeds, wanted: readonly Wanted[]): RawRequest<FetchedPart[]> {
   const topics = new Map<string, Wanted[]>()
   for (const each of wanted) {
     const name = version >= 13 ? each.topicId : each.topic
@@ -73,11 +75,11 @@ export function fetchRequest(version: number, { isolation, wait, maxBytes }: Fet
       .appendArray([], () => undefined)
       .appendString('')
       .appendTaggedFields()
-  return { key: FETCH.key, version, name: 'Fetch', write, parse: reader => parseFetched(reader, version) }
+  return { key: FETCH.key, version, name: 'Fetch', write, parse: reader => parseFetched(reader, version, take) }
 }
 
 /** An error of the whole answer comes as one part without a topic. */
-function parseFetched(reader: Reader, version: number): FetchedPart[] {
+function parseFetched(reader: Reader, version: number, take: FetchNeeds['take']): FetchedPart[] {
   reader.readInt32() // How long the broker held us back.
   const error = reader.readInt16()
   reader.readInt32() // The session.
@@ -85,12 +87,12 @@ function parseFetched(reader: Reader, version: number): FetchedPart[] {
   return reader
     .readArray(topicReader => {
       const topic = version >= 13 ? topicReader.readUUID() : topicReader.readString()
-      return topicReader.readArray(part => parsePart(part, topic))
+      return topicReader.readArray(part => parsePart(part, topic, take))
     })
     .flat()
 }
 
-function parsePart(reader: Reader, topic: string): FetchedPart {
+function parsePart(reader: Reader, topic: string, take: FetchNeeds['take']): FetchedPart {
   const partition = reader.readInt32()
   const error = reader.readInt16()
   const highWatermark = reader.readInt64()
@@ -99,7 +101,22 @@ function parsePart(reader: Reader, topic: string): FetchedPart {
   const aborted = reader.readNullableArray(each => ({ producerId: each.readInt64(), first: each.readInt64() })) ?? []
   reader.readInt32() // A replica that would be nearer.
   const length = Math.max(0, reader.readUnsignedVarInt() - 1)
-  const bytes = length === 0 ? NOTHING : reader.buffer.slice(reader.position, reader.position + length)
+  const bytes = length === 0 ? NOTHING : copied(reader, take(length))
   reader.skip(length)
   return { topic, partition, error, highWatermark, lastStable, start, aborted, bytes }
+}
+
+/** The bytes behind the reader's place, out of the pieces that the socket gave. */
+function copied(reader: Reader, into: Uint8Array): Uint8Array {
+  let skip = reader.position
+  let done = 0
+  for (const piece of reader.buffer.buffers) {
+    if (done === into.length) break
+    const part = piece.subarray(Math.min(skip, piece.length), skip + into.length - done)
+    into.set(part, done)
+    done += part.length
+    skip = Math.max(0, skip - piece.length)
+  }
+  if (done < into.length) throw new RangeError('the answer is shorter than it says')
+  return into
 }

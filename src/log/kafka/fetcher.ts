@@ -11,6 +11,7 @@ import { SluiceError } from '../../base/index.ts'
 import { TIMEOUT_DEFAULT, throwIfAborted, within } from '../embedded/calls.ts'
 import type { Call, Fetched, Isolation, TopicPartition } from '../log.ts'
 import type { Cluster } from './cluster.ts'
+import { AnswerMemory } from './answer-memory.ts'
 import { BROKER, brokerError, mayRetry } from './errors.ts'
 import { FETCH, fetchRequest } from './fetch.ts'
 import type { FetchedPart } from './fetch.ts'
@@ -51,6 +52,7 @@ export class Fetcher {
   readonly #links: Links
   readonly isolation: Isolation
   readonly #maxBytes: number
+  readonly #memory = new AnswerMemory()
   readonly #cursors = new Map<string, Cursor>()
   /** Requests, and other things worth waiting for. */
   readonly #underWay = new Set<Promise<void>>()
@@ -122,6 +124,10 @@ export class Fetcher {
   pause(partitions: readonly TopicPartition[], isPaused: boolean): void {
     for (const cursor of partitions.map(partition => this.cursor(partition))) cursor.isPaused = isPaused
     this.wake()
+  }
+
+  giveBack(bytes: Uint8Array): void {
+    this.#memory.giveBack(bytes)
   }
 
   /** Something changed that a waiting fetch should look at. */
@@ -237,7 +243,7 @@ export class Fetcher {
       const version = await link.versionOf(FETCH.key, FETCH.least, FETCH.most)
       if (version === undefined) throw new SluiceError('LOG_UNSUPPORTED', `The broker does not know the versions ${FETCH.least} to ${FETCH.most} of Fetch: Kafka 2.8 or newer is needed.`)
       const open = await link.ready(FETCH.key, version)
-      const needs = { isolation: this.isolation, wait: Math.min(BROKER_WAIT, Math.floor(wait)), maxBytes: this.#maxBytes }
+      const needs = { isolation: this.isolation, wait: Math.min(BROKER_WAIT, Math.floor(wait)), maxBytes: this.#maxBytes, take: (length: number) => this.#memory.take(length) }
       const parts = await link.send(open, fetchRequest(version, needs, asked.map(({ cursor: { topic, topicId, partition }, offset }) => ({ topic, topicId, partition, offset }))))
       this.#trouble = undefined
       for (const part of parts) {

@@ -89,6 +89,10 @@ export class KafkaGroupConsumer implements GroupConsumer {
     this.#fetcher.pause(partitions, false)
   }
 
+  giveBack(bytes: Uint8Array): void {
+    this.#fetcher.giveBack(bytes)
+  }
+
   async fetch(options: FetchOptions = {}): Promise<Fetched[]> {
     this.#fetcher.checkOpen()
     const membership = this.#membership
