@@ -1,10 +1,11 @@
 /**
- * What being watched costs: J1 of bench/pipelines with two workers, over the same file several times, alone and with the admin server, while somebody reads its metrics once
- * a second (Prometheus asks every 15 seconds or so) and its figures four times a second, as a dashboard does.
+ * What being watched costs: J1 of bench/pipelines with two workers, over the same file several times: alone; with the admin server, while somebody reads its metrics once
+ * a second (Prometheus asks every 15 seconds or so) and its figures four times a second, as a dashboard does; and with traces of every batch and metrics once a second sent
+ * by OTLP to somebody who takes them and looks at nothing.
  *
  *     node bench/observe/run.ts [--rounds 5] [--events 5000000] [--times 10] [--out FILE]
  *
- * The two take turns; medians are compared. The scraper is a process of its own, and its work is not counted in the CPU time, but it shares the machine's cores.
+ * They take turns; medians are compared. Who reads or takes is a process of its own, and its work is not counted in the CPU time, but it shares the machine's cores.
  */
 import { spawn } from 'node:child_process'
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -19,6 +20,16 @@ const { values } = parseArgs({ options: { rounds: { type: 'string', default: '5'
 const folder = join('/dev/shm', `sluice-observe-${process.pid}`)
 const PORT = 19_464
 
+type Kind = 'alone' | 'watched' | 'sent'
+
+const RECEIVER = `
+let taken = 0
+require('node:http').createServer((request, response) => {
+  taken++
+  request.resume().on('end', () => response.writeHead(200, { 'content-type': 'application/x-protobuf' }).end())
+}).listen(${PORT})
+process.on('SIGTERM', () => { console.log(taken); process.exit() })
+`
 const SCRAPER = `
 const ask = async path => { try { return (await (await fetch('http://127.0.0.1:${PORT}' + path)).text()).length } catch { return 0 } }
 let [asked, turn] = [0, 0]
@@ -27,14 +38,15 @@ process.on('SIGTERM', () => { console.log(asked); process.exit() })
 `
 
 interface Run {
-  readonly watched: boolean
+  readonly kind: Kind
   /** Of the run itself, as it reports it: throughput is events by this. */
   readonly seconds: number
   /** Of the process: with the loading of the program, and of the server where there is one. */
   readonly process_seconds: number
   readonly cpu_seconds: number
   readonly peak_rss_bytes: number
-  readonly scrapes: number
+  /** Looks at the metrics, or exports that were taken. */
+  readonly asked: number
 }
 
 function output(child: ReturnType<typeof spawn>): Promise<string> {
@@ -46,46 +58,47 @@ function output(child: ReturnType<typeof spawn>): Promise<string> {
   })
 }
 
-async function runOnce(command: string, input: string, watched: boolean): Promise<Run> {
+async function runOnce(command: string, input: string, kind: Kind): Promise<Run> {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(join(folder, 'in'), { recursive: true })
   for (let time = 0; time < Number(values.times); time++) symlinkSync(input, join(folder, 'in', `${time}.jsonl`))
-  const scraper = watched ? spawn(process.execPath, ['-e', SCRAPER], { stdio: ['ignore', 'pipe', 'inherit'] }) : undefined
-  const scraped = scraper === undefined ? Promise.resolve('0') : output(scraper)
+  const other = kind === 'alone' ? undefined : spawn(process.execPath, ['-e', kind === 'watched' ? SCRAPER : RECEIVER], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const asked = other === undefined ? Promise.resolve('0') : output(other)
   // Its own start must not take time from what is measured.
-  if (watched) await sleep(1000)
-  const env = { ...process.env, INPUT: join(folder, 'in'), FAILED: join(folder, 'failed') }
-  const args = ['run', join(import.meta.dirname, 'jobs/watched.yaml'), '--workers', '2', '--report', 'json', '--quiet', ...(watched ? ['--admin', String(PORT)] : [])]
+  if (other !== undefined) await sleep(1000)
+  const sends = { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${PORT}`, OTEL_METRIC_EXPORT_INTERVAL: '1000' }
+  const env = { ...process.env, INPUT: join(folder, 'in'), FAILED: join(folder, 'failed'), ...(kind === 'sent' ? sends : {}) }
+  const args = ['run', join(import.meta.dirname, 'jobs/watched.yaml'), '--workers', '2', '--report', 'json', '--quiet', ...(kind === 'watched' ? ['--admin', String(PORT)] : [])]
   const begun = performance.now()
   const child = spawn(process.execPath, [command, ...args], { env, stdio: ['ignore', 'pipe', 'ignore'] })
   const report = JSON.parse(await output(child)) as { readonly events_in: number; readonly seconds: number; readonly cpu_seconds: number; readonly peak_rss_bytes: number } // Printed by `--report json`.
   const process_seconds = (performance.now() - begun) / 1000
-  scraper?.kill()
+  other?.kill()
   if (report.events_in !== Number(values.events) * Number(values.times)) throw new Error(`${report.events_in} events were read`)
-  return { watched, seconds: report.seconds, process_seconds, cpu_seconds: report.cpu_seconds, peak_rss_bytes: report.peak_rss_bytes, scrapes: Number(await scraped) }
+  return { kind, seconds: report.seconds, process_seconds, cpu_seconds: report.cpu_seconds, peak_rss_bytes: report.peak_rss_bytes, asked: Number(await asked) }
 }
 
 const median = (found: readonly number[]): number => found.toSorted((a, b) => a - b)[Math.floor(found.length / 2)] ?? NaN
 
+const KINDS: readonly Kind[] = ['alone', 'watched', 'sent']
 const command = installPackage(join(CACHE, 'installed'))
 const { path: input } = inputOf(Number(values.events))
 const runs: Run[] = []
 for (let round = 0; round <= Number(values.rounds); round++) {
-  for (const watched of round % 2 === 0 ? [false, true] : [true, false]) {
-    const run = await runOnce(command, input, watched)
+  for (const kind of round % 2 === 0 ? KINDS : KINDS.toReversed()) {
+    const run = await runOnce(command, input, kind)
     // The first round warms up.
     if (round > 0) runs.push(run)
   }
 }
 rmSync(folder, { recursive: true, force: true })
-const of = (watched: boolean, value: (run: Run) => number): number => median(runs.filter(run => run.watched === watched).map(value))
-const slower = of(true, ({ seconds }) => seconds) / of(false, ({ seconds }) => seconds) - 1
+const of = (kind: Kind, value: (run: Run) => number): number => median(runs.filter(run => run.kind === kind).map(value))
+const slower = (kind: Kind): number => of(kind, ({ seconds }) => seconds) / of('alone', ({ seconds }) => seconds) - 1
 const result = {
   machine: cpus()[0]?.model, cores: cpus().length, node: process.version, events: Number(values.events) * Number(values.times), runs,
-  medians: {
-    alone_process_seconds: of(false, run => run.process_seconds), watched_process_seconds: of(true, run => run.process_seconds),
-    alone_seconds: of(false, ({ seconds }) => seconds), watched_seconds: of(true, ({ seconds }) => seconds), alone_cpu_seconds: of(false, run => run.cpu_seconds), watched_cpu_seconds: of(true, run => run.cpu_seconds), slower,
-  },
+  medians: Object.fromEntries(KINDS.map(kind => [kind, {
+    process_seconds: of(kind, run => run.process_seconds), seconds: of(kind, ({ seconds }) => seconds), cpu_seconds: of(kind, run => run.cpu_seconds), peak_rss_bytes: of(kind, run => run.peak_rss_bytes), slower: slower(kind),
+  }])),
 }
 const out = values.out ?? join(import.meta.dirname, 'results', `${new Date().toISOString().slice(0, 10)}.json`)
 writeFileSync(out, `${JSON.stringify(result, undefined, 1)}\n`)
