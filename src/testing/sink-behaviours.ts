@@ -123,7 +123,7 @@ export function sinkChecks(subject: SinkSubject): Partial<Record<Behaviour, Chec
       const outside = await subject.open(bench.t)
       if (outside.refuse === undefined) return bench.t.skip('its other side refuses no single events ("refuse" is not given)')
       const bad = events(COUNT).filter((_, n) => n % 9 === 4).map(({ value }) => JSON.stringify(value))
-      outside.refuse(value => bad.includes(JSON.stringify(value)))
+      await outside.refuse(value => bad.includes(JSON.stringify(value)))
       const report = await write(bench, subject, [outside.config], events(COUNT), 10)
       await arrived(outside, events(COUNT).filter(({ value }) => !bad.includes(JSON.stringify(value))), 'events that were not refused')
       assert.equal(report.dead_lettered, bad.length, 'refused events in the dead letters')

@@ -38,7 +38,7 @@ export interface SinkOutside {
   /** Makes the next write fail in a way that another attempt may help. */
   failNext?(): void
   /** From now on refuses for good the events that the function picks. */
-  refuse?(picks: (value: JsonValue) => boolean): void
+  refuse?(picks: (value: JsonValue) => boolean): Promise<void> | void
   cut?(): Promise<void> | void
   /** A config that puts each event where its field `group` ("a" or "b") says, and what has arrived there. */
   readonly targets?: { readonly config: unknown; received(group: string): Promise<readonly OutsideEvent[]> | readonly OutsideEvent[] }

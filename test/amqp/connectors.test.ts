@@ -3,7 +3,7 @@ import { after, test } from 'node:test'
 import { amqpSink, amqpSource } from '../../src/connect/index.ts'
 import { connectorConformance } from '../../src/testing/index.ts'
 import type { OutsideEvent } from '../../src/testing/index.ts'
-import { numbered } from '../conformance/outsides.ts'
+import { numbered, parted } from '../conformance/outsides.ts'
 import { startService } from '../servers/service.ts'
 import { cutAll } from '../servers/sockets.ts'
 import { openAmqp } from './client.ts'
@@ -38,13 +38,19 @@ else {
       declaration: amqpSink,
       open: async () => {
         const name = `sink${queues++}`
-        await amqp.channel.assertExchange(name, 'direct')
-        for (const key of ['all', 'to.a', 'to.b']) {
-          await amqp.channel.assertQueue(`${name}.${key}`)
-          await amqp.channel.bindQueue(`${name}.${key}`, name, key)
+        await amqp.channel.assertExchange(name, 'topic')
+        const all = `${name}.all`
+        for (const [queue, key] of [[all, 'all.#'], [`${name}.to.a`, 'to.a'], [`${name}.to.b`, 'to.b']] as const) {
+          await amqp.channel.assertQueue(queue)
+          await amqp.channel.bindQueue(queue, name, key)
         }
         return {
-          config: { ...login, exchange: name, routing_key: 'all' }, received: () => amqp.events(`${name}.all`), cut: cutAll,
+          config: { ...login, exchange: name, routing_key: 'all.{event.n}' }, received: () => amqp.events(all), cut: cutAll,
+          // What no queue takes is refused.
+          refuse: async picks => {
+            for (const n of parted(picks).others) await amqp.channel.bindQueue(all, name, `all.${n}`)
+            await amqp.channel.unbindQueue(all, name, 'all.#')
+          },
           targets: { config: { ...login, exchange: name, routing_key: 'to.{event.group}' }, received: group => amqp.events(`${name}.to.${group}`) },
         }
       },

@@ -17,6 +17,12 @@ export function numbered(count: number): OutsideEvent[] {
   return Array.from({ length: count }, (_, n) => ({ value: { n, text: `event ${n}: ä "quoted"` } }))
 }
 
+/** Numbers of the events of the kit that a function picks, and those of the others. */
+export function parted(picks: (value: JsonValue) => boolean, event = (n: number): JsonValue => ({ n, group: n % 2 === 0 ? 'a' : 'b', text: `event ${n}: ä "quoted"` })): { readonly picked: readonly number[]; readonly others: readonly number[] } {
+  const numbers = Array.from({ length: 100 }, (_, n) => n)
+  return { picked: numbers.filter(n => picks(event(n))), others: numbers.filter(n => !picks(event(n))) }
+}
+
 export function linesOf(events: readonly OutsideEvent[]): string {
   return events.map(({ value }) => `${JSON.stringify(value)}\n`).join('')
 }

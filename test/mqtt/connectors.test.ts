@@ -1,10 +1,14 @@
 /** MQTT as source and sink on a real broker, held to the behaviours of every connector. */
+import { connectAsync } from 'mqtt'
+import { appendFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { mqttSink, mqttSource } from '../../src/connect/index.ts'
+import type { JsonValue } from '../../src/event/index.ts'
 import { connectorConformance } from '../../src/testing/index.ts'
 import type { OutsideEvent } from '../../src/testing/index.ts'
-import { numbered } from '../conformance/outsides.ts'
-import { sourceOf } from '../servers/broker.testing.ts'
+import { numbered, parted } from '../conformance/outsides.ts'
+import { sourceOf, until } from '../servers/broker.testing.ts'
 import { startService } from '../servers/service.ts'
 import { cutAll } from '../servers/sockets.ts'
 import { openMqtt } from './client.ts'
@@ -19,6 +23,17 @@ else {
     await server.dispose()
   })
   let topics = 0
+  const guest = { username: 'guest', password: server.value('password') }
+  const another = await connectAsync(url, { protocolVersion: 5, ...guest })
+  after(() => another.endAsync())
+
+  /** Resolves once the broker holds its guest to it. */
+  async function forbid(names: readonly string[]): Promise<void> {
+    await appendFile(join(server.folder, 'acl'), names.map(name => `topic deny ${name}\n`).join(''))
+    await server.reload()
+    const probe = names[0] ?? ''
+    await until(() => another.publishAsync(probe, Buffer.alloc(0), { qos: 1 }).then(() => false, () => true))
+  }
 
   for (const version of ['5', '3.1.1'] as const) {
     connectorConformance({
@@ -42,10 +57,12 @@ else {
         declaration: mqttSink,
         open: () => {
           const topic = `sink${topics++}`
-          const received = (group: string): OutsideEvent[] => mqtt.received(`${topic}/${group}`)
+          const received = (group: string): OutsideEvent[] => mqtt.received(`open/${topic}/${group}`)
           return {
-            config: { url, version, topic: `${topic}/all` }, received: () => received('all'), cut: cutAll,
-            targets: { config: { url, version, topic: `${topic}/to/{event.group}` }, received: group => received(`to/${group}`) },
+            config: { url, version, ...guest, topic: `open/${topic}/all/{event.n}` }, received: () => received('all'), cut: cutAll,
+            // Only the newer version has a way to say that a user may not publish somewhere.
+            ...(version === '5' ? { refuse: (picks: (value: JsonValue) => boolean) => forbid(parted(picks).picked.map(n => `open/${topic}/all/${n}`)) } : {}),
+            targets: { config: { url, version, ...guest, topic: `open/${topic}/to/{event.group}` }, received: group => received(`to/${group}`) },
           }
         },
         carries: version === '5' ? ['headers'] : [],

@@ -24,6 +24,8 @@ export interface Service {
   /** Lets its process stand still, or go on. */
   pause(): Promise<void>
   resume(): Promise<void>
+  /** Lets it read its settings again. */
+  reload(): Promise<void>
   /** Runs another command of its script; answers what it prints. */
   run(...args: readonly string[]): Promise<string>
   /** Ends it for good. */
@@ -69,6 +71,7 @@ export async function startService(name: string, { args = [], env = {}, ports = 
     },
     pause: () => signal('SIGSTOP'),
     resume: () => signal('SIGCONT'),
+    reload: () => signal('SIGHUP'),
     run: async (...args) => (await run(script, args)).stdout,
     dispose: async () => {
       await stop()
