@@ -176,7 +176,7 @@ export const DELIVERY_GUARDS: readonly Guard[] = [
   },
   {
     file: 'src/engine/sink-runner.ts',
-    find: '      if (this.#writing >= (this.#sink.concurrency ?? 1)) return\n',
+    find: '      if (this.#writing >= this.concurrency) return\n',
     replace: '',
     tests: [runner('writes reach a sink one at a time, in their order')],
     why: 'writes overtake each other',

@@ -4,6 +4,7 @@
  * `find` is the exact text, which must stand once in the file; a change of the product that moves it must move it here too. The invariants are those of
  * ARCHITECTURE.md, by their numbers; entries without a number guard delivery beyond them.
  */
+import { ADAPTIVE_GUARDS } from './mutate-table-adaptive.ts'
 import { DELIVERY_GUARDS } from './mutate-table-delivery.ts'
 import { DURABLE_GUARDS } from './mutate-table-durable.ts'
 import { LOG_GUARDS } from './mutate-table-log.ts'
@@ -148,4 +149,4 @@ const INVARIANT_GUARDS: readonly Guard[] = [
   },
 ]
 
-export const GUARDS: readonly Guard[] = [...INVARIANT_GUARDS, ...DELIVERY_GUARDS, ...DURABLE_GUARDS, ...LOG_GUARDS, ...PLUGIN_GUARDS]
+export const GUARDS: readonly Guard[] = [...INVARIANT_GUARDS, ...DELIVERY_GUARDS, ...DURABLE_GUARDS, ...LOG_GUARDS, ...ADAPTIVE_GUARDS, ...PLUGIN_GUARDS]
