@@ -143,6 +143,7 @@ async function probe({ url, headers, auth, timeout }: Config, context: Component
 export const http = defineSink({
   type: 'http',
   summary: 'Post events to a server',
+  description: 'With [telemetry](../../how-to/telemetry.md), a request carries its trace on in `traceparent`, unless `headers` names that.',
   config: CONFIG,
   durable: 'write',
   examples: [{ title: 'Batches of JSON lines', config: { url: 'https://example.org/events', auth: { bearer: '${TOKEN:none}' } } }],

@@ -232,6 +232,7 @@ function withEnd(bytes: Uint8Array): Uint8Array {
 export const httpServer = defineSource({
   type: 'http_server',
   summary: 'Take events that clients post',
+  description: 'The trace of a request (`traceparent`, `tracestate`) becomes headers of its events, which go on with them to a log or a broker.',
   config: CONFIG,
   acks: true,
   examples: [{ title: 'Answer when the events are durable', config: { port: 8080, path: '/events' } }],

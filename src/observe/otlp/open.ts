@@ -50,6 +50,7 @@ export async function open(settings: TelemetrySettings, options: TelemetryOption
   return {
     tracing: traces?.tracing,
     async close() {
+      traces?.tracing.close()
       const { promise, resolve } = Promise.withResolvers<void>()
       const cancel = systemClock.timer(CLOSE_MAX, () => {
         tell(`the last export took longer than ${CLOSE_MAX} ms`)
@@ -63,7 +64,7 @@ export async function open(settings: TelemetrySettings, options: TelemetryOption
   }
 }
 
-function openTraces({ share, exporter }: TelemetrySettings, resource: Resource, version: string): { readonly tracing: Tracing; readonly provider: TracerProvider } {
+function openTraces({ share, exporter }: TelemetrySettings, resource: Resource, version: string): { readonly tracing: Spans; readonly provider: TracerProvider } {
   const idGenerator = new SpanIds()
   // Whoever sent an event with a trace has decided about it; the share is for traces that begin here.
   const sampler = new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(share) })

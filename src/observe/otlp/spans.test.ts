@@ -69,6 +69,16 @@ test('a batch that shares a trace is part of it', async () => {
   assert.equal(spans.length, 2)
 })
 
+test('what has not landed when the run ends has failed, with all that came with it', async () => {
+  const spans = await spansOf(tracing => {
+    tracing.batch(BATCH).end()
+    tracing.batch({ ...BATCH, traces: { events: [event('00f067aa0ba902b7', 'aaaaaaaaaaaaaaaa')], shared: false } })
+    if (tracing instanceof Spans) tracing.close()
+  })
+  const why = 'The run ended before all sinks had taken it.'
+  assert.deepEqual(spans.map(({ name, status }) => [name, status.message]), [['batch in', undefined], ['batch in', why], ['process in', why]])
+})
+
 test('a write of several batches is linked with the others, and says how it failed', async () => {
   const spans = await spansOf(tracing => {
     const [first, second] = [tracing.batch(BATCH), tracing.batch(BATCH)]

@@ -35,10 +35,17 @@ export class SpanIds extends RandomIdGenerator {
 export class Spans implements Tracing {
   readonly #tracer: Tracer
   readonly #ids: SpanIds
+  /** Batches that have not landed: as many as the pipeline has under way. */
+  readonly #open = new Set<BatchSpan>()
 
   constructor(tracer: Tracer, ids: SpanIds) {
     this.#tracer = tracer
     this.#ids = ids
+  }
+
+  /** The run is over: what has not landed will not. */
+  close(): void {
+    for (const batch of [...this.#open]) batch.end('The run ended before all sinks had taken it.')
   }
 
   batch({ pipeline, source, type, position, events, bytes, since, stages, traces }: TracedBatch): BatchTrace {
@@ -50,12 +57,18 @@ export class Spans implements Tracing {
     const traced = traces?.events.flatMap(event => parentOf(event) ?? []) ?? []
     const [only] = traced
     if (traces?.shared === true && only !== undefined) {
-      return new BatchSpan(this.#tracer, failedWith(only.event, this.#start(`process ${source}`, { attributes, since, parent: only.parent, id: only.event.span })), [])
+      return this.#opened(failedWith(only.event, this.#start(`process ${source}`, { attributes, since, parent: only.parent, id: only.event.span })), [])
     }
     const span = this.#start(`batch ${source}`, { attributes, since, links: traced.map(({ parent }) => ({ context: parent })) })
     const links = [{ context: span.spanContext() }]
     const each = { 'sluice.pipeline': pipeline, 'sluice.source': source, 'messaging.operation.type': 'process' }
-    return new BatchSpan(this.#tracer, span, traced.map(({ parent, event }) => failedWith(event, this.#start(`process ${source}`, { attributes: each, since, parent, id: event.span, links }))))
+    return this.#opened(span, traced.map(({ parent, event }) => failedWith(event, this.#start(`process ${source}`, { attributes: each, since, parent, id: event.span, links }))))
+  }
+
+  #opened(span: Span, events: readonly Span[]): BatchSpan {
+    const batch = new BatchSpan(this.#tracer, span, events, () => this.#open.delete(batch))
+    this.#open.add(batch)
+    return batch
   }
 
   #start(name: string, { attributes, since, parent, id, links = [] }: { attributes: Attributes; since: number; parent?: SpanContext; id?: string; links?: Link[] }): Span {
@@ -82,11 +95,13 @@ class BatchSpan implements BatchTrace {
   readonly span: Span
   readonly #tracer: Tracer
   readonly #events: readonly Span[]
+  readonly #ended: () => void
 
-  constructor(tracer: Tracer, span: Span, events: readonly Span[]) {
+  constructor(tracer: Tracer, span: Span, events: readonly Span[], ended: () => void) {
     this.#tracer = tracer
     this.span = span
     this.#events = events
+    this.#ended = ended
   }
 
   write({ sink, events, bytes, others }: TracedWrite): WriteTrace {
@@ -106,8 +121,12 @@ class BatchSpan implements BatchTrace {
     }
   }
 
-  end(): void {
-    this.span.end()
-    for (const span of this.#events) span.end()
+  /** `why`: why it has not landed. */
+  end(why?: string): void {
+    for (const span of [this.span, ...this.#events]) {
+      if (why !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: why })
+      span.end()
+    }
+    this.#ended()
   }
 }
