@@ -93,7 +93,7 @@ export const ERRORS = {
   LOG_RECORD: entry('A record can\'t be written as it is.', 'Its timestamp is no whole number of milliseconds, or lies beyond 2^52.', 'Correct the record; nothing of it was written.'),
   LOG_CORRUPT: entry('A record batch is damaged.', 'The disk or a program changed bytes, or the sender made a mistake.', 'The rest stays readable; see the quarantined offsets, and restore them from a copy if you have one.'),
   LOG_STOPPED: entry('A partition takes no more records.', 'A sync to disk failed: what the disk holds is unknown.', 'Look at the disk, then open the log anew; nothing acknowledged is lost unless the disk lost it.'),
-  LOG_DISK_FULL: entry('There is no room on the disk.', 'The disk is full, or a quota is used up.', 'Make room; the work goes on by itself.', true),
+  LOG_DISK_FULL: entry('There is no room on the disk.', 'The disk is full, or a quota is used up.', 'Make room; what waits goes on by itself, in order. A transaction that has waited for five minutes is given up: the run ends, and the next one goes on from the last checkpoint.', true),
   LOG_READ_ONLY: entry('The folder of the log can\'t be written.', 'It is mounted read-only, or the permissions changed.', 'Make it writable; nothing was changed.', true),
   LOG_SEQUENCE: entry('Batches of a producer came out of order.', 'A batch before this one was lost, or two processes use one producer id.', 'Close the producer and make a new one; send again what was not acknowledged.'),
   LOG_FENCED: entry('A newer producer or member took over.', 'A second process has the same transactional id, or the group gave the partitions away.', 'Stop the older one; it may not write any more.'),

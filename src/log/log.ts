@@ -89,6 +89,11 @@ export interface ProducerOptions {
   readonly transactionalId?: string | undefined
   /** Milliseconds after which an unfinished transaction is aborted; default 60,000. */
   readonly transactionTimeout?: number | undefined
+  /**
+   * With this, what finds no room on a disk of one's own (LOG_DISK_FULL) is not refused: it waits, with all behind it, and goes out in its order once there is room. Told the
+   * error at each attempt in vain, and undefined once there is room again. Closing and aborting end the wait.
+   */
+  readonly whileFull?: ((error: unknown) => void) | undefined
 }
 
 export interface Appended {

@@ -8,17 +8,21 @@
  * A transaction begins with the first write after a commit, so that a pipeline which has nothing to do has none open.
  */
 import { SluiceError } from '../../base/index.ts'
-import type { Committer } from '../../engine/index.ts'
+import type { Committer, ComponentContext } from '../../engine/index.ts'
 import type { JsonValue } from '../../event/index.ts'
 import { recordsOf } from '../../log/index.ts'
 import type { Log, OffsetToCommit, Producer } from '../../log/index.ts'
 import { failpoint } from '../../platform/index.ts'
-import { useLog } from './open-logs.ts'
+import { patienceOf, useLog, whileFull } from './open-logs.ts'
 import type { LogUse } from './open-logs.ts'
 
 const PART_BYTES = 512 * 1024
 /** A transaction is committed with each cut; one that takes longer than this belongs to a process that is gone. */
 const TRANSACTION_TIMEOUT = 5 * 60_000
+/** Milliseconds between two attempts to commit on a full disk. */
+const FULL_PAUSE = 250
+
+type Context = Pick<ComponentContext, 'warn' | 'sleep' | 'trouble'>
 
 export interface ConsumedOffsets {
   readonly group: string
@@ -41,28 +45,28 @@ export class LogCommitter implements Committer {
   readonly place: string
   readonly #pipeline: string
   readonly #topic: string
-  readonly #warn: (message: string) => void
+  readonly #context: Context
   #use: LogUse | undefined
   #producer: Producer | undefined
   #begun: Promise<void> | undefined
   #number = 0
 
-  constructor(place: string, pipeline: string, warn: (message: string) => void) {
+  constructor(place: string, pipeline: string, context: Context) {
     this.place = place
     this.#pipeline = pipeline
     this.#topic = `sluice-state-${pipeline.replaceAll(/[^A-Za-z0-9._-]/g, '_')}`
-    this.#warn = warn
+    this.#context = context
   }
 
   async open(): Promise<readonly Uint8Array[]> {
-    this.#use = await useLog(this.place, this.#warn)
+    this.#use = await useLog(this.place, message => this.#context.warn(message))
     try {
       const { log } = this.#use
       if (!log.features.transactions) throw new SluiceError('LOG_UNSUPPORTED', `${this.place} has no transactions; set "delivery: at_least_once".`)
       if (!(await log.admin.listTopics()).includes(this.#topic)) {
         await log.admin.createTopics([{ name: this.#topic, partitions: 1, settings: { retentionMs: -1, retentionBytes: -1 } }])
       }
-      this.#producer = log.producer({ transactionalId: `sluice-${this.#pipeline}`, transactionTimeout: TRANSACTION_TIMEOUT })
+      this.#producer = log.producer({ transactionalId: `sluice-${this.#pipeline}`, transactionTimeout: TRANSACTION_TIMEOUT, whileFull: whileFull(this.#context) })
       // Beginning shuts out an older run and ends its transaction; there is nothing to write yet.
       await this.#producer.begin()
       await this.#producer.abort()
@@ -125,13 +129,29 @@ export class LogCommitter implements Committer {
     failpoint('commit.cut-sent')
     for (const one of consumed as unknown as readonly ConsumedOffsets[]) { // Told by our own source.
       const offsets: OffsetToCommit[] = one.offsets.map(({ topic, partition, offset }) => ({ topic, partition, offset: BigInt(offset) }))
-      if (offsets.length > 0) await producer.sendOffsets({ group: one.group }, offsets)
+      if (offsets.length > 0) await producer.sendOffsets({ group: one.group }, offsets, { timeout: patienceOf(this.place) })
     }
     failpoint('commit.offsets-sent')
-    await producer.commit()
+    await this.#end(producer)
     failpoint('commit.done')
     this.#begun = undefined
     if (full && first !== undefined) await this.#giveUpBefore(first.offset)
+  }
+
+  /** A commit that finds no room has decided nothing yet: it is asked for again until there is some, or the transaction has become too old. */
+  async #end(producer: Producer): Promise<void> {
+    const tell = whileFull(this.#context)
+    for (let isFirst = true; ; isFirst = false) {
+      try {
+        await producer.commit({ timeout: patienceOf(this.place) })
+        if (!isFirst) tell(undefined)
+        return
+      } catch (error) {
+        if (!(error instanceof SluiceError) || error.code !== 'LOG_DISK_FULL' || !error.retry) throw error
+        tell(error)
+        await this.#context.sleep(FULL_PAUSE)
+      }
+    }
   }
 
   /** Cuts before a full one are not needed any more; keeping them costs nothing but room. */
@@ -139,7 +159,7 @@ export class LogCommitter implements Committer {
     const log = this.#use?.log
     if (log?.features.deleteRecords !== true) return
     await log.admin.deleteRecords([{ topic: this.#topic, partition: 0, offset }]).catch((error: unknown) => {
-      this.#warn(`Old checkpoints in "${this.#topic}" could not be given up: ${error instanceof Error ? error.message : String(error)}`)
+      this.#context.warn(`Old checkpoints in "${this.#topic}" could not be given up: ${error instanceof Error ? error.message : String(error)}`)
     })
   }
 

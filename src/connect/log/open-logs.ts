@@ -3,6 +3,7 @@
  */
 import { createHash } from 'node:crypto'
 import { isAbsolute, resolve } from 'node:path'
+import type { ComponentContext } from '../../engine/index.ts'
 import { openLog } from '../../log/index.ts'
 import type { KafkaAccess, Log } from '../../log/index.ts'
 import { accessOf } from './fields.ts'
@@ -58,6 +59,20 @@ export async function useLog(place: string, warn: (message: string) => void): Pr
     mine.users--
     if (open.get(place) === mine) open.delete(place)
     throw error
+  }
+}
+
+/** How long a call to the log may take: to one in a folder without end, which may have to wait for room on its disk; to a cluster as long as it wants to. */
+export function patienceOf(place: string): number | undefined {
+  return place.startsWith('kafka://') ? undefined : Infinity
+}
+
+/** Tells of a disk that is full, once, and of room that is there again. */
+export function whileFull({ trouble, warn }: Pick<ComponentContext, 'trouble' | 'warn'>): (error: unknown) => void {
+  return error => {
+    if (error === undefined) trouble?.worked('room')
+    else if (trouble !== undefined) trouble.failed(error, 'room')
+    else warn(`${error instanceof Error ? error.message : String(error)} It is tried again.`, 'room')
   }
 }
 

@@ -5,7 +5,7 @@
  *
  * Records gather while a write is under way, for `linger` milliseconds, or until the batch is full; then the batch is sealed. Sealed batches go in order. The
  * sequence is given at the last moment: a batch that the storage refused left nothing behind, so once nothing is on its way any more, the numbers go on behind
- * the last one that was taken. Until then nothing new goes out.
+ * the last one that was taken. Until then nothing new goes out. Where the producer waits for room on a full disk, what was refused for it goes again before all else.
  */
 import { SluiceError } from '../../base/index.ts'
 import type { Clock } from '../../platform/index.ts'
@@ -16,6 +16,8 @@ import type { Partition } from './catalog.ts'
 import type { Identity } from './transactions.ts'
 
 const NO_HEADERS: readonly RecordHeader[] = []
+/** Milliseconds between two attempts while the disk is full. */
+const ROOM_PAUSE = 250
 
 /** Somebody who waits for an ack. */
 interface Waiter {
@@ -36,6 +38,8 @@ export interface Bundle {
   readonly settle: (error: unknown) => void
   /** True once somebody else tells the error: then a waiter that nobody looks at is no unhandled rejection. */
   covered: boolean
+  /** Counts the bundles of a queue: their order. */
+  readonly number: number
   /** True where the queue itself made the batch. */
   own: boolean
   /** Stops the clock that runs from the first record on. */
@@ -51,6 +55,8 @@ export interface QueueOwner {
   /** Who signs: `none` for a producer without sequences, undefined while that is not known yet. */
   readonly identity: Identity | 'none' | undefined
   readonly transactional: boolean
+  /** Told of a full disk that is waited for, at each attempt, and undefined when there is room again. Without it, what finds no room is refused. */
+  readonly whileFull: ((error: unknown) => void) | undefined
   /** Last look before a batch goes out; throws where it may not. */
   admit(partition: Partition): void
   /** The batch was taken or refused. */
@@ -73,6 +79,11 @@ export class PartitionQueue {
   /** Behind the last batch that was taken. */
   #acknowledged = 0
   #isRefused = false
+  /** Set while there is no room, until something was taken. */
+  #full: { readonly error: unknown; readonly number: number } | undefined
+  /** Ends the wait for room. */
+  #waiting: AbortController | undefined
+  #count = 0
 
   constructor(partition: Partition, owner: QueueOwner) {
     this.partition = partition
@@ -81,7 +92,7 @@ export class PartitionQueue {
   }
 
   get isIdle(): boolean {
-    return this.#gathering === undefined && this.#outbox.length === 0 && this.#onWay.size === 0
+    return this.#gathering === undefined && this.#outbox.length === 0 && this.#onWay.size === 0 && this.#again.length === 0
   }
 
   /** Everything that was not yet acknowledged or refused, after sealing what gathered. */
@@ -151,7 +162,14 @@ export class PartitionQueue {
   /** Refuses everything that is not yet on its way. */
   refuseAll(error: unknown): void {
     this.seal()
-    for (const bundle of this.#outbox.splice(0)) this.#finish(bundle, error)
+    this.#waiting?.abort()
+    const again = this.#onWay.size === 0 ? this.#again.splice(0) : []
+    for (const bundle of [...again, ...this.#outbox.splice(0)]) this.#finish(bundle, error)
+  }
+
+  /** Nothing waits for room any more. */
+  giveUp(): void {
+    if (this.#full !== undefined && this.#onWay.size === 0) this.refuseAll(this.#full.error)
   }
 
   #schedule(): void {
@@ -172,7 +190,7 @@ export class PartitionQueue {
     const cancelDeadline = this.#owner.clock.timer(TIMEOUT_DEFAULT, () => {
       this.#tell(bundle, new SluiceError('TIMED_OUT', `Records of "${this.partition.topic}" were not acknowledged within ${TIMEOUT_DEFAULT} ms.`))
     })
-    const bundle: Bundle = { batch: undefined, waiters: [], bytes: 0, settled, settle, covered: false, own: false, cancelDeadline }
+    const bundle: Bundle = { batch: undefined, waiters: [], bytes: 0, settled, settle, covered: false, number: this.#count++, own: false, cancelDeadline }
     return bundle
   }
 
@@ -192,6 +210,7 @@ export class PartitionQueue {
     this.partition.storage.append(batch).then(
       ({ offset }) => {
         if (identity === this.#identity) this.#acknowledged = behind
+        this.#roomFor(bundle)
         this.#onWay.delete(bundle)
         if (bundle.own) this.#writer.reuse(batch)
         this.#acknowledge(bundle, offset)
@@ -200,8 +219,16 @@ export class PartitionQueue {
         this.#onWay.delete(bundle)
         const isGap = this.#isRefused && error instanceof SluiceError && error.code === 'LOG_SEQUENCE'
         this.#isRefused = true
-        if (isGap) {
+        const { whileFull } = this.#owner
+        const waits = whileFull !== undefined && error instanceof SluiceError && error.code === 'LOG_DISK_FULL'
+        if (isGap || waits) {
           this.#again.push(bundle)
+          if (waits) {
+            this.#full ??= { error, number: bundle.number }
+            whileFull(error)
+          }
+          // It waits for as long as there is no room.
+          if (this.#full !== undefined) bundle.cancelDeadline()
           this.#goOn()
         } else this.#finish(bundle, this.partition.gone ? new SluiceError('LOG_UNKNOWN_TOPIC', `The topic "${this.partition.topic}" was deleted.`, { cause: error }) : error)
       },
@@ -254,13 +281,37 @@ export class PartitionQueue {
 
   /** What may go out now that something came back. */
   #goOn(): void {
-    if (this.#onWay.size > 0) return
+    if (this.#onWay.size > 0 || this.#waiting !== undefined) return
     if (this.#isRefused) {
-      this.#isRefused = false
-      this.#sequence = this.#acknowledged
-      this.#outbox.unshift(...this.#again.splice(0))
+      if (this.#full !== undefined && this.#again.length > 0) return this.#waitForRoom()
+      this.#goAgain()
     }
     this.pump()
     if (this.#onWay.size === 0 && this.#owner.linger === 0) this.seal()
+  }
+
+  /** What was taken before another one was refused says nothing of the room for that one. */
+  #roomFor({ number }: Bundle): void {
+    if (this.#full === undefined || number < this.#full.number) return
+    this.#full = undefined
+    this.#owner.whileFull?.(undefined)
+  }
+
+  #goAgain(): void {
+    this.#isRefused = false
+    this.#sequence = this.#acknowledged
+    this.#outbox.unshift(...this.#again.splice(0).sort((a, b) => a.number - b.number))
+  }
+
+  /** Keeps the process alive: nothing else may be left that does. */
+  #waitForRoom(): void {
+    const waiting = new AbortController()
+    this.#waiting = waiting
+    const over = (): void => {
+      this.#waiting = undefined
+      if (this.#isRefused) this.#goAgain()
+      this.pump()
+    }
+    this.#owner.clock.sleep(ROOM_PAUSE, waiting.signal).then(over, over)
   }
 }

@@ -87,6 +87,42 @@ test('batches that are under way behind a refused one are sent again: they leave
   await producer.close()
 })
 
+test('a producer that waits for room keeps the order over the time in which the disk is full', async () => {
+  const told: unknown[] = []
+  const { ground, producer, send, values } = await topicAnd({ batchBytes: 150, whileFull: error => told.push(error instanceof SluiceError ? error.code : error) })
+  await send('0'.repeat(80))
+  let appends = 0
+  ground.folders.fail = () => (++appends > 1 ? full() : undefined)
+  const sent = ['a', 'b', 'c', 'd'].map(value => send(value.repeat(80)))
+  await ground.clock.advance(60_000)
+  const late = send('e'.repeat(80))
+  await ground.clock.advance(1000)
+  assert.ok(told.length > 100 && told.every(code => code === 'LOG_DISK_FULL'), JSON.stringify([...new Set(told)]))
+  // There is room for a moment, then none again.
+  appends = 0
+  ground.folders.fail = () => (++appends > 2 ? full() : undefined)
+  await ground.clock.advance(1000)
+  ground.folders.fail = () => undefined
+  await ground.clock.advance(1000)
+  await Promise.all([...sent, late])
+  await producer.flush()
+  assert.equal(told.at(-1), undefined)
+  assert.deepEqual((await values()).map(value => value?.[0]), ['0', 'a', 'b', 'c', 'd', 'e'])
+  await producer.close()
+})
+
+test('closing does not wait for room: what found none is refused', async () => {
+  const { ground, producer, send, values } = await topicAnd({ whileFull: () => undefined })
+  await send('a')
+  ground.folders.fail = full
+  const refused = assert.rejects(send('b'), { code: 'LOG_DISK_FULL' })
+  await ground.clock.advance(1000)
+  await producer.close()
+  await refused
+  ground.folders.fail = () => undefined
+  assert.deepEqual(await values(), ['a'])
+})
+
 test('send waits while the buffer is full, and gives up without effect when its time is over', async () => {
   const { ground, producer, send, values } = await topicAnd({ bufferBytes: 100 })
   await send('first')

@@ -47,9 +47,10 @@ export class EmbeddedProducer implements Producer, QueueOwner {
   #failure: unknown
   #fenced: unknown
   readonly #onClose: (producer: EmbeddedProducer) => void
+  #whileFull: ((error: unknown) => void) | undefined
 
   constructor(parts: EmbeddedParts, options: ProducerOptions, onClose: (producer: EmbeddedProducer) => void) {
-    const { partitioner, compression = 'none', linger = 0, batchBytes = 64 << 10, bufferBytes = 32 << 20, idempotent = true, transactionalId, transactionTimeout = 60_000 } = options
+    const { partitioner, compression = 'none', linger = 0, batchBytes = 64 << 10, bufferBytes = 32 << 20, idempotent = true, transactionalId, transactionTimeout = 60_000, whileFull } = options
     checkNumber('linger', linger, 0, 60_000)
     checkNumber('batchBytes', batchBytes, 1, 128 << 20)
     checkNumber('bufferBytes', bufferBytes, 1, Number.MAX_SAFE_INTEGER)
@@ -64,10 +65,16 @@ export class EmbeddedProducer implements Producer, QueueOwner {
     this.#room = new BufferRoom(bufferBytes)
     this.#identity = idempotent || this.transactional ? undefined : 'none'
     this.#onClose = onClose
+    this.#whileFull = whileFull
   }
 
   get clock() {
     return this.#parts.clock
+  }
+
+  /** Without sequences, order could not be kept. */
+  get whileFull(): ((error: unknown) => void) | undefined {
+    return this.#identity === 'none' ? undefined : this.#whileFull
   }
 
   get identity(): Identity | 'none' | undefined {
@@ -143,6 +150,8 @@ export class EmbeddedProducer implements Producer, QueueOwner {
 
   async close(call?: Call): Promise<void> {
     if (this.#state === 'closed') return
+    this.#whileFull = undefined
+    for (const queue of this.#queues.values()) queue.giveUp()
     try {
       await within(this.clock, call, 'The closing of a producer', async () => {
         if (this.#state === 'open') await this.abort(call).catch(() => undefined)
@@ -358,8 +367,8 @@ export class EmbeddedProducer implements Producer, QueueOwner {
   }
 
   #mustAbort(): SluiceError {
-    const { code, message, retry } = this.#failure instanceof SluiceError ? this.#failure : { code: 'LOG_TRANSACTION_STATE' as const, message: String(this.#failure), retry: false }
-    return new SluiceError(code, `The transaction of "${this.#name ?? ''}" can only be aborted: ${message}`, { cause: this.#failure, retry })
+    const { code, message } = this.#failure instanceof SluiceError ? this.#failure : { code: 'LOG_TRANSACTION_STATE' as const, message: String(this.#failure) }
+    return new SluiceError(code, `The transaction of "${this.#name ?? ''}" can only be aborted: ${message}`, { cause: this.#failure, retry: false })
   }
 
   #transactionalId(): string {
