@@ -6,6 +6,8 @@ export type {
 export { Event } from './event/index.ts'
 export type { JsonValue } from './event/index.ts'
 export { SluiceError } from './base/index.ts'
+export { Repeats } from './observe/index.ts'
+export type { Notice, NoticeKind, Tell } from './observe/index.ts'
 export { makeRegistry, registry } from './registry.ts'
 export { run } from './embed.ts'
 export type { EmbedOptions } from './embed.ts'

@@ -7,6 +7,7 @@
  *
  * Keys beyond KEYS_MAX are counted together under their kind, so that foreign text can't fill the memory. The first error is always told: only its like are held back.
  */
+import { systemClock } from '../platform/index.ts'
 import type { Clock } from '../platform/index.ts'
 import type { Notice, Tell } from './notices.ts'
 
@@ -25,7 +26,7 @@ export class Repeats {
   readonly #window: number
   readonly #seen = new Map<string, Seen>()
 
-  constructor(tell: Tell, clock: Clock, window = REPEATS_WINDOW) {
+  constructor(tell: Tell, clock: Clock = systemClock, window: number = REPEATS_WINDOW) {
     this.#tell = tell
     this.#clock = clock
     this.#window = window

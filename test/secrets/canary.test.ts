@@ -4,6 +4,7 @@
  * The places come from the declarations, so a connector that is added is tried too. What is tried: right and wrong configs, and servers that refuse connections.
  */
 import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import type { TestContext } from 'node:test'
@@ -134,6 +135,54 @@ test('a secret of an included file is hidden in what is told of that file', asyn
   assert.match(text, /more\.yaml:1:.*CONFIG_UNKNOWN_FIELD/s)
   assert.match(text, /password: \*\*\*, nothing: \*\*\*/)
   assert.ok(!text.includes(CANARY), join(text))
+})
+
+test('the admin interface of a pipeline that fails shows no secret: figures, health, metrics, a reload that is wrong, and who looks on', async t => {
+  const text = stringify({
+    pipeline: 'guarded', workers: 0, stop_timeout: '1s',
+    sources: { in: { http_client: { url: `http://127.0.0.1:1/?token=${CANARY}`, every: '10ms', auth: { bearer: CANARY } } } },
+    sinks: { out: { http: { url: 'http://127.0.0.1:1/', auth: { user: 'u', password: CANARY } } } },
+  })
+  const folder = folderWith(t, { 'p.yaml': text })
+  const io = stubIo({ folder })
+  const { promise: failing, resolve: fails } = Promise.withResolvers<void>()
+  const write = io.stderr.write.bind(io.stderr)
+  io.stderr.write = line => {
+    write(line)
+    if (/retry_begun/.test(line)) fails()
+  }
+  const run = runProgram(['run', 'p.yaml', '--admin', '127.0.0.1:0', '--log-format', 'json', '--log-level', 'trace'], io, '0.0.0')
+  await failing
+  const address = /http:\/\/127\.0\.0\.1:\d+/.exec(io.stderr.text)?.[0] ?? ''
+  writeFileSync(join(folder, 'p.yaml'), `${text}no_such: 1\npassword: ${CANARY}\n`)
+  const answers = [
+    ...await Promise.all(['/metrics', '/v1/pipelines', '/v1/pipelines/guarded', '/healthz?verbose', '/readyz', '/v1/openapi.json'].map(async path => (await fetch(address + path)).text())),
+    await (await fetch(`${address}/v1/pipelines/guarded/reload`, { method: 'POST' })).text(),
+  ]
+  for (const args of [['--json', '--count', '1'], ['--count', '1']]) {
+    const looking = stubIo({ folder })
+    assert.equal(await runProgram(['top', address, ...args], looking, '0.0.0'), 0, looking.stderr.text)
+    answers.push(looking.stdout.text)
+  }
+  io.send('SIGINT')
+  io.send('SIGINT')
+  await run
+  assert.match(answers[3] ?? '', /"state":"unreachable"/)
+  assert.match(answers[6] ?? '', /CONFIG_UNKNOWN_FIELD/)
+  for (const answer of [...answers, io.stdout.text, io.stderr.text]) assert.ok(!answer.includes(CANARY), answer)
+})
+
+test('no dead letter gives a secret as its reason', async t => {
+  const text = stringify({
+    workers: 0, sources: { in: { generate: { count: 2 } } },
+    stages: [{ lookup: { url: `http://u:${CANARY}@127.0.0.1:1/x?api_key=${CANARY}`, key: '"k"', as: 'found', headers: { authorization: CANARY } }, retry: { attempts: 1 } }],
+    sinks: { out: { http: { url: `http://u:${CANARY}@127.0.0.1:1/`, auth: { bearer: CANARY } }, retry: { attempts: 1 } } }, dead_letters: { file: { path: 'failed.ndjson' } },
+  })
+  const folder = folderWith(t, { 'p.yaml': text })
+  await runProgram(['run', 'p.yaml', '-q'], stubIo({ folder }), '0.0.0')
+  const letters = readFileSync(join(folder, 'failed.ndjson'), 'utf8')
+  assert.equal(letters.trimEnd().split('\n').length, 2)
+  assert.ok(!letters.includes(CANARY), letters)
 })
 
 test('secret paths end in fields that are marked so', () => {
