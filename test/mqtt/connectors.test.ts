@@ -28,7 +28,7 @@ else {
   after(() => another.endAsync())
 
   /** Resolves once the broker holds its guest to it. */
-  async function forbid(names: readonly string[]): Promise<void> {
+  const forbid = async (names: readonly string[]): Promise<void> => {
     await appendFile(join(server.folder, 'acl'), names.map(name => `topic deny ${name}\n`).join(''))
     await server.reload()
     const probe = names[0] ?? ''
