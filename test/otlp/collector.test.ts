@@ -3,8 +3,11 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { after, test } from 'node:test'
 import type { TestContext } from 'node:test'
+import { openLog, recordsOf } from '../../src/log/index.ts'
+import type { RecordHeader } from '../../src/log/index.ts'
 import { folderWith, sluice } from '../cli/sluice.ts'
 import type { Called, CallOptions } from '../cli/sluice.ts'
 import { freePorts } from '../servers/ports.ts'
@@ -72,7 +75,7 @@ else {
       'first.yaml': 'pipeline: first\nsources: { orders: { log: { log: ./data, topic: orders, until: end } } }\nstages: [{ set: { fields: { seen: true } } }]\nsinks: { copies: { log: { log: ./data, topic: copies, create: { partitions: 1 } } } }\n',
       'second.yaml': `pipeline: second\nsources: { copies: { log: { log: ./data, topic: copies, until: end } } }\nsinks: { web: { http: { url: '${url}' } } }\n`,
     })
-    await sluice(['produce', 'orders', '--log', './data', '--create', '1', '--header', `traceparent=${TRACEPARENT}`], { folder, stdin: '{"n":1}\n' })
+    await produce(folder, [['{"n":1}', TRACEPARENT]])
     for (const file of ['first.yaml', 'second.yaml']) await run(['run', file, '--quiet'], { folder }).then(({ code, err }) => assert.equal(code, 0, err))
     const all = await sent()
     const [first] = named(all, 'process orders')
@@ -88,10 +91,8 @@ else {
     const folder = folderWith(t, {
       'many.yaml': 'pipeline: many\nsources: { orders: { log: { log: ./data, topic: orders, until: end } } }\nstages: [{ partition_by: event.n % 3 }, { dedupe: { key: event.n } }]\nsinks: { copies: { log: { log: ./data, topic: copies, create: { partitions: 1 } } } }\n',
     })
-    const others = Array.from({ length: 50 }, (_, n) => `{"n":${n + 10}}\n`).join('')
-    await sluice(['produce', 'orders', '--log', './data', '--create', '1'], { folder, stdin: others })
-    await sluice(['produce', 'orders', '--log', './data', '--header', `traceparent=${TRACEPARENT}`], { folder, stdin: '{"n":1}\n{"n":2}\n' })
-    await sluice(['produce', 'orders', '--log', './data', '--header', `traceparent=00-${TRACE}-${PARENT}-00`], { folder, stdin: '{"n":3}\n' })
+    const others = Array.from({ length: 50 }, (_, n): Produced => [`{"n":${n + 10}}`])
+    await produce(folder, [...others, ['{"n":1}', TRACEPARENT], ['{"n":2}', TRACEPARENT], ['{"n":3}', `00-${TRACE}-${PARENT}-00`]])
     await run(['run', 'many.yaml', '--workers', '2', '--quiet'], { folder }).then(({ code, err }) => assert.equal(code, 0, err))
     const all = await sent()
     const events = named(all, 'process orders')
@@ -99,8 +100,7 @@ else {
     const batches = named(all, 'batch orders')
     assert.deepEqual(batches.flatMap(({ links }) => links), [PARENT, PARENT])
     assert.ok(batches.some(({ id }) => events[0]?.links.includes(id) === true))
-    const { out } = await sluice(['consume', 'copies', '--log', './data', '--format', 'json'], { folder })
-    const carried = out.split('\n').filter(line => line.includes('traceparent')).map(line => /00-[0-9a-f-]+/.exec(line)?.[0])
+    const carried = await tracesIn(folder, 'copies')
     assert.deepEqual(carried.toSorted(byText), [...events.map(({ id }) => `00-${TRACE}-${id}-01`), `00-${TRACE}-${PARENT}-00`].toSorted(byText))
   })
 
@@ -108,8 +108,7 @@ else {
     const folder = folderWith(t, {
       'some.yaml': 'pipeline: some\nsources: { orders: { log: { log: ./data, topic: orders, until: end } } }\nstages: [{ filter: event.n > 1 }]\nsinks: { out: { file: { path: out.ndjson } } }\n',
     })
-    await sluice(['produce', 'orders', '--log', './data', '--create', '1'], { folder, stdin: '{"n":5}\n' })
-    await sluice(['produce', 'orders', '--log', './data', '--header', `traceparent=${TRACEPARENT}`, '--header', 'other=1'], { folder, stdin: '{"n":1}\n{"n":"two"}\nno json\n{"n":3}\n' })
+    await produce(folder, [['{"n":5}'], ...['{"n":1}', '{"n":"two"}', 'no json', '{"n":3}'].map((value): Produced => [value, TRACEPARENT])])
     await run(['run', 'some.yaml', '--quiet'], { folder }).then(({ code, err }) => assert.equal(code, 0, err))
     const all = await sent()
     assert.deepEqual(named(all, 'process orders').map(({ trace, parent }) => [trace, parent]), Array.from({ length: 4 }, () => [TRACE, PARENT]))
@@ -156,6 +155,33 @@ else {
   })
 }
 
+type Produced = readonly [value: string, traceparent?: string]
+
+/** Writes records, some with a trace, to the topic `orders` of the log in a folder. */
+async function produce(folder: string, records: readonly Produced[]): Promise<void> {
+  const log = await openLog(join(folder, 'data'))
+  await log.admin.createTopics([{ name: 'orders', partitions: 1 }])
+  const producer = log.producer()
+  await Promise.all(records.map(([value, traceparent]) => {
+    const headers: RecordHeader[] = traceparent === undefined ? [] : [['other', Buffer.from('1')], ['traceparent', Buffer.from(traceparent)]]
+    return producer.send({ topic: 'orders', partition: 0, value: Buffer.from(value), headers })
+  }))
+  await producer.close()
+  await log.close()
+}
+
+/** The traces that records of a topic carry. */
+async function tracesIn(folder: string, topic: string): Promise<string[]> {
+  const log = await openLog(join(folder, 'data'))
+  const consumer = log.consumer()
+  await consumer.assign([{ topic, partition: 0, start: 'earliest' }])
+  const fetched = await consumer.fetch({ wait: 1000 })
+  const headers = fetched.flatMap(({ bytes }) => [...recordsOf(bytes)]).flatMap(record => record.headers)
+  await consumer.close()
+  await log.close()
+  return headers.flatMap(([name, value]) => (name === 'traceparent' ? [Buffer.from(value ?? []).toString()] : []))
+}
+
 /** Posts events, as part of a trace, until somebody listens, or nobody will. */
 async function post(url: string, body: string, isOver: () => boolean): Promise<Response | undefined> {
   while (!isOver()) {
@@ -165,4 +191,4 @@ async function post(url: string, body: string, isOver: () => boolean): Promise<R
   return undefined
 }
 
-const byText = (a: string | undefined, b: string | undefined): number => (a ?? '').localeCompare(b ?? '')
+const byText = (a: string, b: string): number => a.localeCompare(b)
