@@ -8,6 +8,8 @@
 import { createHash } from 'node:crypto'
 import type { InputRange } from '../../engine/index.ts'
 import type { JsonValue } from '../../event/index.ts'
+import type { AtOnce } from './at-once.ts'
+import { MappedBytes, letGo, mappedBuffer } from './mapped-bytes.ts'
 import type { Packing } from './packing.ts'
 import { Spans } from './spans.ts'
 import type { Part, S3Keeping, S3Store } from './store.ts'
@@ -36,6 +38,10 @@ export interface ObjectOptions {
   readonly keeping: S3Keeping
   /** Makes what packs one object. */
   readonly packing: () => Packing
+  /** Bytes that may be packed together while so many objects are open; fewer than a packing asks for. */
+  readonly memberMax: () => number
+  /** For all objects together. */
+  readonly packers: AtOnce
   readonly partSize: number
   /** What the object begins with: the header of CSV. */
   readonly head: Uint8Array
@@ -47,10 +53,10 @@ export interface ObjectOptions {
 
 /** Bytes of memory that an object begins with. */
 const FIRST = 16 * 1024
-/** A member ends behind the chunk that fills it. */
-const SLACK = 128 * 1024
+/** A member ends behind the chunk that fills it: a part of it more. */
+const SLACK = 1 / 8
 const SPARE_MAX = 8
-/** Members of an object that are packed at the same time. */
+/** Members of an object that are being packed, or wait for that, before more is taken. */
 const MEMBERS_MAX = 4
 
 export class S3Object {
@@ -65,7 +71,8 @@ export class S3Object {
   #raw: Buffer = Buffer.alloc(0)
   #rawBytes = 0
   /** Compressed, in order; not yet a part. */
-  #body: Uint8Array[] = []
+  readonly #body = new MappedBytes()
+  /** With what is being compressed. */
   #bodyBytes = 0
   /** Bytes of the object itself. */
   #stored = 0
@@ -89,7 +96,7 @@ export class S3Object {
 
   /** Bytes of memory that wait to become a part. */
   get held(): number {
-    return this.#rawBytes + this.#bodyBytes
+    return this.#raw.length + this.#bodyBytes
   }
 
   /** Copies the bytes. Waits while too much is being compressed. */
@@ -98,8 +105,9 @@ export class S3Object {
     this.#spans.add(input)
     this.bytes += bytes.length
     this.#push(bytes)
-    if (this.#rawBytes >= this.#packing.member) this.#member()
-    if (this.#bodyBytes - this.#ready > MEMBERS_MAX * this.#packing.member) await this.#members
+    const size = this.#memberSize
+    if (this.#rawBytes >= size) this.#member()
+    if (this.#bodyBytes - this.#body.length > MEMBERS_MAX * size) await this.#members
   }
 
   #push(bytes: Uint8Array): void {
@@ -113,19 +121,23 @@ export class S3Object {
     this.#rawBytes = needed
   }
 
+  get #memberSize(): number {
+    return Math.min(this.#packing.member, this.#options.memberMax())
+  }
+
   /** Memory for so much and some more, but not for all of a member before half of it is there: there may be many objects. */
   #room(needed: number): Buffer {
-    const { member } = this.#packing
-    if (needed < member / 2) return Buffer.allocUnsafeSlow(Math.max(needed, this.#raw.length * 2, FIRST))
+    const size = this.#memberSize
+    if (needed < size / 2) return Buffer.allocUnsafeSlow(Math.max(needed, this.#raw.length * 2, FIRST))
     const { spare } = this.#options
     const at = spare.findIndex(one => one.length >= needed)
-    return (at < 0 ? undefined : spare.splice(at, 1)[0]) ?? Buffer.allocUnsafeSlow(Math.max(needed, member + SLACK))
+    return (at < 0 ? undefined : spare.splice(at, 1)[0]) ?? mappedBuffer(Math.max(needed, Math.ceil(size * (1 + SLACK))))
   }
 
   /** Memory that nobody looks at any more. */
   #giveBack(raw: Buffer): void {
     const { spare } = this.#options
-    if (spare.length < SPARE_MAX && raw.length >= this.#packing.member) spare.push(raw)
+    if (spare.length < SPARE_MAX && raw.length >= this.#memberSize) spare.push(raw)
   }
 
   #member(): void {
@@ -136,10 +148,10 @@ export class S3Object {
     this.#rawBytes = 0
     this.#bodyBytes += bytes
     const before = this.#members
-    const made = this.#packing.add(raw)
+    const made = this.#options.packers.run(() => this.#packing.add(raw))
     this.#members = Promise.all([before, made]).then(([, body]) => {
-      if (body.buffer !== whole.buffer) this.#giveBack(whole)
       this.#append(body, bytes)
+      this.#giveBack(whole)
     })
     // Told by `seal`, or by the one who waits for the members.
     this.#members.catch(() => undefined)
@@ -148,26 +160,22 @@ export class S3Object {
   #append(body: Uint8Array, counted: number): void {
     if (body.length === 0 && counted === 0) return
     const bytes = body.length
-    this.#body.push(body)
+    this.#body.add(body)
     this.#hash.update(body)
     this.#bodyBytes += bytes - counted
     this.#stored += bytes
-    this.#ready += bytes
-    if (this.#ready >= this.#options.partSize) this.#part()
+    if (this.#body.length >= this.#options.partSize) this.#part()
   }
 
-  /** Of `#body`, without what is still being compressed. */
-  #ready = 0
-
   #part(): void {
-    const body = Buffer.concat(this.#body)
-    this.#body = []
-    this.#bodyBytes -= this.#ready
-    this.#ready = 0
+    const body = this.#body.take()
+    this.#bodyBytes -= body.length
     const number = ++this.#parts
     this.#options.uploads.add(body.length, async () => {
       const upload = await this.#begun()
       this.#done.push(await this.#options.store.part(this.key, upload, number, body))
+      // The server has all of it. After a failure, something may still be on its way to it.
+      letGo(body)
       this.#look()
     })
   }
@@ -188,12 +196,10 @@ export class S3Object {
     await this.#members
     this.#append(this.#packing.finish(), 0)
     if (alone && this.#parts === 0) {
-      const body = Buffer.concat(this.#body)
-      this.#body = []
-      this.#bodyBytes = this.#ready = 0
-      return body
+      this.#bodyBytes = 0
+      return this.#body.take()
     }
-    if (this.#ready > 0) this.#part()
+    if (this.#body.length > 0) this.#part()
     this.#isSealed = true
     this.#look()
     return undefined

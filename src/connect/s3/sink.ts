@@ -18,6 +18,7 @@ import { failpoint } from '../../platform/index.ts'
 import { csvHead } from '../csv-head.ts'
 import { NOTIFY, notifierOf } from '../notify/index.ts'
 import type { Notifier, Written } from '../notify/index.ts'
+import { AtOnce } from './at-once.ts'
 import { checkTemplate, keyOf, withId } from './key.ts'
 import { S3Object } from './object.ts'
 import type { Described, ObjectOptions, Sealed } from './object.ts'
@@ -57,6 +58,11 @@ const PARTS_MAX = 10_000
 const PART_MIN = 5 * 1024 * 1024
 /** Objects that may be open at once. */
 const OPEN_MAX = 1000
+/** Bytes that all open objects together may gather before they are packed, and the least of one. */
+const MEMBERS = 32 * 1024 * 1024
+const MEMBER_MIN = 64 * 1024
+/** Members that are packed at once, and that wait for it before more is taken. */
+const PACKERS = 4
 /** Objects in a manifest, without checkpoints. */
 const SHOWN_MAX = 1000
 const ENDINGS: Readonly<Record<string, string>> = { '.csv': 'csv', '.tsv': 'tsv', '.txt': 'lines', '.log': 'lines', '.parquet': 'parquet' }
@@ -112,10 +118,13 @@ class S3Sink implements Sink {
   readonly #context: ComponentContext
   readonly #store: S3Store
   readonly #uploads: Uploads
+  readonly #packers = new AtOnce(PACKERS)
   readonly #options: ObjectOptions
   #parquet: ParquetLibrary | undefined
   #compressors: Compressors | undefined
   readonly #open = new Map<string, S3Object>()
+  /** Bytes of memory in them. */
+  #held = 0
   /** Whose last part is under way. */
   #sealing: S3Object[] = []
   /** Readers see these once the mark is in a checkpoint. */
@@ -139,11 +148,16 @@ class S3Sink implements Sink {
     this.#uploads = new Uploads(config.uploads)
     this.#run = `${new Date(context.now()).toISOString().replaceAll(/[-:.]/g, '')}${Math.floor(context.random() * 36 ** 4).toString(36).padStart(4, '0')}`
     this.#options = {
-      store: this.#store, uploads: this.#uploads, packing: () => this.#packing(), partSize: config.part_size, head: csvHead(formatOf(config), optionsOf(config)), spare: [],
+      store: this.#store, uploads: this.#uploads, packing: () => this.#packing(), memberMax: () => this.#memberMax(), packers: this.#packers, partSize: config.part_size, head: csvHead(formatOf(config), optionsOf(config)), spare: [],
       // Without checkpoints nothing is waited for.
       arrived: context.keeps === true ? undefined : object => this.#uploads.add(0, () => this.#showNow(object)),
       keeping: { contentType: TYPES[formatOf(config)] ?? 'application/octet-stream', storageClass: config.storage_class, encryption: config.encryption, kmsKey: config.kms_key, tags: config.tags },
     }
+  }
+
+  /** Objects that are open share the memory for what is not packed yet. Below the least, packing would not be worth while. */
+  #memberMax(): number {
+    return this.#parquet === undefined ? Math.max(MEMBER_MIN, MEMBERS / Math.max(1, this.#open.size)) : Infinity
   }
 
   async open(mark: JsonValue | undefined): Promise<void> {
@@ -229,12 +243,13 @@ class S3Sink implements Sink {
   async write(chunk: SinkChunk): Promise<void> {
     // Throws before anything of the chunk is taken.
     await this.#notifier?.room()
-    await this.#uploads.room(this.#config.part_size * this.#config.uploads)
+    await this.#uploads.room(this.#uploadsMax())
     const object = this.#objectFor(chunk)
     await object.add(chunk.bytes, chunk.rows, chunk.input)
     const { size, events } = this.#config
     if (object.bytes >= size || (events !== undefined && object.events >= events)) await this.#seal(chunk.target, object)
     await this.#limit()
+    await this.#packers.room(PACKERS)
     if (this.#shown.length >= SHOWN_MAX) this.#tellShown()
   }
 
@@ -256,10 +271,17 @@ class S3Sink implements Sink {
     for (const object of this.#open.values()) held += object.held
     while (held > this.#config.buffer || this.#open.size > OPEN_MAX) {
       const [largest] = [...this.#open].sort(([, a], [, b]) => b.held - a.held)
-      if (largest === undefined) return
+      if (largest === undefined) break
       held -= largest[1].held
       await this.#seal(...largest)
     }
+    this.#held = held
+  }
+
+  /** Bytes that may be on their way: what open objects hold counts too, but not so much that nothing goes on. */
+  #uploadsMax(): number {
+    const { part_size: part, uploads, buffer } = this.#config
+    return Math.max(part, Math.min(part * uploads, buffer - this.#held))
   }
 
   async #seal(target: string, object: S3Object): Promise<void> {
