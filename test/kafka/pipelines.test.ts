@@ -4,7 +4,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { RunControl } from '../../src/engine/index.ts'
 import { openLog, recordsOf } from '../../src/log/index.ts'
+import { healthOf } from '../../src/observe/index.ts'
+import type { Notice } from '../../src/observe/index.ts'
 import { runFile } from '../../src/runtime.ts'
 import { startBroker } from './broker.ts'
 import { Proxy } from './proxy.ts'
@@ -71,4 +74,32 @@ sinks: { out: { log: { log: "${place}", topic: ${to}, key: event.n } } }\ncheckp
       if (delivery === 'exactly_once') assert.ok([...counts.values()].every(count => count === 1))
     })
   }
+  test('a source waits for brokers that are away, is unreachable meanwhile and not idle, and goes on in the same run', async () => {
+    const topic = 'away'
+    await log.admin.createTopics([{ name: topic, partitions: 2 }])
+    const producer = log.producer()
+    const send = (n: number): Promise<unknown> => producer.send({ topic, partition: n % 2, value: Buffer.from(JSON.stringify({ n })) })
+    const control = new RunControl()
+    const stop = new AbortController()
+    const notices: Notice[] = []
+    const text = `pipeline: away\nsources: { in: { log: { log: "${place}", topic: ${topic} } } }\nsinks: { out: { file: { path: away.ndjson } } }\nstate: away-state\ncheckpoint_interval: 20ms\nworkers: 0\n`
+    const running = runFile('away.yaml', { folder, text, control, signal: stop.signal, onNotice: notice => notices.push(notice) })
+    const until = async (holds: () => boolean): Promise<void> => {
+      while (!holds()) await Promise.race([new Promise(done => setTimeout(done, 20)), running])
+    }
+    await send(0)
+    await until(() => control.figures?.events_in === 1)
+    proxy.refuse(true)
+    proxy.reset()
+    await until(() => healthOf(control.figures).condition === 'unreachable')
+    assert.match(healthOf(control.figures).reason, /^source "in" is tried again/)
+    await Promise.all([send(1), send(2)])
+    proxy.refuse(false)
+    await until(() => control.figures?.events_in === 3)
+    await until(() => healthOf(control.figures).condition !== 'unreachable')
+    stop.abort()
+    assert.equal((await running).events_in, 3)
+    await producer.close()
+    assert.deepEqual(notices.filter(({ place: at, level }) => at === 'in' && level !== 'trace').map(({ kind }) => kind), ['retry_begun', 'retry_ended'])
+  })
 }

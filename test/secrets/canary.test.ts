@@ -185,6 +185,23 @@ test('no dead letter gives a secret as its reason', async t => {
   assert.ok(!letters.includes(CANARY), letters)
 })
 
+test('sluice process shows no password, wherever it came from', async t => {
+  const folder = folderWith(t, { 'c.yaml': `sasl_password: ${CANARY}\n`, 'wrong.yaml': `sasl_password: [${CANARY}]\nsasl_pasword: ${CANARY}\n` })
+  const kafka = ['--source', 'kafka', '--topic', 't', '--brokers', '127.0.0.1:1', '--sasl-mechanism', 'PLAIN', '--sasl-username', 'u', '--log-level', 'trace']
+  const api = ['--source', 'api', '--url', `http://u:${CANARY}@127.0.0.1:1/?token=${CANARY}`, '--header', `authorization: Bearer ${CANARY}`, '--retries', '1']
+  const password = { SLUICE_PROCESS_SASL_PASSWORD: CANARY }
+  const calls: readonly (readonly [args: readonly string[], env: Record<string, string>])[] = [
+    [[...kafka, '--dry-run'], password], [[...kafka, '--print-pipeline'], password], [kafka, password], [[...kafka, '--config', 'c.yaml', '--dry-run'], {}], [[...kafka, '--config', 'c.yaml'], {}],
+    [[...kafka, '--config', 'wrong.yaml'], {}], [[...kafka, '--sasl-password', CANARY], {}], [[...kafka, '--sasl-mechanism', 'OAUTHBEARER'], password], [[...api, '--dry-run'], {}], [api, {}],
+  ]
+  for (const [args, env] of calls) {
+    const io = stubIo({ folder, env })
+    await runProgram(['process', ...args], io, '0.0.0')
+    const text = io.stdout.text + io.stderr.text
+    assert.ok(!text.includes(CANARY), `${args.join(' ')}\n${text}`)
+  }
+})
+
 test('secret paths end in fields that are marked so', () => {
   assert.deepEqual(secretPaths(registry.sink('amqp')?.config ?? {}).map(path => path.join('.')), ['password', 'tls.key', 'tls.passphrase'])
 })
