@@ -222,8 +222,14 @@ function policyCall(policy: Policy | undefined, context: ComponentContext, callM
   return async work => {
     const { trouble } = context
     const call = callMax === undefined ? work : () => within(work(), callMax, context)
-    const { attempts } = await policy.call({ events: 1, bytes: 0 }, trouble === undefined ? call : () => trouble.watch(call), context.signal)
-    return attempts
+    try {
+      const { attempts } = await policy.call({ events: 1, bytes: 0 }, trouble === undefined ? call : () => trouble.watch(call), context.signal)
+      return attempts
+    } catch (error) {
+      // What a stop at once cut off is not the event's fault, whatever the error says.
+      if (context.signal.aborted) throw new SluiceError('ABORTED', 'Stopped at once.', { cause: error })
+      throw error
+    }
   }
 }
 
