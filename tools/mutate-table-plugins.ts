@@ -23,6 +23,13 @@ export const PLUGIN_GUARDS: readonly Guard[] = [
     why: 'a batch is given to the next worker without its bytes',
   },
   {
+    file: 'src/engine/watched-link.ts',
+    find: 'const stands = beat === beatBefore && work === workBefore',
+    replace: 'const stands = beat === beatBefore',
+    tests: watched('a worker that is never without a batch is not taken to hang, though its event loop may not turn for long'),
+    why: 'a worker that has much to do is ended again and again',
+  },
+  {
     file: 'src/engine/work-notes.ts',
     find: 'one.ordinal === ordinal || (one.rest && one.ordinal < ordinal)',
     replace: 'one.ordinal === ordinal',

@@ -21,7 +21,7 @@ const TICK_MS = 20
 const LOOK_MS = 250
 /** Milliseconds of a worker that an event takes. */
 const WORK_MS = 0.4
-const SHARE = 0.27
+const SHARE = 0.25
 const FACTORS = [1, 4, 1] as const
 const WITHIN = 0.1
 

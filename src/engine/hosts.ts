@@ -106,7 +106,7 @@ export class Hosts {
 
   /** Starts the worker of a number, and adds its link. Resolves once it stands. */
   #start(thread: ThreadStart, lane: number, restore: readonly GroupState[]): Promise<void> {
-    const { plan, registry, clock } = this.#parts
+    const { clock } = this.#parts
     const { crew } = this
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const start: HostData = { lane, lanes: crew.lanes, pieces: lane >= crew.first, restore, facts: this.#facts, start: thread.data }

@@ -206,7 +206,9 @@ export class WatchedLink implements Link {
       const now = clock.monotonic()
       const idle = waiting > 0 || (this.#state === 'running' && this.#replaying.length === 0 && this.#out.size === this.#queue.length)
       const { beat: beatBefore, work: workBefore, beatAt, workAt } = this.#seen
-      this.#seen = { beat, work, beatAt: beat === beatBefore ? beatAt : now, workAt: work === workBefore && !idle ? workAt : now }
+      // Batches that wait are worked on one after the other, up to a thousand, before the event loop turns: steps show as well that nothing loops.
+      const stands = beat === beatBefore && work === workBefore
+      this.#seen = { beat, work, beatAt: stands ? beatAt : now, workAt: work === workBefore && !idle ? workAt : now }
       const most = this.#state === 'starting' ? Math.max(limit, START_MS) : limit
       const isStuck = now - this.#seen.beatAt >= most || now - this.#seen.workAt >= most
       if (!isStuck || this.#stuck()) this.#look()

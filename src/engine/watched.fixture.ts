@@ -79,6 +79,9 @@ export const stages: readonly StageDeclaration[] = [
   counts('counts', false),
   counts('counts_badly', true),
   bad('loops', forEver),
+  bad('slow', () => {
+    for (const until = performance.now() + 8; performance.now() < until; ) continue
+  }),
   bad('exits', () => process.exit(7)),
   bad('exits_well', () => process.exit(0)),
   bad('throws_later', () => {

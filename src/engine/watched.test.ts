@@ -46,6 +46,12 @@ test('an event that a stage loops on for ever is left out; all others arrive onc
   assert.match(warnings[0] ?? '', /^a: Stage "a" did not come back for 250 ms.* The worker was ended and started anew; \d batches are worked on again\.$/)
 })
 
+test('a worker that is never without a batch is not taken to hang, though its event loop may not turn for long', async () => {
+  const { numbers, warnings } = await run([stageConfig('a', 'slow', 'in', { config: { on: without() } })], 1, {}, 1)
+  assert.deepEqual(numbers, without())
+  assert.deepEqual(warnings, [])
+})
+
 test('several such events of one batch and of several are each found, behind other stages too', async () => {
   const on = [3, 4, 120, 299]
   const { numbers, letters } = await run([stageConfig('a', 'loops', 'in', { config: { on: [3] } }), stageConfig('b', 'exits', 'a', { config: { on: [4, 120, 299] } })])

@@ -10,7 +10,7 @@ import type { Readable } from 'node:stream'
 import { Gather } from './gather.ts'
 
 export interface ByteInput {
-  /** What there is, at least one byte and about `bytes` at most; waits for it. Undefined at the end. It holds until the next call; one call at a time. */
+  /** What there is, at least one byte and `bytes` at most; waits for it. Undefined at the end. It holds until the next call; one call at a time. */
   next(bytes: number): Promise<Uint8Array | undefined>
   close(): void
 }
@@ -22,6 +22,8 @@ export class StreamInput implements ByteInput {
   readonly #gather = new Gather()
   /** Asked for at once: Node throws away what a command has written when it ends and nobody is reading yet. */
   #first: Promise<IteratorResult<Buffer>> | undefined
+  /** Of what was gathered, what has been handed out. */
+  #at = 0
 
   constructor(stream: Readable) {
     this.#stream = stream
@@ -32,6 +34,7 @@ export class StreamInput implements ByteInput {
   }
 
   async next(bytes: number): Promise<Uint8Array | undefined> {
+    if (this.#at < this.#gather.length) return this.#part(bytes)
     const first = await (this.#first ?? this.#chunks.next())
     this.#first = undefined
     if (first.done === true) return undefined
@@ -43,7 +46,15 @@ export class StreamInput implements ByteInput {
       if (!(more instanceof Buffer)) break
       this.#gather.add(more)
     }
-    return this.#gather.bytes
+    this.#at = 0
+    return this.#part(bytes)
+  }
+
+  /** The rest stays for the next call. */
+  #part(bytes: number): Uint8Array {
+    const from = this.#at
+    this.#at = Math.min(this.#gather.length, from + bytes)
+    return this.#gather.bytes.subarray(from, this.#at)
   }
 
   close(): void {
@@ -58,6 +69,8 @@ class PipeInput implements ByteInput {
   readonly #socket: Socket
   #filling = new Gather()
   #given = new Gather()
+  /** Of what is given, what has been handed out. */
+  #at = 0
   #most = CHUNK
   #ended = false
   #error: Error | undefined
@@ -87,6 +100,7 @@ class PipeInput implements ByteInput {
 
   async next(bytes: number): Promise<Uint8Array | undefined> {
     this.#most = bytes
+    if (this.#at < this.#given.length) return this.#part(bytes)
     while (this.#filling.length === 0) {
       if (this.#error !== undefined) throw this.#error
       if (this.#ended) return undefined
@@ -97,8 +111,16 @@ class PipeInput implements ByteInput {
     this.#filling = this.#given
     this.#filling.clear()
     this.#given = given
+    this.#at = 0
     if (!this.#ended) this.#socket.resume()
-    return given.bytes
+    return this.#part(bytes)
+  }
+
+  /** The rest stays for the next call. */
+  #part(bytes: number): Uint8Array {
+    const from = this.#at
+    this.#at = Math.min(this.#given.length, from + bytes)
+    return this.#given.bytes.subarray(from, this.#at)
   }
 
   close(): void {
