@@ -9,6 +9,7 @@ import { DELIVERY_GUARDS } from './mutate-table-delivery.ts'
 import { DURABLE_GUARDS } from './mutate-table-durable.ts'
 import { LOG_GUARDS } from './mutate-table-log.ts'
 import { PLUGIN_GUARDS } from './mutate-table-plugins.ts'
+import { TELEMETRY_GUARDS } from './mutate-table-telemetry.ts'
 
 export interface GuardTest {
   readonly file: string
@@ -149,4 +150,4 @@ const INVARIANT_GUARDS: readonly Guard[] = [
   },
 ]
 
-export const GUARDS: readonly Guard[] = [...INVARIANT_GUARDS, ...DELIVERY_GUARDS, ...DURABLE_GUARDS, ...LOG_GUARDS, ...ADAPTIVE_GUARDS, ...PLUGIN_GUARDS]
+export const GUARDS: readonly Guard[] = [...INVARIANT_GUARDS, ...DELIVERY_GUARDS, ...DURABLE_GUARDS, ...LOG_GUARDS, ...ADAPTIVE_GUARDS, ...PLUGIN_GUARDS, ...TELEMETRY_GUARDS]
