@@ -40,8 +40,12 @@ const post = async (config: object): Promise<unknown> => {
 }
 const ask = async (config: object): Promise<unknown> => {
   const asking = source(config)
-  await asking.open(undefined)
-  return asking.next(65_536, new AbortController().signal).finally(() => asking.close())
+  try {
+    await asking.open(undefined)
+    return await asking.next(65_536, new AbortController().signal)
+  } finally {
+    await asking.close()
+  }
 }
 
 test('a status that refuses is told with the words of the server, and whether it may pass', async t => {

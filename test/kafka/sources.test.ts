@@ -80,12 +80,14 @@ else {
       const seen: number[] = []
       let held: ServerResponse | undefined
       let isSlow = true
-      const server = createServer(async (request, response) => {
+      const server = createServer((request, response) => {
         let text = ''
-        for await (const part of request) text += String(part)
-        for (const line of text.trim().split('\n')) seen.push((JSON.parse(line) as { n: number }).n) // As the source has them.
-        if (isSlow) held = response
-        else response.end()
+        request.on('data', part => void (text += String(part)))
+        request.on('end', () => {
+          for (const line of text.trim().split('\n')) seen.push((JSON.parse(line) as { n: number }).n) // As the source has them.
+          if (isSlow) held = response
+          else response.end()
+        })
       })
       await once(server.listen(0, '127.0.0.1'), 'listening')
       t.after(() => server.close())

@@ -1,8 +1,11 @@
 /** What goes wrong between a pipeline and a real MQTT broker: told in plain words, and nothing lost. */
+import { connectAsync } from 'mqtt'
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { promisify } from 'node:util'
 import { mqttSink, mqttSource } from '../../src/connect/index.ts'
 import type { Sink, Source } from '../../src/engine/index.ts'
 import { expiredPort, hand, lettersOf, refusal, running, silentPort, sinkOf, sourceOf, until, upTo, write } from '../servers/broker.testing.ts'
@@ -21,11 +24,18 @@ else {
   })
   const ca = await readFile(server.value('ca'), 'utf8')
   const password = server.value('password')
+  const { folder } = server
 
   const sink = (config: object): Sink => sinkOf(mqttSink, { url, topic: 'open/out', ...config })
   const source = (config: object): Source => sourceOf(mqttSource, { url, topic: 'open/in', client_id: 'c', ...config })
   const add = (topic: string, count: number, from = 0): Promise<void> => mqtt.publish(upTo(count, from).map(n => ({ key: topic, value: { n } })))
   const numbers = (topic: string): number[] => mqtt.received(topic).map(({ value }) => (value as { readonly n: number }).n) // Made by `add`.
+  /** The broker takes it at once for who connects from now on. */
+  const setPassword = async (user: string, to: string): Promise<void> => {
+    await promisify(execFile)('mosquitto_passwd', ['-b', join(folder, 'users'), user, to])
+    await server.reload()
+    await until(() => connectAsync(url, { username: user, password: to, reconnectPeriod: 0 }).then(client => client.endAsync().then(() => true), () => false))
+  }
   /** Makes a session, for which the broker keeps what comes from now on. */
   const session = async (config: object): Promise<void> => {
     const first = source(config)
@@ -61,7 +71,10 @@ else {
     const slow = sink({ url: still.value('url'), timeout: '300ms' })
     assert.deepEqual(await hand(t, slow, 'open/still'), [])
     await still.pause()
-    const answers = await write(slow, 'open/still', 2).finally(() => still.resume())
+    const writing = write(slow, 'open/still', 2)
+    await Promise.allSettled([writing])
+    await still.resume()
+    const answers = await writing
     assert.deepEqual(answers.map(({ answer, code }) => `${answer} ${code}`), ['retry MQTT_CONNECT', 'retry MQTT_CONNECT'])
     assert.match(answers[0]?.reason ?? '', /did not answer within 300 ms/)
   })
@@ -153,6 +166,23 @@ else {
     }
     await until(() => new Set(numbers('open/cut-out')).size === 500)
     await run.finish()
+  })
+
+  test('a password that is no longer right ends the run, and gives no event up', async t => {
+    const config = { url, topic: 'open/rotated', client_id: 'rotated', username: server.value('user'), password }
+    await session(config)
+    const run = running(t, { type: 'mqtt', config }, { type: 'mqtt', config: { url, topic: 'open/rotated-out', username: 'guest', password } })
+    await add('open/rotated', 3)
+    await until(() => numbers('open/rotated-out').length === 3)
+    await setPassword('guest', 'another')
+    cutAll()
+    await add('open/rotated', 3, 3)
+    await assert.rejects(run.report, { code: 'MQTT_AUTH', message: /refused the login/ })
+    assert.deepEqual(lettersOf(run), [])
+    await setPassword('guest', password)
+    const next = running(t, { type: 'mqtt', config }, { type: 'mqtt', config: { url, topic: 'open/rotated-out', username: 'guest', password } })
+    await until(() => new Set(numbers('open/rotated-out')).size === 6)
+    await next.finish()
   })
 
   test('a broker that stops and comes back loses nothing, at either end of a pipeline', async t => {

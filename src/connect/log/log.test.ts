@@ -183,7 +183,7 @@ test('members of a group take in topics that match a pattern', async () => {
 })
 
 test('topics are given by name or by pattern, and what only Apache Kafka has is refused for a folder', () => {
-  const refused = (config: Parameters<typeof log.create>[0], message: RegExp): void => void assert.throws(() => log.create(config, testContext({ folder })), { code: 'CONFIG_VALUE', message })
+  const refused = (config: Parameters<typeof log.create>[0], message: RegExp): void => assert.throws(() => log.create(config, testContext({ folder })), { code: 'CONFIG_VALUE', message })
   refused(readAs('g', { pattern: 'a' }), /by "topic", or by "pattern"/)
   refused(readAs('g', { topic: undefined }), /by "topic", or by "pattern"/)
   refused(readAs('g', { topic: undefined, pattern: '(' }), /"pattern" is no regular expression/)

@@ -485,9 +485,8 @@ export class KafkaProducer implements Producer, LaneOwner {
   }
 
   #known(): Identity {
-    const { identity } = this
-    if (identity === undefined || identity === 'none') throw new SluiceError('INTERNAL', 'A transaction is open and its producer unknown.')
-    return identity
+    if (this.identity === undefined || this.identity === 'none') throw new SluiceError('INTERNAL', 'A transaction is open and its producer unknown.')
+    return this.identity
   }
 
   /** Throws unless records may be handed over now; `between` also allows the time between transactions. */
