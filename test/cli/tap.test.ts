@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { TapSample } from '../../src/engine/index.ts'
 import { AdminClient } from '../../src/cli/admin/client.ts'
-import { tapPath } from '../../src/cli/commands/tap.ts'
+import { tapPath } from '../../src/cli/tap-text.ts'
 import { sluice } from './sluice.ts'
 
 const command = join(import.meta.dirname, '../../bin/sluice.js')

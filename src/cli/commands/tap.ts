@@ -3,11 +3,13 @@ import { Option } from 'commander'
 import type { Command } from 'commander'
 import type { TapSample } from '../../engine/index.ts'
 import { AdminClient } from '../admin/client.ts'
+import { visible } from '../../observe/index.ts'
 import { UsageError } from '../failure.ts'
 import { count } from '../numbers.ts'
 import { paint } from '../paint.ts'
-import type { Paint } from '../paint.ts'
 import type { Session } from '../session.ts'
+import { sampleText, tapPath, toldText } from '../tap-text.ts'
+import type { TapTold } from '../tap-text.ts'
 
 interface TapOptions {
   readonly before?: boolean
@@ -16,18 +18,6 @@ interface TapOptions {
   readonly limit?: number
   readonly rate?: number
   readonly json?: boolean
-}
-
-/** A line that tells of the tap itself. */
-interface Told {
-  readonly component?: string
-  readonly side?: string
-  readonly looked?: number
-  readonly shown?: number
-  readonly dropped?: number
-  readonly reloaded?: number
-  readonly is_there?: boolean
-  readonly ended?: 'limit' | 'over'
 }
 
 export function define(command: Command, session: Session): void {
@@ -52,12 +42,6 @@ function numberOf(option: string, text: string): number {
   return Number(text)
 }
 
-/** What is asked of the admin server for a tap. */
-export function tapPath(pipeline: string, request: Readonly<Record<string, string | number | undefined>>): string {
-  const query = new URLSearchParams(Object.entries(request).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])))
-  return `/v1/pipelines/${encodeURIComponent(pipeline)}/tap?${query.toString()}`
-}
-
 async function tap(component: string, given: string | undefined, { before, after, filter, limit, rate, json }: TapOptions, session: Session): Promise<void> {
   const { io } = session
   const address = given ?? io.env['SLUICE_ADMIN'] ?? ''
@@ -69,14 +53,14 @@ async function tap(component: string, given: string | undefined, { before, after
   const undo = io.onSignal(() => stop.abort())
   const side = before === true ? 'before' : after === true ? 'after' : undefined
   const say = (text: string): void => io.stderr.write(`${text}\n`)
-  let last: Told = {}
+  let last: TapTold = {}
   try {
     for await (const line of client.lines(tapPath(pipeline, { component, side, filter, limit, rate }), stop.signal)) {
-      const told = (JSON.parse(line) as { readonly tap?: Told }).tap // Its own answer.
+      const told = (JSON.parse(line) as { readonly tap?: TapTold }).tap // Its own answer.
       if (told !== undefined) {
         if (told.looked !== undefined) last = told
         toldText(told).forEach(say)
-      } else if (!(await io.output(Buffer.from(`${json === true ? line : sampleText(JSON.parse(line) as TapSample, line, paint(io.stdout.colors))}\n`)))) break // Its own answer.
+      } else if (!(await io.output(Buffer.from(`${json === true ? (io.stdout.isTerminal ? visible(line) : line) : sampleText(JSON.parse(line) as TapSample, line, paint(io.stdout.colors))}\n`)))) break // Its own answer.
     }
   } finally {
     undo()
@@ -84,18 +68,4 @@ async function tap(component: string, given: string | undefined, { before, after
   }
   const { looked = 0, shown = 0, dropped = 0 } = last
   say(`${count(looked)} events looked at, ${count(shown)} shown${dropped > 0 ? `, ${count(dropped)} dropped: they came too fast for whoever reads this` : ''}.`)
-}
-
-function toldText({ component, side, reloaded, is_there: isThere, ended }: Told): string[] {
-  if (component !== undefined) return [`Tapping ${side ?? ''} ${component}. Ctrl-C ends it.`]
-  if (reloaded !== undefined) return [isThere === true ? `Another config runs: generation ${reloaded}.` : `Another config runs, generation ${reloaded}: the component is not in it.`]
-  return ended === 'over' ? ['The pipeline has ended.'] : []
-}
-
-/** The event as it is written, behind the time when it was seen. */
-export function sampleText({ at, output, too_large: size, key }: TapSample, line: string, { dim }: Paint): string {
-  const begin = line.indexOf(',"event":')
-  const text = size === undefined ? line.slice(begin + 9, -1) : `an event of ${count(size)} characters`
-  const more = [...(output === undefined ? [] : [output]), ...(key === undefined ? [] : [`key ${key}`])]
-  return `${dim([new Date(at).toISOString().slice(11, 23), ...more].join(' '))} ${text}`
 }

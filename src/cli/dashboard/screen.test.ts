@@ -4,7 +4,7 @@ import type { Figures, StageFigures } from '../../observe/index.ts'
 import { NONE, figuresFor } from '../../observe/figures.testing.ts'
 import { paint } from '../paint.ts'
 import { History } from './history.ts'
-import { bar, screenLines, sparkline } from './screen.ts'
+import { bar, componentNames, screenLines, sparkline } from './screen.ts'
 import type { Looks } from './screen.ts'
 
 const LOOKS: Looks = { columns: 100, rows: 30, unicode: true, paint: paint(false), sorted: false, note: '', keys: 'q quit' }
@@ -55,6 +55,17 @@ test('stages are sorted by the time that they take where that is asked for', () 
   const two = (seconds: number): Figures => ({ ...figuresFor({ seconds }), stages: [{ ...STAGE, id: 'first', busy_seconds: 0.1 * seconds }, { ...STAGE, id: 'second', busy_seconds: 0.8 * seconds }] })
   const order = (sorted: boolean): string[] => screenLines(historyOf(two(1), two(2)), { ...LOOKS, sorted }).flatMap(line => /^stage +(\w+)/.exec(line)?.[1] ?? [])
   assert.deepEqual([order(false), order(true)], [['first', 'second'], ['second', 'first']])
+})
+
+test('what keys are about is marked, and the last events of a tap stand below all else', () => {
+  const lines = Array.from({ length: 40 }, (_, n) => `event ${n} ${'x'.repeat(200)}`)
+  const looks = { ...LOOKS, rows: 24, selected: 'stages.slow', tap: { title: 'events after slow', lines } }
+  const shown = screenLines(historyOf(flowing(1), flowing(2)), looks)
+  assert.ok(shown.length < 24 && shown.every(line => line.length <= 100))
+  assert.match(shown.join('\n'), /^stage  >slow /m)
+  assert.doesNotMatch(shown.join('\n'), /^s\w+ +>in/m)
+  assert.deepEqual(shown.slice(-9).map(line => line.slice(0, 17).trim()), ['events after slow', ...[33, 34, 35, 36, 37, 38, 39].map(n => `event ${n} xxxxxxxx`), 'q quit'])
+  assert.deepEqual(componentNames(historyOf(flowing(1)), false), ['sources.in', 'stages.slow', 'sinks.out'])
 })
 
 test('before anything is known, that is said', () => {

@@ -23,6 +23,10 @@ export interface Looks {
   readonly paint: Paint
   /** Stages by the time that they take, instead of the order of the pipeline. */
   readonly sorted: boolean
+  /** The component that keys are about: `stages.ID`, and so on. */
+  readonly selected?: string | undefined
+  /** Events at a component, the last ones last. */
+  readonly tap?: { readonly title: string; readonly lines: readonly string[] } | undefined
   /** What was done last, or what is wrong. */
   readonly note: string
   /** Keys that can be pressed. */
@@ -67,10 +71,24 @@ export function screenLines(history: History, looks: Looks): string[] {
   const head = [
     ...headLines(now, looks), '', ...componentLines(history, now, looks), '', ...workerLines(history, now, looks), latencyLine(history, now), ...errorLines(now, looks),
   ].map(line => (typeof line === 'string' ? cut(line, columns) : line.paint(cut(line.text, columns))))
-  const foot = [...(looks.note === '' ? [] : [paint.yellow(cut(looks.note, columns))]), paint.dim(cut(looks.keys, columns))]
+  const foot = [...tapLines(looks), ...(looks.note === '' ? [] : [paint.yellow(cut(looks.note, columns))]), paint.dim(cut(looks.keys, columns))]
   const room = Math.max(1, rows - foot.length - 1)
   const shown = head.length <= room ? head : [...head.slice(0, room - 1), paint.dim(cut(`... ${head.length - room + 1} more lines: enlarge the window`, columns))]
   return [...shown, ...foot]
+}
+
+/** At most a third of the screen. */
+function tapLines({ tap, rows, columns, paint }: Looks): string[] {
+  if (tap === undefined || rows < 12) return []
+  const most = Math.max(1, Math.floor(rows / 3) - 1)
+  return [paint.bold(cut(tap.title, columns)), ...tap.lines.slice(-most).map(line => cut(line, columns))]
+}
+
+/** Names of all components, as they stand on the screen. */
+export function componentNames(history: History, sorted: boolean): string[] {
+  const { last: now } = history
+  if (now === undefined) return []
+  return [...now.sources.map(({ id }) => `sources.${id}`), ...stagesOf(history, now, sorted).map(({ id }) => `stages.${id}`), ...now.sinks.map(({ id }) => `sinks.${id}`)]
 }
 
 type Line = string | { readonly text: string; readonly paint: (text: string) => string }
@@ -82,7 +100,7 @@ function headLines(now: Figures, { columns, paint }: Looks): Line[] {
   return [{ text: gap > 1 ? left + ' '.repeat(gap) + right : left, paint: paint.bold }]
 }
 
-function componentLines(history: History, now: Figures, { columns, paint, unicode, sorted }: Looks): Line[] {
+function componentLines(history: History, now: Figures, { columns, paint, unicode, sorted, selected }: Looks): Line[] {
   const share = (of: Counter): number => history.rate(of)
   const by = <T extends { readonly id: string }>(list: (figures: Figures) => readonly T[], id: string, of: (each: T) => number): Counter => figures => {
     const found = list(figures).find(each => each.id === id)
@@ -113,7 +131,7 @@ function componentLines(history: History, now: Figures, { columns, paint, unicod
   const spark = Math.max(0, Math.min(60, columns - names - types - 72))
   return rows.map(({ kind, id, type, events, more, share: part, what, trouble }): Line => {
     const line = [
-      kind.padEnd(6), cut(id, names).padEnd(names), cut(type, types).padEnd(types), ...(spark > 3 ? [sparkline(history.rates(events, spark), spark, unicode)] : []), perSecond(history.rate(events)).padStart(9),
+      `${kind.padEnd(6)} ${selected === `${kind}s.${id}` ? '>' : ' '}${cut(id, names).padEnd(names)}`, cut(type, types).padEnd(types), ...(spark > 3 ? [sparkline(history.rates(events, spark), spark, unicode)] : []), perSecond(history.rate(events)).padStart(9),
       `${what} ${percent(part)}`.padStart(12), bar(part, 10, unicode), trouble === undefined ? more : `tried again, ${counted(trouble.attempts, 'failed attempt')}: ${visible(trouble.message)}`,
     ].join('  ')
     if (trouble !== undefined) return { text: line, paint: paint.red }
