@@ -116,7 +116,7 @@ export const ADAPTIVE_GUARDS: readonly Guard[] = [
   },
   {
     file: 'src/engine/adaptive/batch-rule.ts',
-    find: '    if (ms > most) return',
+    find: '    if (ms > most && this.#work > most) return',
     replace: '    if (ms < 0) return',
     tests: batch('a slow stage gets batches that keep a worker for a quarter of a second, at once'),
     why: 'a batch keeps a worker for minutes',

@@ -2,7 +2,7 @@
  * How many bytes a source is asked for at a time. Pure: what a batch took comes in, and the next size comes out.
  *
  *     work      a batch keeps a worker for no longer than WORK_MS: with a stage that takes a millisecond for each event, half a megabyte would be a minute in which nothing
- *               lands, no checkpoint passes and no other worker can help. Too large once: as much smaller as it took too long, an eighth at least
+ *               lands, no checkpoint passes and no other worker can help. Too large: so much smaller that it takes half of that, an eighth at least
  *     latency   with a target (`batch.latency`): where the slowest tenth of the last batches took longer from their reading until every sink had them, times LESS; the bytes
  *               under way are what events wait behind (Little's law: they are throughput times latency), and their number is bounded
  *     else      where batches come full, work takes less than half of what it may and latency is well below its target: times MORE, up to what the config says
@@ -14,7 +14,7 @@ export interface BatchStep {
   readonly from: number
   readonly bytes: number
   readonly why: string
-  /** Milliseconds that a worker had for the last batch, and that the slowest tenth took until every sink had them. */
+  /** Milliseconds that a worker takes for a batch of the size before, and that the slowest tenth took until every sink had them. */
   readonly work: number
   readonly latency: number
 }
@@ -27,7 +27,7 @@ export interface BatchLimits {
 }
 
 const WORK_MS = 250
-const LEAST = 4096
+const LEAST = 256
 const LESS = 0.7
 const LESS_MOST = 1 / 8
 const MORE = 1.25
@@ -35,12 +35,17 @@ const MORE = 1.25
 const ROOM = 0.6
 /** Share of what was asked for from which on a batch counts as full. */
 const FULL = 0.8
+/** What the batches before still count with each new one. */
+const KEEP = 0.6
 /** Batches that are looked at together. */
 const WINDOW = 20
 
 export class BatchRule {
   readonly #limits: BatchLimits
   #bytes: number
+  /** Milliseconds that a byte took in the last batches, each new one counting more. */
+  #usual = 0
+  /** Milliseconds that a batch of the size that is asked for would take. */
   #work = 0
   #latency = 0
   readonly #landed: number[] = []
@@ -59,11 +64,14 @@ export class BatchRule {
 
   /** A worker took so many milliseconds for a batch of so many bytes. Answers the step where that changes the size. */
   worked(bytes: number, ms: number): BatchStep | undefined {
-    this.#work = ms
-    if (bytes >= FULL * this.#bytes) this.#wasFull = true
     const most = this.#workMost
-    // A worker that was held up once, by its start or by another process, must not make batches tiny.
-    if (ms > most) return this.#to(Math.max(Math.min(this.#bytes, bytes) * (most / ms), this.#bytes * LESS_MOST), `a batch kept a worker for ${Math.round(ms)} ms`)
+    const isFull = bytes >= FULL * this.#bytes
+    if (isFull) this.#wasFull = true
+    // Small batches say little of large ones, unless they are slow already.
+    if (isFull || ms > most) this.#usual = this.#usual === 0 ? ms / Math.max(1, bytes) : this.#usual * KEEP + (ms / Math.max(1, bytes)) * (1 - KEEP)
+    this.#work = this.#usual * this.#bytes
+    // Both: a worker that was held up once, by its start or by another process, must not make batches tiny.
+    if (ms > most && this.#work > most) return this.#to(Math.max(most / 2 / this.#usual, this.#bytes * LESS_MOST), `a batch kept a worker for ${Math.round(ms)} ms`)
     return this.#limits.latency === undefined ? this.#more() : undefined
   }
 

@@ -7,7 +7,7 @@ import type { InFlightStep } from './in-flight.ts'
 /** Decisions that are kept. */
 const KEPT_MAX = 100
 
-/** In-flight limits move many times a second: only what differs so much from what was noted last is a decision. */
+/** In-flight limits move many times a second: only what differs so much from what was noted last is a decision. The size of batches moves by more, and matters less. */
 const NOTED_FACTOR = 1.5
 
 export type Change = Omit<Decision, 'at'>
@@ -56,7 +56,7 @@ export class Decisions {
   batched({ from: before, bytes, why, work, latency }: BatchStep): void {
     const from = (this.#bytes ??= before)
     this.#batchBytes = bytes
-    if (bytes < from * NOTED_FACTOR && bytes > from / NOTED_FACTOR) return
+    if (bytes < from * NOTED_FACTOR ** 3 && bytes > from / NOTED_FACTOR ** 3) return
     this.#bytes = bytes
     this.note({ what: 'batch', of: undefined, from, to: bytes, why, by: 'controller', figures: { work_ms: work, ...(latency > 0 ? { latency_ms: latency } : {}) } })
   }

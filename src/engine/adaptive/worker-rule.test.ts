@@ -8,7 +8,8 @@ class Pipeline {
   readonly steps: string[] = []
   readonly #rule: WorkerRule
   readonly #each: number
-  readonly #most: number
+  /** Events a second that the machine does at most. */
+  most: number
   #at = 0
   #events = 0
   #backlog = 0
@@ -16,7 +17,7 @@ class Pipeline {
   constructor(most: number, { each = 100, ceiling = Infinity, rest = 0 } = {}) {
     this.#rule = new WorkerRule(1, 0, { least: 1, most, rest })
     this.#each = each
-    this.#most = ceiling
+    this.most = ceiling
   }
 
   /** So many events a second for so many seconds; `held`: sinks take no more than this. */
@@ -24,7 +25,7 @@ class Pipeline {
     for (const until = this.#at + seconds * 1000; this.#at < until; ) {
       this.#at += 250
       this.#backlog += rate / 4
-      const can = Math.min(this.workers * this.#each, this.#most) / 4
+      const can = Math.min(this.workers * this.#each, this.most) / 4
       const done = Math.min(this.#backlog, can)
       this.#backlog -= done
       this.#events += done
@@ -66,6 +67,14 @@ test('the number does not swing where the load stays the same, whatever it is', 
 test('workers that add nothing are taken back, and tried again less and less often', () => {
   const pipeline = new Pipeline(8, { ceiling: 150 }).run(1000, 300)
   assert.deepEqual(pipeline.steps, ['1.25s 1 -> 2', '3.25s 2 -> 4', '5.25s 4 -> 2', '35.25s 2 -> 4', '37.25s 4 -> 2', '97.25s 2 -> 4', '99.25s 4 -> 2', '219.25s 2 -> 4', '221.25s 4 -> 2'])
+})
+
+test('a step that brought nothing is tried again at once where things have changed since', () => {
+  const pipeline = new Pipeline(8, { ceiling: 50 }).run(1000, 20)
+  assert.equal(pipeline.workers, 1)
+  pipeline.most = Infinity
+  pipeline.run(1000, 10)
+  assert.ok(pipeline.workers >= 4, pipeline.steps.join(', '))
 })
 
 test('it never has more than it may, and never fewer than one', () => {

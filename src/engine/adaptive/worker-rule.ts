@@ -6,7 +6,7 @@
  *
  *     grow     busy for GROW_AT of the time, and batches wait: twice as many
  *     undo     two seconds after it grew everybody is as busy as before, and throughput has not risen by GAIN_LEAST: the cores, the sinks or the sources give no more.
- *              The step is taken back, and tried again only after TRY_AGAIN, twice as long each time it fails
+ *              The step is taken back, and tried again only after TRY_AGAIN, twice as long each time it fails, or as soon as throughput says that things have changed
  *     shrink   what was busy would fit into fewer, each for SHRINK_TO of the time: to so many, at most by half
  *     rest     after every change, until its effect can be seen
  *
@@ -47,6 +47,8 @@ const JUDGE_AFTER = 2000
 const GROW_AT = 0.85
 const SHRINK_TO = 0.7
 const GAIN_LEAST = 0.05
+/** Throughput that is so much more than it was when a step brought nothing says that things are no longer as they were. */
+const CHANGED = 0.25
 const TRY_AGAIN = 30_000
 const TRY_AGAIN_MOST = 600_000
 
@@ -67,7 +69,7 @@ export class WorkerRule {
   #changedAt: number
   #trial: Trial | undefined
   /** Until when a larger number is not tried, and how long the next such rest is. */
-  #ceiling: { readonly workers: number; readonly until: number } | undefined
+  #ceiling: { readonly workers: number; readonly until: number; readonly rate: number } | undefined
   #again = TRY_AGAIN
 
   constructor(workers: number, at: number, limits: WorkerLimits) {
@@ -108,7 +110,7 @@ export class WorkerRule {
       this.#again = TRY_AGAIN
       return undefined
     }
-    this.#ceiling = { workers: trial.from, until: sample.at + this.#again }
+    this.#ceiling = { workers: trial.from, until: sample.at + this.#again, rate: Math.max(now.rate, trial.rate) }
     this.#again = Math.min(this.#again * 2, TRY_AGAIN_MOST)
     return this.#step(trial.from, sample, now, `${this.#workers} workers do no more than ${trial.from} did: ${perSecond(now.rate)} events/s, and ${perSecond(trial.rate)} before`)
   }
@@ -118,7 +120,7 @@ export class WorkerRule {
     const now = this.#over(GROW_WINDOW, sample)
     if (now === undefined || this.#trial !== undefined || this.#workers >= most || sample.at - this.#changedAt < Math.max(GROW_WINDOW, rest)) return undefined
     if (now.busy < GROW_AT * this.#workers || sample.waiting < this.#workers) return undefined
-    if (this.#ceiling !== undefined && sample.at < this.#ceiling.until && this.#workers >= this.#ceiling.workers) return undefined
+    if (this.#ceiling !== undefined && sample.at < this.#ceiling.until && this.#workers >= this.#ceiling.workers && now.rate <= this.#ceiling.rate * (1 + CHANGED)) return undefined
     this.#trial = { from: this.#workers, since: sample.at, rate: now.rate }
     return this.#step(Math.min(most, this.#workers * 2), sample, now, `busy for ${percent(now.busy / this.#workers)} of the time, and ${sample.waiting} batches wait`)
   }
