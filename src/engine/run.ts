@@ -119,6 +119,7 @@ class Run {
 
   async go(): Promise<Report> {
     const { config } = this.#plan
+    this.#tell({ level: 'info', kind: 'start', text: 'The pipeline starts: its parts are opened.' })
     const state = await openState(config, this.#registry, this.#context(config, this.#registry), message => this.#warn('state', message))
     try {
       return await this.#withState(state)

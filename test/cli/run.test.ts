@@ -50,6 +50,8 @@ test('with --log-format json each line of standard error is a record, up to the 
   const { code, err } = await sluice(['run', 'p.yaml'], { folder: folderWith(t, { ...FILES, 'p.yaml': PIPELINE.replace('in.ndjson', 'none.ndjson') }), env: { SLUICE_LOG_FORMAT: 'json', SLUICE_LOG_LEVEL: 'error' } })
   assert.equal(code, 1)
   assert.deepEqual(records(err).map(({ level, event, code: of }) => [level, event, of]), [['error', 'failed', 'FILE_MISSING']])
+  const slip = records((await sluice(['run', 'no.yaml', '--log-format', 'json'], { folder })).err)
+  assert.deepEqual(slip.map(({ level, event, code: of }) => [level, event, of]), [['error', 'failed', 'CLI_FILE_MISSING']])
 })
 
 test('the report accounts for every event, on standard output or in a file', async t => {

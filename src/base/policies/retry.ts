@@ -21,16 +21,22 @@ export interface RetryConfig {
   readonly budget: number
 }
 
+/** Does a piece of work, and hands on what it answers or throws. */
+export type Watch = <T>(work: () => Promise<T>) => Promise<T>
+
 /** Retries that a budget allows before any call has earned more. */
 const BUDGET_START = 10
 
 export class Retry {
   readonly #config: RetryConfig
   readonly #clock: PolicyClock
+  readonly #watch: Watch
   #tokens = BUDGET_START
 
-  constructor(config: RetryConfig, clock: PolicyClock) {
+  /** `watch` does each attempt, and sees what becomes of it. */
+  constructor(config: RetryConfig, clock: PolicyClock, watch: Watch = work => work()) {
     this.#config = config
+    this.#watch = watch
     this.#clock = clock
   }
 
@@ -40,7 +46,7 @@ export class Retry {
     this.#earn()
     for (let attempt = 1; ; attempt++) {
       try {
-        return { value: await work(attempt), attempts: attempt }
+        return { value: await this.#watch(() => work(attempt)), attempts: attempt }
       } catch (error) {
         if (signal?.aborted === true || !this.#mayRetry(error, attempt)) throw withAttempts(error, attempt)
         const wait = this.#wait(error, attempt)

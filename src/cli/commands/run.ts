@@ -14,8 +14,8 @@ import { reason } from '../input.ts'
 import { requireFile } from '../load.ts'
 import { collectSettings } from '../settings.ts'
 import type { Settings } from '../settings.ts'
-import { showsSummary } from '../journal/journal.ts'
-import { logOptions } from '../journal/options.ts'
+import { openJournal, showsSummary } from '../journal/journal.ts'
+import { journalOptions, logOptions } from '../journal/options.ts'
 import type { LogOptions } from '../journal/options.ts'
 import { paint } from '../paint.ts'
 import { runWithProgress } from '../run-with-progress.ts'
@@ -66,6 +66,8 @@ function workersOf(text: string): number | 'auto' {
 
 async function runCommand(file: string, options: RunCommandOptions, session: Session): Promise<ExitCode> {
   const { io } = session
+  // First of all: whoever reads records gets what is wrong with the call as one.
+  session.journal = await openJournal(io, journalOptions(options))
   requireFile(file, io)
   if (options.inputDeadLetters !== undefined) requireFile(options.inputDeadLetters, io)
   const { report, cut } = await runWithProgress(file, options, session)

@@ -71,7 +71,7 @@ class S3Source implements Source {
     this.format = { format: formatOf(config) === 'parquet' ? 'ndjson' : formatOf(config), options: { record_max: config.line_max, ...options } }
     this.#store = new S3Store(config)
     // A source with an end gives up after about a minute; one without goes on trying.
-    this.#retry = new Retry({ ...RETRY, attempts: this.live ? 0 : 10 }, context)
+    this.#retry = new Retry({ ...RETRY, attempts: this.live ? 0 : 10 }, context, work => context.trouble?.watch(work) ?? work())
   }
 
   async open(position: JsonValue | undefined): Promise<void> {
