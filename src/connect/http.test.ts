@@ -83,6 +83,36 @@ test('a server that is busy is asked again; one that refuses gets the events int
   )
 })
 
+test('with concurrency auto a server gets as much at once as it takes, and each event once', async () => {
+  input(4000)
+  const seen: number[] = []
+  let [open, most, refused] = [0, 0, 0]
+  await withServer(
+    (_request, body, response) => {
+      most = Math.max(most, ++open)
+      const isRefused = open > 6
+      // An answer that takes some turns of the event loop, so that requests meet.
+      const answer = (turns: number): void => {
+        if (turns > 0) return void setImmediate(() => answer(turns - 1))
+        open--
+        response.statusCode = isRefused ? 503 : 200
+        if (isRefused) refused++
+        else seen.push(...body.toString().trim().split('\n').map(line => (JSON.parse(line) as { readonly n: number }).n))
+        response.end()
+      }
+      answer(20)
+    },
+    async url => {
+      const sink = { type: 'http', config: { url, concurrency: 'auto' }, retry: { attempts: 0, backoff: 1, factor: 1, backoffMax: 1, deadline: 0, budget: 0 } }
+      const report = await copy(folder, source, sink, { batch: { bytes: 512, events: 1, age: 0 } })
+      assert.deepEqual([report.events_out['out'], report.dead_lettered, report.in_flight], [4000, 0, 0])
+      assert.ok(report.decisions.some(({ what, of, to }) => what === 'in_flight' && of === 'out' && to > 1), JSON.stringify(report.decisions))
+    },
+  )
+  assert.ok(most > 2, `${most} at once, ${refused} refused`)
+  assert.deepEqual(seen.toSorted((a, b) => a - b), Array.from({ length: 4000 }, (_, n) => n))
+})
+
 test('a server that answers for single events gets only what it could not take, again', async () => {
   input(6)
   const taken: number[] = []
