@@ -1,11 +1,12 @@
 /**
  * Rows of 1,200 bytes from a real Kafka through JSON into compressed JSON lines on a real S3 server: Sluice as it is published, beside a straightforward Node program.
  *
- *     node bench/kafka-to-s3/run.ts [--rows 400000] [--rounds 3] [--compression gzip,zstd] [--only sluice|node] [--source] [--out FILE]
+ *     node bench/kafka-to-s3/run.ts [--rows 1000000] [--rounds 3] [--compression gzip,zstd] [--level N] [--only sluice|node] [--source] [--profile DIR] [--out FILE]
  *
  * Both leave out the rows of tests and write the others; what they wrote is read back, unpacked and digested, and must be the same rows. What counts are rows per CPU second of
  * the process itself (user and system, start-up and compression included): the servers share the machine, so seconds on the clock are only reported. Systems take turns.
- * `--source` runs the checkout instead of the package, for work on it.
+ * `--source` runs the checkout instead of the package, and `--profile` lets Node profile both, for work on them. Each compresses as it does unless told otherwise: the Node program with
+ * zlib's levels (gzip 6, zstd 3), Sluice with its own (4 and 1). `--level` gives both the same.
  */
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -19,8 +20,8 @@ import { LineDigest } from './line-digest.ts'
 
 const { values } = parseArgs({
   options: {
-    rows: { type: 'string', default: '400000' }, rounds: { type: 'string', default: '3' }, compression: { type: 'string', default: 'gzip,zstd' }, only: { type: 'string' },
-    source: { type: 'boolean', default: false }, profile: { type: 'string' }, out: { type: 'string' },
+    rows: { type: 'string', default: '1000000' }, rounds: { type: 'string', default: '3' }, compression: { type: 'string', default: 'gzip,zstd' }, only: { type: 'string' },
+    level: { type: 'string' }, source: { type: 'boolean', default: false }, profile: { type: 'string' }, out: { type: 'string' },
   },
 })
 const rows = Number(values.rows)
@@ -66,7 +67,7 @@ function pipeline(prefix: string, compression: Compression, { bootstrap, s3 }: S
   const text = `pipeline: orders
 sources: { orders: { log: { log: "kafka://${bootstrap}", topic: ${TOPIC}, until: end } } }
 stages: [ { filter: 'event.status != "test"' } ]
-sinks: { out: { s3: { endpoint: "${s3.get('endpoint')}", bucket: ${s3.get('bucket')}, access_key: "\${S3_KEY}", secret_key: "\${S3_SECRET}", key: "${prefix}/rows.ndjson.${ENDINGS[compression]}", size: 32MiB } } }
+sinks: { out: { s3: { endpoint: "${s3.get('endpoint')}", bucket: ${s3.get('bucket')}, access_key: "\${S3_KEY}", secret_key: "\${S3_SECRET}", key: "${prefix}/rows.ndjson.${ENDINGS[compression]}", size: 32MiB${values.level === undefined ? '' : `, level: ${values.level}`} } } }
 state: ./state
 `
   writeFileSync(join(folder, 'pipeline.yaml'), text)
@@ -79,7 +80,7 @@ const SYSTEMS: readonly System[] = [
   { name: 'sluice', argv: (prefix, compression, servers) => [process.execPath, ...profile, command, 'run', pipeline(prefix, compression, servers), '--report', 'json', '--quiet'] },
   {
     name: 'node',
-    argv: (prefix, compression, { bootstrap, s3 }) => [process.execPath, ...profile, join(import.meta.dirname, 'peers/node.js'), bootstrap, TOPIC, String(rows), s3.get('endpoint') ?? '', s3.get('bucket') ?? '', prefix, compression],
+    argv: (prefix, compression, { bootstrap, s3 }) => [process.execPath, ...profile, join(import.meta.dirname, 'peers/node.js'), bootstrap, TOPIC, String(rows), s3.get('endpoint') ?? '', s3.get('bucket') ?? '', prefix, compression, ...(values.level === undefined ? [] : [values.level])],
   },
 ]
 
@@ -117,6 +118,7 @@ function table(all: readonly Row[]): string {
 }
 
 const results: Row[] = []
+const out = values.out ?? join(import.meta.dirname, 'results', `${new Date().toISOString().slice(0, 10)}.json`)
 try {
   const kafka = script('kafka', 'start', join(work, 'kafka'), '--port', '19192')
   const servers: Servers = { bootstrap: kafka.get('bootstrap') ?? '', s3: script('s3', 'start', join(work, 's3'), '--port', '17070') }
@@ -141,9 +143,9 @@ try {
         console.log(JSON.stringify(row))
       }
     }
+    // After each round: what was measured is not lost where a later one fails.
+    writeFileSync(out, `${JSON.stringify({ machine: cpus()[0]?.model, cores: cpus().length, node: process.version, rows, loaded: JSON.parse(loaded) as unknown, digest: expected, results }, undefined, 1)}\n`)
   }
-  const out = values.out ?? join(import.meta.dirname, 'results', `${new Date().toISOString().slice(0, 10)}.json`)
-  writeFileSync(out, `${JSON.stringify({ machine: cpus()[0]?.model, cores: cpus().length, node: process.version, rows, loaded: JSON.parse(loaded) as unknown, digest: expected, results }, undefined, 1)}\n`)
   console.log(`\n${table(results)}\n\n${out}`)
 } finally {
   for (const name of ['kafka', 's3']) script(name, 'stop', join(work, name))

@@ -114,7 +114,7 @@ export class LogRecordLines implements RecordLines {
       const length = isLine ? valueEnd - valueStart : 1
       this.#waits = at + length + 1 > into.length
       if (this.#waits) return at
-      if (isLine) into.set(this.#bytes.subarray(valueStart, valueEnd), at)
+      if (isLine) this.#bytes.copy(into, at, valueStart, valueEnd)
       else into[at] = MARK
       into[at + length] = NEWLINE
       at += length + 1

@@ -56,8 +56,6 @@ export class Compressors {
 
 class Compressor {
   readonly #stream: Gzip | ZstdCompress
-  /** Ends a member. */
-  readonly #end: number
   /** Begins the next. */
   readonly #begin: () => void
   #chunks: Uint8Array[] = []
@@ -65,13 +63,11 @@ class Compressor {
 
   constructor(compression: Exclude<S3Compression, 'none'>, level: number | undefined) {
     if (compression === 'gzip') {
-      const gzip = createGzip({ chunkSize: CHUNK, level: level ?? GZIP_LEVEL }) as Gzip & { reset(): void } // Documented for all that deflate; the types have forgotten this one.
+      const gzip = createGzip({ chunkSize: CHUNK, level: level ?? GZIP_LEVEL, flush: constants.Z_FINISH }) as Gzip & { reset(): void } // Documented for all that deflate; the types have forgotten this one.
       this.#stream = gzip
-      this.#end = constants.Z_FINISH
       this.#begin = () => gzip.reset()
     } else {
-      this.#stream = createZstdCompress({ chunkSize: CHUNK, params: { [constants.ZSTD_c_compressionLevel]: level ?? ZSTD_LEVEL } })
-      this.#end = constants.ZSTD_e_end
+      this.#stream = createZstdCompress({ chunkSize: CHUNK, flush: constants.ZSTD_e_end, params: { [constants.ZSTD_c_compressionLevel]: level ?? ZSTD_LEVEL } })
       // It begins a frame by itself.
       this.#begin = () => undefined
     }
@@ -82,8 +78,9 @@ class Compressor {
   member(lines: Uint8Array): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       this.#fail = reject
-      this.#stream.write(lines)
-      this.#stream.flush(this.#end, () => {
+      // Every write ends a member.
+      this.#stream.write(lines, error => {
+        if (error !== null && error !== undefined) return reject(error)
         const chunks = this.#chunks
         this.#chunks = []
         this.#begin()

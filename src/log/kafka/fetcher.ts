@@ -22,6 +22,8 @@ const WAIT_DEFAULT = 500
 /** Milliseconds that a broker waits at most. */
 const BROKER_WAIT = 500
 const PAUSE = 50
+/** Why waits end that are no longer waited for: without one, each makes an error with a stack of its own. */
+const OVER = 'over'
 /** Milliseconds of trouble before a fetch that found nothing tells of it. */
 const TROUBLE_MAX = 5000
 
@@ -156,7 +158,7 @@ export class Fetcher {
       // Waiting for as long as one was told to is no delay.
       return await within(this.#cluster.clock, { signal: call.signal, timeout: call.timeout ?? wait + TIMEOUT_DEFAULT }, 'The fetch', () => this.#fetch(wait, over.signal))
     } finally {
-      over.abort()
+      over.abort(OVER)
       this.#isFetching = false
       this.wake()
     }
@@ -339,7 +341,7 @@ export class Fetcher {
       await Promise.race([promise, slept, ...this.#underWay])
     } finally {
       this.#wake = () => undefined
-      over.abort()
+      over.abort(OVER)
     }
   }
 }
