@@ -194,10 +194,9 @@ export class Host {
     return this.#decode(counting(message, read), target.bytes, read.start, read.end, read.from, read.rejects ?? [], () => this.#buffers.give(target))
   }
 
-  /** With care, every event takes the object path: there it is known by its number. So it does where somebody looks at it. */
+  /** With care, every event takes the object path: there it is known by its number. */
   #columnsFor({ source, care }: PieceMessage): SourceColumns | undefined {
-    const columns = care === undefined ? this.#columns.get(source) : undefined
-    return columns !== undefined && this.#parts.taps.isActive && this.#parts.taps.diverts() ? undefined : columns
+    return care === undefined ? this.#columns.get(source) : undefined
   }
 
   #readColumns(message: PieceMessage, reader: PieceReader, columns: SourceColumns): Promise<void> | undefined {
@@ -224,7 +223,7 @@ export class Host {
     const output = columns.run(length, slab, message.meta, message, event => markEvent(event, message), (start, end, ticket, error, of) => {
       slot.counts.in++
       slot.segment.reject(source, withTicket(new Event(of, start, end, ''), ticket), error)
-    })
+    }, this.#parts.taps.isActive ? this.#parts.taps.aside() : 0)
     this.#parts.work.switch(before)
     this.#send(message.seq, 0, output, slot, message.counted ?? length, message.data)
     return undefined

@@ -129,8 +129,9 @@ export class SourceColumns {
   }
 
   /** Runs the first `length` bytes of what was taken. `slab` is that memory as a slab; `mark` sets what all events of the piece share. */
-  run(length: number, slab: Slab, meta: JsonValue | undefined, marks: PieceMarks, mark: (event: Event) => void, reject: (start: number, end: number, ticket: number, error: unknown, slab: Slab) => void): SegmentOutput {
+  run(length: number, slab: Slab, meta: JsonValue | undefined, marks: PieceMarks, mark: (event: Event) => void, reject: (start: number, end: number, ticket: number, error: unknown, slab: Slab) => void, aside = 0): SegmentOutput {
     this.#refresh()
+    this.#runner.setAside(aside)
     const { segment, counts } = this.slot
     const odd: Event[] = []
     const lines = this.#lines

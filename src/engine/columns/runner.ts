@@ -63,6 +63,7 @@ export class ColumnRunner {
   #fast: FastRows[] = []
   #base = 0
   #objects: ObjectPath | undefined
+  #aside = 0
 
   /** Throws COLUMNS_ROOM where tables or programs are too large for the columns' memory. */
   constructor(plan: ColumnPlan, counts: Counts, pool: BufferPool, work: WorkClock) {
@@ -101,6 +102,11 @@ export class ColumnRunner {
     return this.#base
   }
 
+  /** The first so many rows of the next run take the object path, where they can be looked at. */
+  setAside(rows: number): void {
+    this.#aside = rows
+  }
+
   /** The bytes for sinks since the last call. */
   take(): FastRows[] {
     const fast = this.#fast
@@ -111,7 +117,10 @@ export class ColumnRunner {
   #rows(rows: number): void {
     const { status, lineStart, lineEnd } = this.columns
     let count = 0
-    for (let row = 0; row < rows; row++) {
+    const first = Math.min(rows, this.#aside)
+    this.#aside = 0
+    for (let row = 0; row < first; row++) this.#objects?.line(lineStart[row] ?? 0, lineEnd[row] ?? 0, this.#base + row)
+    for (let row = first; row < rows; row++) {
       if (status[row] === OK) this.#all[count++] = row
       else this.#objects?.line(lineStart[row] ?? 0, lineEnd[row] ?? 0, this.#base + row)
     }

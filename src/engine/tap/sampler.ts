@@ -2,8 +2,8 @@
  * A worker's side of taps: looks at events on their way, and writes down those that somebody wants to see.
  *
  * Nothing here changes an event, not even by reading it: what is shown is made of a copy. What a tap may cost is bounded three times: by a share of the worker's time,
- * by events and by bytes a second. Columns never look at an event as a whole; so, while somebody looks at what they do, a batch now and then takes the object path, which
- * gives the same, and its time is charged in full.
+ * by events and by bytes a second. Columns never look at an event as a whole; so, while somebody looks at what they do, the first events of a batch take the object path
+ * now and then, which gives the same, and the time of that batch is charged in full.
  *
  * Memory: what was sampled since the worker's last answer, bounded by the bytes a second.
  */
@@ -19,10 +19,12 @@ import type { Hidden, HiddenAt } from './hidden.ts'
 import { nodeOf } from './order.ts'
 import type { TapOrder, TapSample, TapSamples } from './order.ts'
 
-/** Share of a worker's time that all its taps may take together. */
+/** Share of a worker's time that all its taps may take together, each as much as the others. */
 const TIME_SHARE = 0.05
-/** Milliseconds that may be taken at once. */
+/** Milliseconds that one may take at once. */
 const TIME_MOST = 20
+/** Events of a batch that do not go through columns: enough for a filter, too few to be felt. */
+const ASIDE = 256
 const BYTES_PER_SECOND = 1024 * 1024
 /** Characters of an event that is shown. */
 const EVENT_MAX = 64 * 1024
@@ -40,6 +42,7 @@ interface Watched {
   readonly node: Node
   readonly filter: ((event: Event) => unknown) | undefined
   readonly hidden: Hidden
+  readonly time: Budget
   readonly events: Budget
   readonly bytes: Budget
   lines: string[]
@@ -51,16 +54,14 @@ export class Sampler {
   isActive = false
   readonly #options: SamplerOptions
   readonly #now: () => number
-  readonly #time: Budget
   readonly #watched = new Map<number, Watched>()
   #hidden: HiddenAt | undefined
-  /** When a batch that would have taken the columns began. */
-  #divertedAt: number | undefined
+  /** When a batch began of which some events do not go through the columns. */
+  #asideAt: number | undefined
 
   constructor(options: SamplerOptions) {
     this.#options = options
     this.#now = options.now ?? (() => performance.now())
-    this.#time = new Budget(TIME_SHARE, TIME_MOST, this.#now)
   }
 
   /** Begins to look. A component that this plan does not have is looked at by nobody. */
@@ -70,9 +71,10 @@ export class Sampler {
     if (node === undefined) return
     this.#hidden ??= hiddenFields(plan, registry, context)
     const filter = order.filter === undefined ? undefined : filterOf(order.filter, context(order.component))
+    const time = new Budget(() => TIME_SHARE / this.#watched.size, TIME_MOST, this.#now)
     const events = new Budget(order.rate / 1000, Math.max(1, order.rate / 5), this.#now)
     const bytes = new Budget(BYTES_PER_SECOND / 1000, BYTES_PER_SECOND / 4, this.#now)
-    this.#watched.set(order.tap, { order, node, filter, hidden: this.#hidden[order.side][node.index] ?? 'all', events, bytes, lines: [], looked: 0 })
+    this.#watched.set(order.tap, { order, node, filter, hidden: this.#hidden[order.side][node.index] ?? 'all', time, events, bytes, lines: [], looked: 0 })
     this.isActive = true
   }
 
@@ -81,15 +83,14 @@ export class Sampler {
     this.isActive = this.#watched.size > 0
   }
 
-  /** True where a batch of level 0 is to take the object path, so that it can be looked at. */
-  diverts(): boolean {
-    if (!this.isActive || this.#divertedAt !== undefined || !this.#time.isOpen) return false
-    for (const { node, events, bytes } of this.#watched.values()) {
-      if (node.level !== 0 || !events.isOpen || !bytes.isOpen) continue
-      this.#divertedAt = this.#now()
-      return true
+  /** How many events of a batch that is about to go through columns are to take the object path, so that they can be looked at. */
+  aside(): number {
+    for (const { node, time, events, bytes } of this.#watched.values()) {
+      if (node.level !== 0 || !time.isOpen || !events.isOpen || !bytes.isOpen) continue
+      this.#asideAt = this.#now()
+      return ASIDE
     }
-    return false
+    return 0
   }
 
   /** Looks at events that a node is about to be given, or has handed on. */
@@ -98,7 +99,7 @@ export class Sampler {
   }
 
   #look(watched: Watched, output: string, events: readonly Event[]): void {
-    if (this.#divertedAt === undefined && !this.#time.isOpen) return
+    if (!watched.time.isOpen) return
     const began = this.#now()
     for (const event of events) {
       if (!watched.events.isOpen || !watched.bytes.isOpen) break
@@ -109,7 +110,7 @@ export class Sampler {
       watched.bytes.spend(line.length)
       watched.lines.push(line)
     }
-    if (this.#divertedAt === undefined) this.#time.spend(this.#now() - began)
+    if (this.#asideAt === undefined) watched.time.spend(this.#now() - began)
   }
 
   /** The event as it is shown; undefined where the filter does not want it. */
@@ -136,12 +137,19 @@ export class Sampler {
     return `${JSON.stringify(head).slice(0, -1)},"event":${body}}`
   }
 
+  /** A batch of which some events did not go through the columns: whoever may look at them pays. */
+  #charge(): void {
+    if (this.#asideAt === undefined) return
+    const payers = [...this.#watched.values()].filter(({ node }) => node.level === 0)
+    // So few events can't have taken longer: then the machine had something else to do.
+    const spent = Math.min(TIME_MOST, this.#now() - this.#asideAt)
+    for (const { time } of payers) time.spend(spent / payers.length)
+    this.#asideAt = undefined
+  }
+
   /** What was seen since the last call; undefined where that is nothing. */
   take(): TapSamples[] | undefined {
-    if (this.#divertedAt !== undefined) {
-      this.#time.spend(this.#now() - this.#divertedAt)
-      this.#divertedAt = undefined
-    }
+    this.#charge()
     let samples: TapSamples[] | undefined
     for (const watched of this.#watched.values()) {
       if (watched.looked === 0) continue
