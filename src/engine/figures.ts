@@ -26,7 +26,7 @@ export function figuresOf(generation: Generation, meter: Meter, counts: Counts, 
       const type = id === 'dead_letters' ? (config.deadLetters?.type ?? '') : (config.sinks.find(each => each.id === id)?.type ?? '')
       return { id, type, ...totals, backlog, backlog_bytes: backlogBytes, breaker, latency: latency.figures, busy_seconds: busy.seconds, encode_seconds: meter.of(id).seconds, trouble: troubles.figures(id) }
     }),
-    workers: meter.workerFigures,
+    workers: meter.workerFigures.map((worker, at) => ({ ...worker, heap_bytes: generation.heapOf(at) })),
     events_in: counts.in,
     events_out: coordinator.eventsOut,
     filtered: counts.filtered,

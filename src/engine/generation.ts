@@ -132,6 +132,11 @@ export class Generation {
     return this.#hosts.threads
   }
 
+  /** Bytes in use in the heap of a worker, where it is a thread and has been asked before. */
+  heapOf(worker: number): number | undefined {
+    return this.#hosts.links[worker]?.heapBytes
+  }
+
   /** True where the number of threads can become this one while everything goes on; else it takes a cut, and another generation. */
   canBecome(threads: number): boolean {
     return this.#hosts.canBecome(threads)

@@ -12,6 +12,8 @@ export interface Link {
   giveBack(bytes: Uint8Array<ArrayBuffer>): void
   /** Ends the other side at once. */
   terminate(): Promise<void>
+  /** Bytes in use in the other side's heap, as of the last time that somebody asked; undefined where it has none of its own. */
+  readonly heapBytes?: number | undefined
 }
 
 export type Listener = (message: FromHost) => void
@@ -44,6 +46,7 @@ export class InlineLink implements Link {
 export class ThreadLink implements Link {
   readonly #worker: Worker
   #spare: ArrayBuffer[] = []
+  #heap: { readonly bytes: number | undefined; readonly asked: boolean } = { bytes: undefined, asked: false }
 
   constructor(url: URL, data: unknown, listener: Listener) {
     this.#worker = new Worker(url, { workerData: data, stdout: false, stderr: false, resourceLimits: { maxYoungGenerationSizeMb: 4 } })
@@ -63,6 +66,17 @@ export class ThreadLink implements Link {
 
   giveBack({ buffer }: Uint8Array<ArrayBuffer>): void {
     if (buffer.byteLength > 0) this.#spare.push(buffer)
+  }
+
+  /** The thread answers between two steps of its work; who asks takes what it said the last time. */
+  get heapBytes(): number | undefined {
+    const { bytes, asked } = this.#heap
+    if (!asked) {
+      this.#heap = { bytes, asked: true }
+      // One that is not yet there, or is gone, answers nothing.
+      this.#worker.getHeapStatistics().then(({ used_heap_size }) => (this.#heap = { bytes: used_heap_size, asked: false }), () => (this.#heap = { bytes, asked: false }))
+    }
+    return bytes
   }
 
   async terminate(): Promise<void> {

@@ -134,6 +134,10 @@ export class WatchedLink implements Link {
     this.#thread.giveBack(bytes)
   }
 
+  get heapBytes(): number | undefined {
+    return this.#thread.heapBytes
+  }
+
   terminate(): Promise<void> {
     this.#state = 'ended'
     this.#cancel()

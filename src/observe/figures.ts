@@ -64,6 +64,8 @@ export interface WorkerFigures {
   readonly held_seconds: number
   /** Nothing to do, because sources have nothing. */
   readonly idle_seconds: number
+  /** Bytes in use in its heap, where it is a thread, as of the last look. */
+  readonly heap_bytes?: number | undefined
 }
 
 /** A histogram: how many values were at most as large as each bound; those beyond the last only count in `count`. */

@@ -8,13 +8,14 @@ async function linesOf(figures: ReturnType<typeof figuresFor> | undefined): Prom
 }
 
 test('every figure is a metric with its help, its type and its labels', async () => {
-  const lines = await linesOf(figuresFor({ source: { events: 7, lag: 3 }, stage: { filtered: 3, latency: figuresFor().latency }, sink: { retries: 2, backlog_bytes: 70, breaker: 'open', trouble: { seconds: 12, attempts: 3, code: 'HTTP_STATUS', message: 'gone' } }, workers: [{ busy_seconds: 1.5 }], errors: [{ id: 'slow', code: 'STAGE_FAILED', events: 4 }] }))
+  const lines = await linesOf(figuresFor({ source: { events: 7, lag: 3 }, stage: { filtered: 3, latency: figuresFor().latency }, sink: { retries: 2, backlog_bytes: 70, breaker: 'open', trouble: { seconds: 12, attempts: 3, code: 'HTTP_STATUS', message: 'gone' } }, workers: [{ busy_seconds: 1.5, heap_bytes: 4096 }], errors: [{ id: 'slow', code: 'STAGE_FAILED', events: 4 }] }))
   for (const line of [
     '# HELP sluice_source_events_total Events that a source delivered.',
     '# TYPE sluice_source_events_total counter',
     'sluice_source_events_total{pipeline="p",source="in",type="memory"} 7',
     'sluice_source_lag_events{pipeline="p",source="in",type="memory"} 3',
     'sluice_sink_retries_total{pipeline="p",sink="out",type="memory"} 2',
+    'sluice_worker_heap_bytes{pipeline="p",worker="0"} 4096',
     'sluice_worker_seconds_total{pipeline="p",worker="0",state="busy"} 1.5',
     'sluice_errors_total{pipeline="p",component="slow",code="STAGE_FAILED"} 4',
     'sluice_pipeline_state{pipeline="p",state="running"} 1',

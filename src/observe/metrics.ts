@@ -100,6 +100,12 @@ const FAMILIES: readonly Family[] = [
     values: ({ workers }) => workers.flatMap((worker, at) => (['busy', 'held', 'idle'] as const).map(state => ({ labels: { worker: String(at), state }, value: worker[`${state}_seconds`] }))),
   },
   {
+    name: 'sluice_worker_heap_bytes',
+    help: 'Bytes in use in the heap of a worker thread.',
+    type: 'gauge',
+    values: ({ workers }) => workers.flatMap(({ heap_bytes: value }, at) => (value === undefined ? [] : [{ labels: { worker: String(at) }, value }])),
+  },
+  {
     name: 'sluice_errors_total',
     help: 'Events that went to the dead letters, by the component that gave them up and the code of the reason.',
     type: 'counter',

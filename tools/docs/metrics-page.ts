@@ -5,7 +5,7 @@ import { nameOf } from '../../src/observe/otlp/metric-data.ts'
 
 /** Figures in which each metric has a series: its labels are seen by that. */
 const SAMPLE = figuresFor({
-  source: { lag: 1, trouble: { seconds: 1, attempts: 1, code: 'HTTP_STATUS', message: '' } }, stage: { waits: true, breaker: 'closed' }, sink: { breaker: 'closed' }, workers: [{}], errors: [{ id: 'a', code: 'HTTP_STATUS', events: 1 }],
+  source: { lag: 1, trouble: { seconds: 1, attempts: 1, code: 'HTTP_STATUS', message: '' } }, stage: { waits: true, breaker: 'closed' }, sink: { breaker: 'closed' }, workers: [{ heap_bytes: 1 }], errors: [{ id: 'a', code: 'HTTP_STATUS', events: 1 }],
 })
 
 export function metricsPage(): string {
@@ -26,6 +26,6 @@ A metric has 500 series at most, a histogram those of 100 components; the rest a
 writes and batches, from a millisecond to a week for what is end to end.
 
 Beside these there are the figures of the process, under the names that the client library gives them: \`process_...\` (CPU, memory, open files) and \`nodejs_...\` (delay of the event loop, heap,
-garbage collection), of the main thread.
+garbage collection), of the main thread; worker threads have \`sluice_worker_...\`.
 `
 }
