@@ -2,26 +2,26 @@
  * A load that steps from 1x to 4x and back to 1x, for a pipeline with `workers: auto`: how soon throughput follows, how many workers there are, whether all events come out
  * once and in order.
  *
- *     node bench/adaptive/steps.ts [--seconds 20] [--out FILE]
+ *     node bench/adaptive/steps.ts [--work burn | wait] [--seconds 20] [--out FILE]
  *
- * 1x is about a quarter of what one worker does on this machine at best, so that 4x is more than one does beside all else. Events are written to the pipeline's standard input at a steady rate,
+ * `burn`: a stage that computes for 0.4 ms an event; 1x is a quarter of what one worker does on this machine at best, so that 4x is more than one does beside all else. That needs
+ * a machine which does nothing else. `wait`: a stage that waits for 20 ms, one call at a time for each batch; 1x is two fifths of a call at a time, 4x more than one and a half. Events are written to the pipeline's standard input at a steady rate,
  * whether it takes them or not. Throughput follows a step when the rate of the last second at the sink is within a tenth of the rate of the load.
  */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { cpus, tmpdir } from 'node:os'
+import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Figures } from '../../src/observe/index.ts'
 import { burn } from './jobs/burn.ts'
 
-const { values } = parseArgs({ options: { seconds: { type: 'string', default: '20' }, out: { type: 'string' } } })
+const { values } = parseArgs({ options: { work: { type: 'string', default: 'burn' }, seconds: { type: 'string', default: '20' }, out: { type: 'string' } } })
 const PORT = 19_467
 const TICK_MS = 20
 const LOOK_MS = 250
-/** Milliseconds of a worker that an event takes. */
-const WORK_MS = 0.4
-const SHARE = 0.25
+/** Milliseconds of a worker that an event takes, and which share of them 1x is. */
+const [WORK_MS, SHARE] = values.work === 'wait' ? [20, 0.4] : [0.4, 0.25]
 const FACTORS = [1, 4, 1] as const
 const WITHIN = 0.1
 
@@ -49,9 +49,9 @@ function calibrate(ms: number): number {
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-adaptive-'))
 const output = join(folder, 'out.ndjson')
-const turns = calibrate(WORK_MS)
+const turns = values.work === 'wait' ? 0 : calibrate(WORK_MS)
 const rate = (SHARE * 1000) / WORK_MS
-const child = spawn(process.execPath, [join(import.meta.dirname, '../../bin/sluice.js'), 'run', join(import.meta.dirname, 'jobs/steps.yaml'), '--report', 'json', '--quiet', '--admin', String(PORT)], {
+const child = spawn(process.execPath, [join(import.meta.dirname, '../../bin/sluice.js'), 'run', join(import.meta.dirname, values.work === 'wait' ? 'jobs/waits.yaml' : 'jobs/steps.yaml'), '--report', 'json', '--quiet', '--admin', String(PORT)], {
   env: { ...process.env, OUTPUT: output, FAILED: join(folder, 'failed.ndjson') }, stdio: ['pipe', 'pipe', 'inherit'],
 })
 let printed = ''
@@ -119,10 +119,10 @@ const steps = FACTORS.map((factor, at) => {
   }
 })
 const result = {
-  machine: cpus()[0]?.model, cores: cpus().length, node: process.version, seconds_per_step: phase / 1000, work_ms_per_event: WORK_MS, offered, out: ids.length, each_once_in_order: isWhole,
+  work: values.work, machine: cpus()[0]?.model, cores: cpus().length, load_average: loadavg()[0], node: process.version, seconds_per_step: phase / 1000, work_ms_per_event: WORK_MS, offered, out: ids.length, each_once_in_order: isWhole,
   report, steps, decisions, looks,
 }
-const path = values.out ?? join(import.meta.dirname, 'results', `steps-${new Date().toISOString().slice(0, 10)}.json`)
+const path = values.out ?? join(import.meta.dirname, 'results', `steps-${values.work}-${new Date().toISOString().slice(0, 10)}.json`)
 writeFileSync(path, `${JSON.stringify(result, undefined, 1)}\n`)
 console.log(JSON.stringify({ offered, out: ids.length, each_once_in_order: isWhole, steps, decisions: decisions.map(({ from, to, why }) => `${from} -> ${to}: ${why}`) }, undefined, 1))
 console.log(path)
