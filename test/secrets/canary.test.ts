@@ -83,8 +83,9 @@ suite('components', { concurrency: 8 }, () => all.forEach(one => {
     for (const value of [CANARY, '${CANARY}', `\${NOT_SET:${CANARY}}`, `\${CANARY:${CANARY}}`]) {
       for (const path of one.places) {
         const pipeline = pipelineOf(one, withAt(one, path, value))
-        await isNowhere(t, stringify(pipeline), ...CHECK)
-        await isNowhere(t, stringify(pipeline, { collectionStyle: 'flow' }), ...CHECK)
+        // A wrong section lets each secret stand in the line of an error too.
+        await isNowhere(t, stringify({ ...pipeline, wrong: 1 }, { collectionStyle: 'flow', lineWidth: 0 }), ...CHECK)
+        if (value === CANARY) await isNowhere(t, stringify(pipeline), ...CHECK)
       }
     }
   })
@@ -110,7 +111,7 @@ suite('components', { concurrency: 8 }, () => all.forEach(one => {
 
   // One that listens has nobody to refuse it.
   test(`${title}: no failing connection shows a secret`, { skip: one.type === 'http_server' ? 'it connects to nobody' : false }, async t => {
-    for (const path of one.places) await isNowhere(t, stringify(pipelineOf(one, withAt(one, path, CANARY))), ['probe', 'p.yaml'], ...(one.type === 'http_client' && path !== one.places[0] ? [] : RUN))
+    for (const path of one.places) await isNowhere(t, stringify(pipelineOf(one, withAt(one, path, CANARY))), ['probe', 'p.yaml'], ...(path === one.places[0] ? RUN : one.type === 'http_client' ? [] : RUN.slice(0, 1)))
     for (const path of one.addresses) {
       const address = String(one.config[path[0] ?? ''] ?? 'http://127.0.0.1:1')
       for (const login of [withPassword(address, CANARY), address.replace('://', `://${CANARY}@`), `${address}?token=${CANARY}`]) {
