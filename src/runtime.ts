@@ -62,17 +62,27 @@ export async function runFile(file: string, options: RunFileOptions = {}): Promi
   const config = inputDeadLetters === undefined ? loaded.config : fromDeadLetters(loaded.config, loaded.registry, resolve(folder, inputDeadLetters))
   onLoaded?.(config)
   let { files } = loaded
+  const reload = async (): Promise<ReloadOutcome> => {
+    if (loaded.module !== undefined || inputDeadLetters !== undefined) {
+      throw new SluiceError('RELOAD_NEEDS_RESTART', loaded.module === undefined ? 'Dead letters are read in: that run has an end, and its config stays.' : 'A pipeline in TypeScript is code, which is loaded once: stop it and start it again.')
+    }
+    const next = await load()
+    files = next.files
+    return control.reload({ config: next.config, registry: next.registry, thread: threadOf(next.config, undefined) })
+  }
   onRunning?.({
     get files() {
       return files
     },
     async reload() {
-      if (loaded.module !== undefined || inputDeadLetters !== undefined) {
-        throw new SluiceError('RELOAD_NEEDS_RESTART', loaded.module === undefined ? 'Dead letters are read in: that run has an end, and its config stays.' : 'A pipeline in TypeScript is code, which is loaded once: stop it and start it again.')
+      try {
+        return await reload()
+      } catch (error) {
+        const text = error instanceof Error ? error.message : String(error)
+        const code = error instanceof SluiceError ? error.code : undefined
+        rest.onNotice?.({ level: 'warn', kind: 'reload', pipeline: config.name, text: `Not reloaded, what runs goes on. ${text}`, fields: { outcome: 'refused', code } })
+        throw error
       }
-      const next = await load()
-      files = next.files
-      return control.reload({ config: next.config, registry: next.registry, thread: threadOf(next.config, undefined) })
     },
   })
   return runPipeline(config, loaded.registry, { ...rest, control, thread: threadOf(config, loaded.module) })

@@ -1,15 +1,12 @@
-/** Takes a pipeline's file up again: at SIGHUP, and with `--watch` when one of its files has changed. Says what became of it. */
+/** Takes a pipeline's file up again: at SIGHUP, and with `--watch` when one of its files has changed. What became of it is told by the run. */
 import { stat } from 'node:fs/promises'
-import type { Messages } from '../observe/index.ts'
 import type { RunningFile } from '../runtime.ts'
 import type { Io } from './io.ts'
-import { reason } from './input.ts'
 
 /** Milliseconds between two looks at the files. They are looked at and not watched: editors replace files, and some file systems tell nothing. */
 const LOOK_EVERY = 300
 
 export class Reloading {
-  readonly #messages: Messages
   readonly #watches: boolean
   readonly #undo: () => void
   #running: RunningFile | undefined
@@ -19,8 +16,7 @@ export class Reloading {
   #isBusy = false
   #isWanted = false
 
-  constructor(io: Io, messages: Messages, watches: boolean) {
-    this.#messages = messages
+  constructor(io: Io, watches: boolean) {
     this.#watches = watches
     this.#undo = io.onHangup(() => void this.#reload())
   }
@@ -72,12 +68,8 @@ export class Reloading {
   }
 
   async #once(running: RunningFile): Promise<void> {
-    try {
-      // What became of it the run itself tells.
-      await running.reload()
-    } catch (error) {
-      this.#messages.warn(`Not reloaded, what runs goes on. ${reason(error)}`)
-    }
+    // What became of it, or why nothing did, the run itself tells.
+    await running.reload().catch(() => undefined)
   }
 }
 

@@ -50,7 +50,7 @@ export async function runWithProgress(file: string, options: ProgressOptions, se
   const messages = new Messages((level, text) => journal.tell({ level, kind: 'message', text }), journal.level)
   const stopping = new Stopping(io, text => messages.info(text))
   const drain = (): void => stopping.begin('asked for')
-  const reloading = new Reloading(io, messages, options.watch === true)
+  const reloading = new Reloading(io, options.watch === true)
   let admin: AdminServer | undefined
   let telemetry: Telemetry | undefined
   try {

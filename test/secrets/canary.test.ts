@@ -170,6 +170,7 @@ test('the admin interface of a pipeline that fails shows no secret: figures, hea
   await run
   assert.match(answers[3] ?? '', /"state":"unreachable"/)
   assert.match(answers[6] ?? '', /CONFIG_UNKNOWN_FIELD/)
+  assert.match(io.stderr.text, /"event":"reload","outcome":"refused","code":"CONFIG_UNKNOWN_FIELD"/)
   for (const answer of [...answers, io.stdout.text, io.stderr.text]) assert.ok(!answer.includes(CANARY), answer)
 })
 
