@@ -124,6 +124,19 @@ else {
     assert.match(answers[0]?.reason ?? '', /did not take a message for the queue "full": the queue is full/)
   })
 
+  test('a broker whose disk is full is waited for, and says so', async t => {
+    await made('alarm')
+    await made('alarm-out')
+    await add('alarm', 20)
+    await server.run('ctl', server.folder, 'set_disk_free_limit', '1000000GB')
+    const run = running(t, { type: 'amqp', config: { ...login, queue: 'alarm' } }, { type: 'amqp', config: { ...login, routing_key: 'alarm-out' } })
+    await until(() => run.warnings.some(warning => /takes nothing at present: low on disk\. It goes on once the broker has room again/.test(warning)))
+    await server.run('ctl', server.folder, 'set_disk_free_limit', '50MB')
+    await until(async () => (await numbers('alarm-out')).length >= 20)
+    assert.equal((await run.finish()).dead_lettered, 0)
+    assert.deepEqual(new Set(await numbers('alarm-out')), new Set(upTo(20)))
+  })
+
   test('a queue that another connection has for itself may be tried again', async () => {
     await amqp.channel.assertQueue('exclusive', { exclusive: true })
     const error = await refusal(source({ queue: 'exclusive' }))

@@ -1,5 +1,7 @@
 /** What goes wrong between a pipeline and a real PostgreSQL: told in plain words, and nothing lost. */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
 import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -9,6 +11,7 @@ import { copy, testContext } from '../../src/connect/testing.ts'
 import { prepareConfig } from '../../src/engine/index.ts'
 import type { PipelineConfig, Sink, Source } from '../../src/engine/index.ts'
 import { folderOf } from '../conformance/outsides.ts'
+import { smallVolume } from '../faults/volume.ts'
 import { expire } from '../servers/certificates.ts'
 import { startService } from '../servers/service.ts'
 import { openDatabase, until } from './database.ts'
@@ -154,6 +157,35 @@ else {
     assert.deepEqual(reasons.map(reason => /not two/.test(reason)), [true])
     await assert.rejects(fill(t, [{ n: 3 }, { n: 4 }], config, more), { code: 'POSTGRES_DENIED', message: /not any more.*GRANT/ })
     assert.deepEqual((await database.sql('SELECT n FROM moody ORDER BY n')).map(({ n }) => n), ['0', '1'])
+  })
+
+  test('while its disk is full a table takes nothing, and all rows are in it once there is room', async t => {
+    const volume = smallVolume(4 << 20)
+    if (typeof volume === 'string') return t.skip(volume)
+    t.after(async () => {
+      await database.sql('DROP TABLE filled')
+      await database.sql('DROP TABLESPACE small')
+      volume.dispose()
+    })
+    // The server's own processes must get there.
+    spawnSync('chmod', ['777', volume.folder])
+    const space = join(volume.folder, 'space')
+    mkdirSync(space)
+    spawnSync('chown', ['postgres:', space])
+    await database.sql(`CREATE TABLESPACE small LOCATION '${space}'`)
+    await database.sql('CREATE TABLE filled (n integer, text text) TABLESPACE small')
+    volume.fill(1 << 19)
+    const config = { url, table: 'filled', rows: 50 }
+    const run = fill(t, Array.from({ length: 1500 }, (_, n) => ({ n, text: `${n}`.padEnd(1000, 'x') })), config, { sinks: [{ id: 'out', from: ['in'], type: 'postgres', config, retry, breaker: undefined, rateLimit: undefined }] })
+    let isOver = false
+    void run.finally(() => (isOver = true)).catch(() => undefined)
+    await until(() => Promise.resolve(isOver || volume.free() < 8192))
+    await until(async () => isOver || Number((await database.sql("SELECT xact_rollback AS n FROM pg_stat_database WHERE datname = current_database()"))[0]?.['n']) > 0)
+    assert.ok(!isOver, 'it did not wait for room')
+    volume.clear()
+    const { report } = await run
+    assert.deepEqual([report.dead_lettered, report.retries > 0], [0, true])
+    assert.deepEqual(await database.sql('SELECT count(*) AS n, count(DISTINCT n) AS different FROM filled'), [{ n: '1500', different: '1500' }])
   })
 
   test('a query that is none, and one that takes too long, are told with the words of the server', async () => {

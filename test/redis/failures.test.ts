@@ -1,6 +1,6 @@
 /** What goes wrong between a pipeline and a real Redis: told in plain words, and nothing lost. */
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import type { TestContext } from 'node:test'
@@ -211,6 +211,28 @@ else {
     await until(async () => (await redis.call('XLEN', 'room-out')) === 10)
     await run.finish()
     assert.deepEqual(await numbers('room-out'), upTo(10))
+  })
+
+  test('a server that can not save to its disk takes nothing, and says so', async t => {
+    const sink = sinkOf({ url, stream: 'unsaved' })
+    t.after(() => sink.close('done'))
+    await sink.open(undefined)
+    await redis.call('SADD', 'something', 'to save')
+    await redis.call('CONFIG', 'SET', 'save', '1 1')
+    const place = String(((await redis.call('CONFIG', 'GET', 'dir')) as readonly unknown[])[1])
+    t.after(async () => {
+      await redis.call('CONFIG', 'SET', 'stop-writes-on-bgsave-error', 'no')
+      await redis.call('CONFIG', 'SET', 'save', '')
+      await rm(join(place, 'dump.rdb'), { recursive: true })
+    })
+    // Where a folder stands, no file can be put.
+    const file = join(place, 'dump.rdb')
+    await rm(file, { force: true })
+    await mkdir(join(file, 'full'), { recursive: true })
+    await redis.call('BGSAVE')
+    await until(async () => /rdb_last_bgsave_status:err/.test(String(await redis.call('INFO', 'persistence'))))
+    const entry = packEntry(['body', '{"n":1}'])
+    await assert.rejects(sink.write({ number: 0, target: 'unsaved', bytes: entry, rows: 1, ends: Uint32Array.of(entry.length) }, new AbortController().signal).then(() => undefined), { code: 'REDIS_BUSY', retry: true, message: /takes no writes, because it can't save them to disk/ })
   })
 
   test('a certificate that has expired, and a database that is not there, are told as such', async () => {

@@ -60,6 +60,6 @@ export function isReply(error: unknown): error is Error {
 function fromReply(reply: Error, server: string, doing: string): SluiceError {
   const word = reply.message.split(' ', 1)[0] ?? ''
   const known = REPLIES[word]
-  if (known !== undefined) return new SluiceError(known.code, known.say(server, reply.message), { cause: reply, stops: known.stops ?? false, ...(known.retry === undefined ? {} : { retry: known.retry }) })
+  if (known !== undefined) return new SluiceError(known.code, known.say(server, reply.message.replace(/\.$/, '')), { cause: reply, stops: known.stops ?? false, ...(known.retry === undefined ? {} : { retry: known.retry }) })
   return new SluiceError('REDIS_REPLY', `Redis at ${server} answered to ${doing}: ${reply.message}`, { cause: reply })
 }
