@@ -102,7 +102,8 @@ function openDashboard({ io }: Session, watched: Watched, drain: () => void): Pr
 }
 
 /** The dashboard has the terminal for itself. */
-function checkTerminal({ sources, sinks }: PipelineConfig, { io }: Session): void {
+function checkTerminal({ sources, sinks }: PipelineConfig, { io, journal }: Session): void {
+  if (journal?.format === 'json' && io.stderr.isTerminal) throw new UsageError('CLI_USAGE', '--dashboard and --log-format json both want the terminal.', 'Send the records elsewhere: 2> run.log')
   const user = sinks.find(({ type }) => type === 'stdout') ?? sources.find(({ type }) => type === 'stdin')
   if (!io.stdout.isTerminal) throw new UsageError('CLI_USAGE', '--dashboard needs a terminal.', 'Elsewhere use --admin and sluice top.')
   if (user !== undefined) throw new UsageError('CLI_USAGE', `--dashboard needs the terminal for itself, and "${user.id}" uses it too.`, 'Use --admin, and sluice top in another terminal.')
