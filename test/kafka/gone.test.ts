@@ -4,10 +4,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { openLog, recordsOf } from '../../src/log/index.ts'
+import { openLog } from '../../src/log/index.ts'
 import { runFile } from '../../src/runtime.ts'
 import { until } from '../servers/broker.testing.ts'
 import { startService } from '../servers/service.ts'
+import { countsIn } from './counts.ts'
 
 const BATCH = 100
 /** How a pipeline delivers, and how often a number may then be in its output. */
@@ -26,22 +27,6 @@ else {
   })
 
   const endOf = async (topic: string): Promise<number> => (await log.admin.offsets([0, 1].map(partition => ({ topic, partition, start: 'latest' as const })))).reduce((sum, { offset }) => sum + Number(offset), 0)
-
-  /** How often each number is in a topic. */
-  async function countsIn(topic: string): Promise<Map<number, number>> {
-    const ends = await log.admin.offsets([0, 1].map(partition => ({ topic, partition, start: 'latest' as const })))
-    const consumer = log.consumer()
-    await consumer.assign(ends.map(({ partition }) => ({ topic, partition, start: 'earliest' as const })))
-    const counts = new Map<number, number>()
-    while (ends.some(({ partition, offset }) => (consumer.position({ topic, partition }) ?? 0n) < offset)) {
-      for (const { value } of (await consumer.fetch({ wait: 100 })).flatMap(({ bytes }) => [...recordsOf(bytes)])) {
-        const { n } = JSON.parse(Buffer.from(value ?? []).toString()) as { n: number } // Written below.
-        counts.set(n, (counts.get(n) ?? 0) + 1)
-      }
-    }
-    await consumer.close()
-    return counts
-  }
 
   test('a broker that is killed under load and started again loses and doubles nothing of what runs through it', async () => {
     await log.admin.createTopics(['in', ...Object.keys(DELIVERIES)].map(name => ({ name, partitions: 2 })))
@@ -70,7 +55,7 @@ sinks: { out: { log: { log: '${place}', topic: ${delivery}, key: event.n } } }\n
     stop.abort()
     for (const { dead_lettered: letters } of await ended) assert.equal(letters, 0)
     for (const [delivery, isRight] of Object.entries(DELIVERIES)) {
-      const counts = await countsIn(delivery)
+      const counts = await countsIn(log, delivery)
       assert.equal(counts.size, count, delivery)
       assert.ok([...counts.values()].every(isRight), delivery)
     }

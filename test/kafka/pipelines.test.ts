@@ -5,11 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { RunControl } from '../../src/engine/index.ts'
-import { openLog, recordsOf } from '../../src/log/index.ts'
+import { openLog } from '../../src/log/index.ts'
 import { healthOf } from '../../src/observe/index.ts'
 import type { Notice } from '../../src/observe/index.ts'
 import { runFile } from '../../src/runtime.ts'
 import { startBroker } from './broker.ts'
+import { countsIn } from './counts.ts'
 import { Proxy } from './proxy.ts'
 
 const COUNT = 20_000
@@ -27,22 +28,6 @@ else {
     await broker.stop()
     rmSync(folder, { recursive: true })
   })
-
-  /** How often each number is in a topic. */
-  async function countsIn(topic: string): Promise<Map<number, number>> {
-    const ends = await log.admin.offsets([0, 1].map(partition => ({ topic, partition, start: 'latest' as const })))
-    const consumer = log.consumer()
-    await consumer.assign(ends.map(({ partition }) => ({ topic, partition, start: 'earliest' as const })))
-    const counts = new Map<number, number>()
-    while (ends.some(({ partition, offset }) => (consumer.position({ topic, partition }) ?? 0n) < offset)) {
-      for (const { value } of (await consumer.fetch({ wait: 100 })).flatMap(({ bytes }) => [...recordsOf(bytes)])) {
-        const { n } = JSON.parse(Buffer.from(value ?? []).toString()) as { n: number } // Written below.
-        counts.set(n, (counts.get(n) ?? 0) + 1)
-      }
-    }
-    await consumer.close()
-    return counts
-  }
 
   const CASES: readonly (readonly [delivery: 'exactly_once' | 'at_least_once', name: string, hurt: () => void, times: number])[] = [
     ['exactly_once', 'cut', () => proxy.cut(), 8],
@@ -69,7 +54,7 @@ sinks: { out: { log: { log: "${place}", topic: ${to}, key: event.n } } }\ncheckp
       })
       assert.ok(hurts > 1)
       assert.ok((report.events_out['out'] ?? 0) >= COUNT)
-      const counts = await countsIn(to)
+      const counts = await countsIn(log, to)
       assert.equal(counts.size, COUNT)
       if (delivery === 'exactly_once') assert.ok([...counts.values()].every(count => count === 1))
     })
