@@ -9,12 +9,13 @@
  * zlib's levels (gzip 6, zstd 3), Sluice with its own (4 and 1). `--level` gives both the same.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { installPackage } from '../package.ts'
+import { freePorts } from '../../test/servers/ports.ts'
 import { measure } from '../pipelines/measure.ts'
 import { LineDigest } from './line-digest.ts'
 
@@ -120,8 +121,8 @@ function table(all: readonly Row[]): string {
 const results: Row[] = []
 const out = values.out ?? join(import.meta.dirname, 'results', `${new Date().toISOString().slice(0, 10)}.json`)
 try {
-  const kafka = script('kafka', 'start', join(work, 'kafka'), '--port', '19192')
-  const servers: Servers = { bootstrap: kafka.get('bootstrap') ?? '', s3: script('s3', 'start', join(work, 's3'), '--port', '17070') }
+  const kafka = script('kafka', 'start', join(work, 'kafka'), '--port', String(await freePorts(2)))
+  const servers: Servers = { bootstrap: kafka.get('bootstrap') ?? '', s3: script('s3', 'start', join(work, 's3'), '--port', String(await freePorts(1))) }
   const env = { S3_KEY: servers.s3.get('access_key') ?? '', S3_SECRET: servers.s3.get('secret_key') ?? '' }
   const loaded = execFileSync(process.execPath, [join(import.meta.dirname, 'load.ts'), servers.bootstrap, TOPIC, String(PARTITIONS), String(rows)], { encoding: 'utf8' })
   console.log(loaded.trim())
@@ -148,6 +149,6 @@ try {
   }
   console.log(`\n${table(results)}\n\n${out}`)
 } finally {
-  for (const name of ['kafka', 's3']) script(name, 'stop', join(work, name))
+  for (const name of ['kafka', 's3']) if (existsSync(join(work, name))) script(name, 'stop', join(work, name))
   rmSync(work, { recursive: true, force: true })
 }
