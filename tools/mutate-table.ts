@@ -8,6 +8,7 @@ import { ADAPTIVE_GUARDS } from './mutate-table-adaptive.ts'
 import { DELIVERY_GUARDS } from './mutate-table-delivery.ts'
 import { DURABLE_GUARDS } from './mutate-table-durable.ts'
 import { LOG_GUARDS } from './mutate-table-log.ts'
+import { OPERATE_GUARDS } from './mutate-table-operate.ts'
 import { PLUGIN_GUARDS } from './mutate-table-plugins.ts'
 import { TELEMETRY_GUARDS } from './mutate-table-telemetry.ts'
 
@@ -150,4 +151,4 @@ const INVARIANT_GUARDS: readonly Guard[] = [
   },
 ]
 
-export const GUARDS: readonly Guard[] = [...INVARIANT_GUARDS, ...DELIVERY_GUARDS, ...DURABLE_GUARDS, ...LOG_GUARDS, ...ADAPTIVE_GUARDS, ...PLUGIN_GUARDS, ...TELEMETRY_GUARDS]
+export const GUARDS: readonly Guard[] = [...INVARIANT_GUARDS, ...DELIVERY_GUARDS, ...DURABLE_GUARDS, ...LOG_GUARDS, ...ADAPTIVE_GUARDS, ...PLUGIN_GUARDS, ...OPERATE_GUARDS, ...TELEMETRY_GUARDS]
