@@ -1,6 +1,8 @@
 /** `sluice probe` against real servers, all at once: what is right is told as such, and what is wrong in words that say what to do. */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import { copyFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { after, test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { openLog } from '../../src/log/index.ts'
@@ -8,6 +10,7 @@ import { openAmqp } from '../amqp/client.ts'
 import { openNats } from '../nats/client.ts'
 import { openDatabase } from '../postgres/database.ts'
 import { openRedis } from '../redis/client.ts'
+import { expire } from '../servers/certificates.ts'
 import { startService } from '../servers/service.ts'
 import type { Service } from '../servers/service.ts'
 import { folderWith, sluice } from './sluice.ts'
@@ -151,6 +154,15 @@ else {
       'postgres-in': [{ url: byAddress(POSTGRES.url) }, 'POSTGRES_TLS', name], 'redis-in': [{ url: byAddress(REDIS.url) }, 'REDIS_TLS', name], 'nats-in': [{ servers: byAddress(NATS.servers) }, 'NATS_TLS', name],
       'mqtt-in': [{ url: byAddress(MQTT.url) }, 'MQTT_TLS', name], 'amqp-in': [{ url: byAddress(AMQP.url) }, 'AMQP_TLS', name],
     })
+  })
+
+  test('a certificate that has expired', async t => {
+    await expire(s3.folder)
+    await copyFile(join(s3.folder, 'expired.pem'), join(s3.folder, 'server.pem'))
+    await s3.stop()
+    await s3.start()
+    const renew = /its certificate has expired\. The certificate has to be renewed/
+    await wrong(t, { 's3-in': [{ endpoint: S3.endpoint.replace('127.0.0.1', 'localhost') }, 'S3_TLS', renew], 's3-out': [{ endpoint: S3.endpoint.replace('127.0.0.1', 'localhost') }, 'S3_TLS', renew] })
   })
 
   test('TLS on a port without it, and the other way round', async t => {
