@@ -28,5 +28,9 @@ const looking = setInterval(() => {
 }, 1000)
 looking.unref()
 
+// Threads that begin from now on: their young part holds what comes of a batch, which is garbage when the batch is done. In a smaller one the objects of half a batch were taken
+// for ones that stay, and filled the old part. The main thread has its sizes already.
+setFlagsFromString('--min-semi-space-size=4')
+
 const source = new URL('../src/cli/main.ts', import.meta.url)
 await import(existsSync(source) ? source.href : new URL('../dist/cli/main.js', import.meta.url).href)

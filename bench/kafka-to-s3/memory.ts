@@ -73,11 +73,23 @@ function memoryOf(pid: number): { readonly now: number; readonly peak: number } 
   }
 }
 
+/** User and system time in seconds: fields 14 and 15, in hundredths. */
+function cpuOf(pid: number): number {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ')
+    return (Number(fields[11]) + Number(fields[12])) / 100
+  } catch {
+    return 0
+  }
+}
+
 interface Run {
   readonly targets: number
   readonly compression: string
   readonly events_out: number
   readonly seconds: number
+  /** Up to the last sample. */
+  readonly cpu_seconds: number
   readonly peak_mb: number
   /** At even distances over the run. */
   readonly samples_mb: readonly number[]
@@ -106,17 +118,19 @@ state: ./state
   }))
   const seen: number[] = []
   let peak = 0
+  let cpu = 0
   while (code === undefined) {
     const memory = memoryOf(child.pid ?? 0)
     if (memory !== undefined && memory.now > 0) seen.push(memory.now)
     peak = Math.max(peak, memory?.peak ?? 0)
+    cpu = Math.max(cpu, cpuOf(child.pid ?? 0))
     await Promise.race([ended, wait(EVERY)])
   }
   if (code !== 0) throw new Error(`${prefix} ended with ${code}`)
   const report = JSON.parse(printed.slice(printed.indexOf('{'))) as { readonly events_out: { readonly out: number } } // Printed by `--report json`.
   rmSync(join(work, 's3/data', s3.get('bucket') ?? '', prefix), { recursive: true })
   const samples = Array.from({ length: SAMPLES }, (_, at) => Math.round((seen[Math.floor((at * seen.length) / SAMPLES)] ?? 0) / 1000))
-  return { targets, compression, events_out: report.events_out.out, seconds: (performance.now() - begun) / 1000, peak_mb: Math.round(peak / 1000), samples_mb: samples }
+  return { targets, compression, events_out: report.events_out.out, seconds: (performance.now() - begun) / 1000, cpu_seconds: cpu, peak_mb: Math.round(peak / 1000), samples_mb: samples }
 }
 
 const command = values.source ? join(root, 'bin/sluice.js') : installPackage(join(work, 'installed'))
