@@ -129,8 +129,8 @@ state: ./state
   if (code !== 0) throw new Error(`${prefix} ended with ${code}`)
   const report = JSON.parse(printed.slice(printed.indexOf('{'))) as { readonly events_out: { readonly out: number } } // Printed by `--report json`.
   rmSync(join(work, 's3/data', s3.get('bucket') ?? '', prefix), { recursive: true })
-  const samples = Array.from({ length: SAMPLES }, (_, at) => Math.round((seen[Math.floor((at * seen.length) / SAMPLES)] ?? 0) / 1000))
-  return { targets, compression, events_out: report.events_out.out, seconds: (performance.now() - begun) / 1000, cpu_seconds: cpu, peak_mb: Math.round(peak / 1000), samples_mb: samples }
+  const samples = Array.from({ length: SAMPLES }, (_, at) => Math.round(((seen[Math.floor((at * seen.length) / SAMPLES)] ?? 0) * 1024) / 1e6))
+  return { targets, compression, events_out: report.events_out.out, seconds: (performance.now() - begun) / 1000, cpu_seconds: cpu, peak_mb: Math.round((peak * 1024) / 1e6), samples_mb: samples }
 }
 
 const command = values.source ? join(root, 'bin/sluice.js') : installPackage(join(work, 'installed'))
