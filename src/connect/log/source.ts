@@ -48,6 +48,8 @@ const nameOf = ({ topic, partition }: TopicPartition): string => `${topic} ${par
 /** Own topics of the pipelines are left out: one that reads what it commits would never come to an end. */
 const OWN_TOPICS = 'sluice-state-'
 const PATTERN_MAX = 1000
+/** Times that offsets are committed anew because partitions were lost under way; each time fewer are left. */
+const COMMITS_MAX = 3
 
 /** Throws CONFIG_VALUE. */
 function wantedOf({ topic, pattern }: Pick<Config, 'topic' | 'pattern'>): readonly string[] | RegExp {
@@ -253,14 +255,23 @@ class LogSource implements Source {
   async commit(position: JsonValue): Promise<void> {
     const offsets = offsetsOf(position)
     const { group } = this.#config
-    if (group !== undefined && this.#consumer !== undefined && 'commit' in this.#consumer) {
-      // Partitions that were lost meanwhile belong to another member, who reads them again from what is committed.
-      const own = new Set(this.#consumer.assigned.map(nameOf))
-      const mine = offsets.filter(one => own.has(nameOf(one)) && this.#committed.get(nameOf(one)) !== one.offset)
-      if (mine.length > 0) await this.#consumer.commit(mine)
-    }
+    if (group !== undefined && this.#consumer !== undefined && 'commit' in this.#consumer) await this.#commitOwn(this.#consumer, offsets)
     for (const one of offsets) this.#committed.set(nameOf(one), one.offset)
     this.#wake?.()
+  }
+
+  /** Partitions that were lost, even while the call was under way, belong to another member, who reads them again from what is committed. */
+  async #commitOwn(member: GroupConsumer, offsets: ReturnType<typeof offsetsOf>): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      const own = new Set(member.assigned.map(nameOf))
+      const mine = offsets.filter(one => own.has(nameOf(one)) && this.#committed.get(nameOf(one)) !== one.offset)
+      if (mine.length === 0) return
+      try {
+        return await member.commit(mine)
+      } catch (error) {
+        if (!(error instanceof SluiceError) || error.code !== 'LOG_FENCED' || tries === COMMITS_MAX) throw error
+      }
+    }
   }
 
   /** Partitions go to another member: only once everything read from them is done and committed. */
