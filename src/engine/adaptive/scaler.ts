@@ -94,7 +94,8 @@ export class Scaler {
     // A generation that is here because of the rule's own step: it learns what the step is good for.
     if (!this.#isChanging) this.#rule = undefined
     this.#cancel()
-    if (this.#isOver) return
+    // Without threads there is nothing to look after; a clock that tests turn would have to go through all of these looks.
+    if (this.#isOver || !this.#parts.hasThreads) return
     this.#look()
     // A reload may have come in between an order and the generation that it was for.
     const { threads } = running
