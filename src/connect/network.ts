@@ -1,7 +1,8 @@
 /** What goes wrong on the way to a server, in plain words: by the code of the error that the way itself gave. */
 import { SluiceError } from '../base/index.ts'
 
-const WAYS: Readonly<Record<string, string>> = {
+/** By the code of an error: why there is no way to a server. */
+export const WAYS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nobody listens there. Is it running, and is the port right?',
   ENOTFOUND: 'there is no host of that name.',
   EAI_AGAIN: 'the name of the host could not be looked up just now.',

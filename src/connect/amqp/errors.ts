@@ -1,17 +1,8 @@
 /** What an AMQP broker and the way to it say, in plain words. No message holds a password: addresses are shown without the login. */
 import { SluiceError } from '../../base/index.ts'
-import { isTlsCode, tlsCures, tlsWords } from '../network.ts'
+import { WAYS, isTlsCode, tlsCures, tlsWords } from '../network.ts'
 
-const NETWORK: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nobody listens there. Is it running, and is the port right?',
-  ENOTFOUND: 'there is no host of that name. Check "url".',
-  EAI_AGAIN: 'the name of the host could not be looked up just now.',
-  ETIMEDOUT: 'it did not answer in time. A firewall may be between.',
-  EHOSTUNREACH: 'there is no way to that host.',
-  ENETUNREACH: 'there is no way to that network.',
-  ECONNRESET: 'the connection was cut.',
-  EPIPE: 'the connection was cut.',
-}
+const NETWORK: Readonly<Record<string, string>> = { ...WAYS, ENOTFOUND: `${WAYS['ENOTFOUND']} Check "url".` }
 
 /** How the client words what the broker said: `404 (NOT-FOUND) with message "NOT_FOUND - no queue 'x' in vhost '/'"`. */
 const SAID = /(\d{3}) \([A-Z-]+\) with message "(.*)"/s

@@ -1,7 +1,7 @@
 /** What Redis and the way to it say, in plain words. No message holds a password: addresses are shown without the login. */
 import { SluiceError } from '../../base/index.ts'
 import type { ErrorCode } from '../../base/index.ts'
-import { isTlsCode, tlsCures, tlsWords } from '../network.ts'
+import { WAYS, isTlsCode, tlsCures, tlsWords } from '../network.ts'
 
 interface Meaning {
   readonly code: ErrorCode
@@ -29,16 +29,7 @@ const REPLIES: Readonly<Record<string, Meaning>> = {
   MOVED: { code: 'REDIS_REPLY', say: server => `Redis at ${server} is a cluster, and the stream lies on another node. Name that node in "url".` },
 }
 
-const NETWORK: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nobody listens there. Is it running, and is the port right?',
-  ENOTFOUND: 'there is no host of that name. Check "url".',
-  EAI_AGAIN: 'the name of the host could not be looked up just now.',
-  ETIMEDOUT: 'it did not answer in time. A firewall may be between.',
-  EHOSTUNREACH: 'there is no way to that host.',
-  ENETUNREACH: 'there is no way to that network.',
-  ECONNRESET: 'the connection was cut.',
-  EPIPE: 'the connection was cut.',
-}
+const NETWORK: Readonly<Record<string, string>> = { ...WAYS, ENOTFOUND: `${WAYS['ENOTFOUND']} Check "url".` }
 
 /** An error of the client or of the server. `server` is its address without the login. */
 export function redisError(error: unknown, server: string, doing: string): SluiceError {
