@@ -7,7 +7,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { InputRange } from '../../engine/index.ts'
-import type { JsonValue } from '../../event/index.ts'
+import type { Written } from '../notify/index.ts'
 import type { AtOnce } from './at-once.ts'
 import { MappedBytes, letGo, mappedBuffer } from './mapped-bytes.ts'
 import type { Packing } from './packing.ts'
@@ -15,19 +15,8 @@ import { Spans } from './spans.ts'
 import type { Part, S3Keeping, S3Store } from './store.ts'
 import type { Uploads } from './uploads.ts'
 
-/** What a manifest tells of an object. */
-export interface Described {
-  readonly key: string
-  readonly events: number
-  readonly bytes: number
-  readonly sha256: string
-  /** Milliseconds since 1970 when it was ended. */
-  readonly time: number
-  readonly input: readonly JsonValue[]
-}
-
 /** An object whose parts are all there: what a checkpoint keeps of it. */
-export interface Sealed extends Described {
+export interface Sealed extends Written {
   readonly upload: string
   readonly parts: readonly Part[]
 }
@@ -217,7 +206,7 @@ export class S3Object {
   }
 
   /** After it was sealed. */
-  described(): Described {
+  described(): Written {
     this.#sha256 ??= this.#hash.digest('hex')
     return { key: this.key, events: this.events, bytes: this.#stored, sha256: this.#sha256, time: this.#ended, input: this.#spans.toJson() }
   }

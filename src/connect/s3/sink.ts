@@ -21,7 +21,7 @@ import type { Notifier, Written } from '../notify/index.ts'
 import { AtOnce } from './at-once.ts'
 import { checkTemplate, keyOf, withId } from './key.ts'
 import { S3Object } from './object.ts'
-import type { Described, ObjectOptions, Sealed } from './object.ts'
+import type { ObjectOptions, Sealed } from './object.ts'
 import { Compressors, linesPacking } from './packing.ts'
 import type { Packing, S3Compression } from './packing.ts'
 import { ParquetFile, loadParquet } from './parquet.ts'
@@ -130,7 +130,7 @@ class S3Sink implements Sink {
   /** Readers see these once the mark is in a checkpoint. */
   #mark: Mark = { objects: [] }
   /** Without checkpoints: objects that are complete, and not yet in a manifest. */
-  #shown: Described[] = []
+  #shown: Written[] = []
   readonly #notifier: Notifier | undefined
   /** Without checkpoints: objects that have ended, in order; true once readers see them. They are told in this order. */
   readonly #ended = new Map<S3Object, boolean>()
@@ -195,7 +195,7 @@ class S3Sink implements Sink {
     return there
   }
 
-  async #tell(manifest: string, objects: readonly Described[]): Promise<void> {
+  async #tell(manifest: string, objects: readonly Written[]): Promise<void> {
     const { bucket } = this.#config
     const lines = objects.map(({ key, events, bytes, sha256, time, input }) => `${JSON.stringify({ bucket, key, events, bytes, sha256, time: new Date(time).toISOString(), input })}\n`)
     await this.#store.put(manifest, Buffer.from(lines.join('')), { ...this.#options.keeping, contentType: 'application/x-ndjson' })
