@@ -25,7 +25,7 @@ test('a pipeline that is told to stop again and again, once or twice, ends with 
   const trial = trialFor(t)
   const turns = 12 * SOAK
   // As much as is not used up before the last turn.
-  const count = turns * 8000
+  const count = turns * 16_000
   trial.numbers('in.ndjson', count)
   trial.write('p.yaml', `pipeline: p
 sources: { in: { file: { path: in.ndjson } } }
@@ -35,6 +35,7 @@ dead_letters: { file: { path: failed.ndjson } }
 state: state
 checkpoint_interval: 10ms
 batch: { bytes: 8KiB }
+memory: 64KiB
 `)
   let stopped = 0
   for (let turn = 0; turn < turns; turn++) {
