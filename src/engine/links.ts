@@ -49,8 +49,8 @@ export class ThreadLink implements Link {
   #heap: { readonly bytes: number | undefined; readonly asked: boolean } = { bytes: undefined, asked: false }
 
   constructor(url: URL, data: unknown, listener: Listener) {
-    // Two halves and a reserve of 4 MiB each hold the objects of a batch (see `bin/start.js`).
-    this.#worker = new Worker(url, { workerData: data, stdout: false, stderr: false, resourceLimits: { maxYoungGenerationSizeMb: 16 } })
+    // A small young part: what it may grow to is held by each thread (see `bin/start.js`).
+    this.#worker = new Worker(url, { workerData: data, stdout: false, stderr: false, resourceLimits: { maxYoungGenerationSizeMb: 4 } })
     this.#worker.on('message', listener)
     this.#worker.on('error', (error: unknown) => listener({ kind: 'failed', error: crash(error) }))
     this.#worker.on('exit', code => {
