@@ -255,19 +255,21 @@ class LogSource implements Source {
   async commit(position: JsonValue): Promise<void> {
     const offsets = offsetsOf(position)
     const { group } = this.#config
-    if (group !== undefined && this.#consumer !== undefined && 'commit' in this.#consumer) await this.#commitOwn(this.#consumer, offsets)
-    for (const one of offsets) this.#committed.set(nameOf(one), one.offset)
+    const isMember = group !== undefined && this.#consumer !== undefined && 'commit' in this.#consumer
+    const committed = isMember ? await this.#commitOwn(this.#consumer as GroupConsumer, offsets) : offsets // It can commit.
+    for (const one of committed) this.#committed.set(nameOf(one), one.offset)
     this.#wake?.()
   }
 
-  /** Partitions that were lost, even while the call was under way, belong to another member, who reads them again from what is committed. */
-  async #commitOwn(member: GroupConsumer, offsets: ReturnType<typeof offsetsOf>): Promise<void> {
+  /** Answers what is committed. Partitions that were lost, even while the call was under way, belong to another member, who reads them again from what is committed. */
+  async #commitOwn(member: GroupConsumer, offsets: Offset[]): Promise<readonly Offset[]> {
     for (let tries = 1; ; tries++) {
       const own = new Set(member.assigned.map(nameOf))
       const mine = offsets.filter(one => own.has(nameOf(one)) && this.#committed.get(nameOf(one)) !== one.offset)
-      if (mine.length === 0) return
+      if (mine.length === 0) return []
       try {
-        return await member.commit(mine)
+        await member.commit(mine)
+        return mine
       } catch (error) {
         if (!(error instanceof SluiceError) || error.code !== 'LOG_FENCED' || tries === COMMITS_MAX) throw error
       }
@@ -303,7 +305,9 @@ class LogSource implements Source {
   }
 }
 
-function offsetsOf(position: JsonValue): { readonly topic: string; readonly partition: number; readonly offset: bigint }[] {
+type Offset = TopicPartition & { readonly offset: bigint }
+
+function offsetsOf(position: JsonValue): Offset[] {
   return Object.entries(position as Offsets).flatMap(([topic, partitions]) => // Made by `next`.
     Object.entries(partitions).map(([partition, offset]) => ({ topic, partition: Number(partition), offset: BigInt(offset) })))
 }
