@@ -67,7 +67,15 @@ export class Notifier {
 
   add(results: readonly Written[]): void {
     for (const { key, events, bytes, sha256, time, input } of results) this.#waiting.push({ key, events, bytes, sha256, time, input })
-    this.#telling ??= this.#tellAll().finally(() => (this.#telling = undefined))
+    this.#begin()
+  }
+
+  #begin(): void {
+    this.#telling ??= this.#tellAll().finally(() => {
+      this.#telling = undefined
+      // What was added when the last one had just been told.
+      if (this.#waiting.length > 0 && !this.#signal.aborted) this.#begin()
+    })
   }
 
   async #tellAll(): Promise<void> {
