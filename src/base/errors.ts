@@ -168,7 +168,7 @@ export const ERRORS = {
   FILE_WRITE: entry('A file could not be written.', 'The disk is full, or the permissions do not allow it.', 'Make room or mend the permissions; the write is tried again.', true),
   FILE_MARK: entry('An output file is shorter than its checkpoint says.', 'Another program cut or replaced it.', 'Restore the file, or move it and the state folder away to start anew.'),
   OUTPUT_CLOSED: entry('Nobody reads the output any more.', 'A reader such as head has seen enough, or ended.', 'Let the reader read to the end, or write to a file.'),
-  PATH_ESCAPE: entry('A path made from an event leads out of its folder.', 'A value holds .. or a separator.', 'Clean the value, or use another field.'),
+  PATH_ESCAPE: entry('A path made from an event leads out of its folder, or is too long.', 'A value holds .. or a separator, or is very long.', 'Clean the value, or use another field.'),
   CSV_SYNTAX: entry('A record is not CSV as configured.', 'Wrong delimiter or quotes, or too many or too few fields.', 'Check `delimiter`, `quote` and the header.'),
   HTTP_STATUS: entry('A server answered with an error.', 'See the status.', 'See the message.'),
   HTTP_PRIVATE: entry('A request would go into a private network.', 'A name, a redirect or a link leads to an address such as 10.1.2.3 or 169.254.169.254.', 'If that is meant, name the host, address or subnet under `private_hosts`.'),

@@ -149,12 +149,12 @@ test('a file that was followed is read on to its end where it no longer is, and 
   assert.deepEqual((await follow(1, 'turned')).lines, ['one', 'two', 'three', 'four'])
 })
 
-test('a file for each city can not be led out of its folder', async () => {
-  writeFileSync(join(folder, 'cities.ndjson'), '{"c":"oslo"}\n{"c":"../../evil"}\n{"c":"pune"}\n{"c":"oslo"}\n')
+test('a file for each city can not be led out of its folder, nor have a name that no file can have', async () => {
+  writeFileSync(join(folder, 'cities.ndjson'), `{"c":"oslo"}\n{"c":"../../evil"}\n{"c":"pune"}\n{"c":"oslo"}\n{"c":"${'x'.repeat(300)}"}\n{"c":"${'d/'.repeat(2500)}"}\n`)
   const report = await copy(folder, { type: 'file', config: { path: 'cities.ndjson' } }, { type: 'file', config: { path: 'by/{event.c}.ndjson' } })
   assert.deepEqual(out('by/oslo.ndjson'), ['{"c":"oslo"}', '{"c":"oslo"}'])
-  assert.equal(report.dead_lettered, 1)
-  assert.equal(letters()[0]?.code, 'PATH_ESCAPE')
+  assert.equal(report.dead_lettered, 3)
+  assert.deepEqual(letters().map(({ code }) => code), ['PATH_ESCAPE', 'PATH_ESCAPE', 'PATH_ESCAPE'])
 })
 
 test('files rotate by size, and a compressed one reads back', async () => {

@@ -11,7 +11,7 @@ import type { ErrorCode } from '../base/index.ts'
 import type { Event, JsonValue, Slab } from '../event/index.ts'
 import type { Field, ValueOf } from './fields.ts'
 import type { FunctionTable } from '../expr/index.ts'
-import type { CompiledExpression } from './prepare.ts'
+import type { CompiledExpression, CompiledTemplate } from './prepare.ts'
 import type { Trouble } from '../observe/index.ts'
 import type { InFlightStep } from './adaptive/in-flight.ts'
 
@@ -346,6 +346,8 @@ export interface Committer {
 export interface SinkEncoding extends FormatChoice {
   /** Groups the output: a chunk holds events of one target only. Throws for a target that must not be (a path that climbs out). */
   target?(event: Event): string
+  /** The template that `target` is made by, where it looks at nothing else of an event: rows are then told apart without making events of them. */
+  readonly template?: CompiledTemplate
   /** True where `write` answers per row, and so wants to know where each row ends. */
   readonly rows?: boolean
   /** Makes one block of the events of a batch and target, where a line for each is not what the sink takes. The format must then be `ndjson`. */
@@ -471,8 +473,10 @@ export interface RecordLines {
   open(slab: Slab, from: number, to: number, meta: JsonValue | undefined, carry?: (headers: Readonly<Record<string, string>>) => Readonly<Record<string, string>>): void
   /** Writes the next lines, at most `rows`, each ended by a newline; answers how many bytes, and 0 behind the last. A record that is no object on one line becomes a line that is none. */
   fill(into: Uint8Array, rows: number): number
-  /** The event of a record, with the text that it has by now. */
-  event(record: number, text: string): Event
+  /** The event of a record, with the text or the value that it has by now. */
+  event(record: number, text: string | undefined, value?: JsonValue): Event
+  /** Fields of their positions that all records of a piece have in common. */
+  readonly shared: readonly string[]
   /** A record whose line could not be read, as the object path sees it: one call to `out`. */
   decode(record: number, out: DecodeOutput): void
 }

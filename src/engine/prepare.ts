@@ -24,6 +24,7 @@ export interface CompiledTemplate {
   readonly prefix: string
   /** True where there is no brace at all. */
   readonly literal: boolean
+  readonly expressions: readonly CompiledExpression[]
 }
 
 /** What the preparation needs to know of the component. */
@@ -182,7 +183,7 @@ function compileTemplate(source: string, context: PrepareContext): CompiledTempl
   const literal = parts.every(part => typeof part === 'string')
   const prefix = typeof parts[0] === 'string' ? parts[0] : ''
   const fill = (event: Event, clean: (value: string) => string = value => value): string => parts.map(part => (typeof part === 'string' ? part : clean(textOf(part(event))))).join('')
-  return Object.assign(fill, { source, prefix, literal })
+  return Object.assign(fill, { source, prefix, literal, expressions: parts.filter(part => typeof part !== 'string') })
 }
 
 /** A value as text in a template. */

@@ -190,6 +190,34 @@ else {
     history.check(ends, mortal)
   })
 
+  for (const [assignor, protocol] of [['range', 'classic'], ['sticky', 'classic'], ['range', 'consumer']] as const) test(`a member that takes too long to give partitions back loses them, and goes on (${assignor}, ${protocol} protocol)`, async () => {
+    const topic = `slow-${assignor}-${protocol}`
+    await log.admin.createTopics([{ name: topic, partitions: 2 }])
+    const { promise: isLost, resolve: lose } = Promise.withResolvers<void>()
+    const lost = new Set<number>()
+    const slow = logs[protocol].group({
+      group: topic, topics: [topic], assignor, sessionTimeout: 6000, rebalanceTimeout: 1500,
+      // Nothing but their loss lets go of them.
+      onRevoked: async () => isLost,
+      onLost: partitions => {
+        for (const { partition } of partitions) lost.add(partition)
+        lose()
+      },
+    })
+    await slow.join()
+    while (slow.assigned.length < 2) await slow.fetch({ wait: 100 })
+    const other = logs[protocol].group({ group: topic, topics: [topic], assignor, rebalanceTimeout: 1500 })
+    const joining = other.join()
+    while (lost.size === 0) await slow.fetch({ wait: 100 })
+    await joining
+    // The group is shared out anew with both, and each record is read by one of them.
+    while (slow.assigned.length !== 1 || other.assigned.length !== 1) await Promise.all([slow.fetch({ wait: 100 }), other.fetch({ wait: 100 })])
+    const [own] = slow.assigned
+    assert.ok(own !== undefined)
+    await slow.commit([{ ...own, offset: 0n }])
+    await Promise.all([slow.close(), other.close()])
+  })
+
   test('a group of the newer protocol is described, refused to transactions, and reset once its members are taken out', async () => {
     const topic = 'described'
     await log.admin.createTopics([{ name: topic, partitions: 2 }])

@@ -1,6 +1,6 @@
 /** Records of a log as columns and as events: whatever they hold, and however they are batched and packed, both ways give the same bytes, keys, headers, times and places. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -42,6 +42,7 @@ const stages = fc.constantFrom(
   `[{ filter: 'has(event.n)' }, { map: { n: event.n, key: 'string(key)', from: position.offset, part: position.partition } }]`, `[{ map: { n: event.n, o: event.o.p } }]`,
   `[{ filter: 'time > timestamp("2001-01-01T00:00:00Z")' }]`,
 )
+const file = fc.constantFrom('out', '{position.partition}', '{position.topic}-{position.partition}', '{position.offset}', '{format_time(time, "yyyy-MM")}', '{key}', '{headers.h}', '{event.n}-{event.o.p}', '{event.t}x{position.partition}', '{event.fill.size()}')
 const batch = fc.record({ records: fc.array(sent, { minLength: 1, maxLength: 12 }), packed: fc.constantFrom<Compression>('none', 'none', 'gzip', 'snappy', 'lz4', 'zstd') })
 
 let topics = 0
@@ -62,21 +63,24 @@ async function fill(batches: readonly { readonly records: readonly Sent[]; reado
 }
 
 interface Came {
-  readonly out: readonly string[]
+  /** Lines of each file. */
+  readonly out: Readonly<Record<string, readonly string[]>>
   readonly letters: readonly unknown[]
   readonly counts: unknown
 }
 
-async function run(topic: string, chain: string, columns: boolean): Promise<Came> {
+async function run(topic: string, chain: string, columns: boolean, file = 'out'): Promise<Came> {
   const name = `p${topics}-${columns}`
+  mkdirSync(join(folder, name))
   const yaml = `pipeline: p\nsources: { in: { log: { log: ./data, topic: ${topic}, until: end } } }\nstages: ${chain}
-sinks: { out: { file: { path: ${name}.ndjson } }${chain === '[]' ? '' : `, second: { log: { log: ./data, topic: ${name}, create: { partitions: 1 } } }`} }
+sinks: { out: { file: { path: '${name}/${file}.ndjson' } }${chain === '[]' ? '' : `, second: { log: { log: ./data, topic: ${name}, create: { partitions: 1 } } }`} }
 dead_letters: { file: { path: ${name}.dead.ndjson } }\nworkers: 0\ndelivery: at_least_once\n`
   const loaded = await loadPipeline(join(folder, `${name}.yaml`), registry, { readText: () => yaml, workingFolder: folder, env: {} })
   const { events_in, events_out, filtered, dead_lettered, in_flight } = await runPipeline(configOrThrow(loaded), registry, { columns })
   const lines = (path: string): string[] => readFileSync(join(folder, path), 'utf8').split('\n')
   const letters = lines(`${name}.dead.ndjson`).filter(line => line !== '').map(line => ({ ...(JSON.parse(line) as object), time: '' }))
-  return { out: lines(`${name}.ndjson`), letters: [...letters, ...(await recordsIn(name))], counts: { events_in, events_out, filtered, dead_lettered, in_flight } }
+  const out = Object.fromEntries(readdirSync(join(folder, name)).map(path => [path, lines(join(name, path))]))
+  return { out, letters: [...letters, ...(await recordsIn(name))], counts: { events_in, events_out, filtered, dead_lettered, in_flight } }
 }
 
 /** Key, value, headers and time of each record. */
@@ -98,9 +102,9 @@ async function recordsIn(topic: string): Promise<unknown[]> {
 test('records give the same by columns and by events', async () => {
   const numRuns = Number(process.env['SLUICE_FUZZ_ROUNDS'] ?? 60)
   await fc.assert(
-    fc.asyncProperty(fc.array(batch, { minLength: 1, maxLength: 4 }), stages, async (batches, chain) => {
+    fc.asyncProperty(fc.array(batch, { minLength: 1, maxLength: 4 }), stages, file, async (batches, chain, path) => {
       const topic = await fill(batches)
-      assert.deepEqual(await run(topic, chain, true), await run(topic, chain, false))
+      assert.deepEqual(await run(topic, chain, true, path), await run(topic, chain, false, path))
     }),
     { numRuns },
   )
@@ -112,7 +116,7 @@ test('batches that unpack to more than the columns hold are run in parts, and ke
   const chain = `[{ filter: 'event.n % 2 == 0' }, { map: { n: event.n, key: 'string(key)', at: position.offset } }]`
   const came = await run(topic, chain, true)
   assert.deepEqual(came, await run(topic, chain, false))
-  assert.equal(came.out.length, 4000 / 2 - 21 + 1)
+  assert.equal(came.out['out.ndjson']?.length, 4000 / 2 - 21 + 1)
 })
 
 // The filter's rows came as lines where the sink wanted batches with keys, and the run failed with LOG_CORRUPT.

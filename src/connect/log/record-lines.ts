@@ -74,6 +74,7 @@ class Places {
 }
 
 export class LogRecordLines implements RecordLines {
+  readonly shared = ['topic', 'partition']
   // The log has checked the batches when it handed them out.
   readonly #cursor = new RecordCursor({ check: false })
   readonly #places = new Places()
@@ -166,9 +167,9 @@ export class LogRecordLines implements RecordLines {
     return this.#newline >= end
   }
 
-  event(record: number, text: string): Event {
+  event(record: number, text: string | undefined, value?: JsonValue): Event {
     const { slab, bytes } = this.#batchOf(record)
-    return this.#carrying(record, eventOf(slab, this.#placesOf(record, bytes), text))
+    return this.#carrying(record, eventOf(slab, this.#placesOf(record, bytes), text, value))
   }
 
   decode(record: number, out: DecodeOutput): void {

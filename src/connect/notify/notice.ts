@@ -7,7 +7,8 @@ export interface Written {
   readonly key: string
   readonly events: number
   readonly bytes: number
-  readonly sha256: string
+  /** Of the object's bytes; not known of one that was made while nobody was to be told of it. */
+  readonly sha256: string | undefined
   /** Milliseconds since 1970 when it was ended. */
   readonly time: number
   /** Which input it was made of. */

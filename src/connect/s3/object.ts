@@ -6,6 +6,7 @@
  * Nobody sees anything of it before it is completed.
  */
 import { createHash } from 'node:crypto'
+import type { Hash } from 'node:crypto'
 import type { InputRange } from '../../engine/index.ts'
 import type { Written } from '../notify/index.ts'
 import type { AtOnce } from './at-once.ts'
@@ -34,6 +35,8 @@ export interface ObjectOptions {
   readonly partSize: number
   /** What the object begins with: the header of CSV. */
   readonly head: Uint8Array
+  /** True where somebody is told of the object's bytes. */
+  readonly hashes: boolean
   /** Memory of members that are packed, for other members. */
   readonly spare: Buffer[]
   /** Called once nothing more comes and all parts are there. */
@@ -71,7 +74,7 @@ export class S3Object {
   #parts = 0
   readonly #done: Part[] = []
   readonly #spans = new Spans()
-  readonly #hash = createHash('sha256')
+  readonly #hash: Hash | undefined
   #sha256: string | undefined
   #ended = 0
 
@@ -80,6 +83,7 @@ export class S3Object {
     this.since = since
     this.#options = options
     this.#packing = options.packing()
+    this.#hash = options.hashes ? createHash('sha256') : undefined
     if (options.head.length > 0) this.#push(options.head)
   }
 
@@ -150,7 +154,7 @@ export class S3Object {
     if (body.length === 0 && counted === 0) return
     const bytes = body.length
     this.#body.add(body)
-    this.#hash.update(body)
+    this.#hash?.update(body)
     this.#bodyBytes += bytes - counted
     this.#stored += bytes
     if (this.#body.length >= this.#options.partSize) this.#part()
@@ -207,7 +211,7 @@ export class S3Object {
 
   /** After it was sealed. */
   described(): Written {
-    this.#sha256 ??= this.#hash.digest('hex')
+    this.#sha256 ??= this.#hash?.digest('hex')
     return { key: this.key, events: this.events, bytes: this.#stored, sha256: this.#sha256, time: this.#ended, input: this.#spans.toJson() }
   }
 

@@ -97,7 +97,7 @@ function encoding(config: Config): SinkEncoding {
   // Rows of columns that are made up are plain JSON lines.
   const rows = options['columns'] === undefined ? 'ndjson' : 'parquet_rows'
   const format = { format: formatOf(config) === 'parquet' ? rows : formatOf(config), options }
-  return key.literal ? format : { ...format, target: (event: Event) => keyOf(key, event) }
+  return key.literal ? format : { ...format, target: (event: Event) => keyOf(key, event), template: key }
 }
 
 /** What `flush` hands to a checkpoint: the objects that readers shall see once it is kept. */
@@ -149,6 +149,7 @@ class S3Sink implements Sink {
     this.#run = `${new Date(context.now()).toISOString().replaceAll(/[-:.]/g, '')}${Math.floor(context.random() * 36 ** 4).toString(36).padStart(4, '0')}`
     this.#options = {
       store: this.#store, uploads: this.#uploads, packing: () => this.#packing(), memberMax: () => this.#memberMax(), packers: this.#packers, partSize: config.part_size, head: csvHead(formatOf(config), optionsOf(config)), spare: [],
+      hashes: config.manifest !== undefined || config.notify !== undefined,
       // Without checkpoints nothing is waited for.
       arrived: context.keeps === true ? undefined : object => this.#uploads.add(0, () => this.#showNow(object)),
       keeping: { contentType: TYPES[formatOf(config)] ?? 'application/octet-stream', storageClass: config.storage_class, encryption: config.encryption, kmsKey: config.kms_key, tags: config.tags },

@@ -38,6 +38,10 @@ const CHUNKS_MAX = 8
 const TARGETS_MAX = 10_000
 const ENDINGS: Readonly<Record<string, string>> = { '.csv': 'csv', '.tsv': 'tsv', '.txt': 'lines', '.log': 'lines' }
 
+/** Bytes that a name in a path may have: what file systems allow, less what is put behind the names of files. */
+const STEP_MAX = 230
+const PATH_MAX = 4000
+
 function formatOf(config: Config): string {
   if (config.format !== 'auto') return config.format
   return ENDINGS[extname(config.path.source.replace(/\.(?:gz|zst)$/, ''))] ?? 'ndjson'
@@ -50,6 +54,11 @@ function compressionOf(config: Config): Compression {
 
 function optionsOf({ options }: Config): Readonly<Record<string, JsonValue>> {
   return typeof options === 'object' && options !== null ? (options as Readonly<Record<string, JsonValue>>) : {} // Checked against the codec's own schema.
+}
+
+function checkLength(path: string): void {
+  const long = Buffer.byteLength(path) > PATH_MAX ? path : path.split(sep).find(step => Buffer.byteLength(step) > STEP_MAX)
+  if (long !== undefined) throw new SluiceError('PATH_ESCAPE', `The path ${JSON.stringify(long.slice(0, 60))}... is longer than files can have it: ${STEP_MAX} bytes for a name, ${PATH_MAX} for all.`)
 }
 
 /** The folder that no target may leave. Throws CONFIG_VALUE for a template that begins with an expression. */
@@ -69,10 +78,12 @@ function encoding(config: Config, context: ComponentContext): SinkEncoding {
   if (config.path.literal) return format
   return {
     ...format,
+    template: config.path,
     target: (event: Event) => {
       const path = absolute(config.path(event), context.folder)
-      if (path.startsWith(root + sep) && !path.includes('\0')) return path
-      throw new SluiceError('PATH_ESCAPE', `The path ${JSON.stringify(path.slice(0, 200))} leads out of ${root}.`)
+      if (!path.startsWith(root + sep) || path.includes('\0')) throw new SluiceError('PATH_ESCAPE', `The path ${JSON.stringify(path.slice(0, 200))} leads out of ${root}.`)
+      if (path.length > STEP_MAX / 3) checkLength(path)
+      return path
     },
   }
 }

@@ -5,8 +5,8 @@ import fc from 'fast-check'
 import { rawAt, removeRaw, renameRaw, setRaw } from '../../event/index.ts'
 import type { Event } from '../../event/index.ts'
 import { SluiceError } from '../../base/index.ts'
-import { defineStage } from '../component.ts'
-import type { CodecDeclaration, StageDeclaration } from '../component.ts'
+import { defineSink, defineStage } from '../component.ts'
+import type { CodecDeclaration, SinkDeclaration, StageDeclaration } from '../component.ts'
 import * as field from '../fields.ts'
 import { runPipeline } from '../run.ts'
 import { Kept, memoryCodec, memorySink, memorySource, sinkConfig, stageConfig, testPipeline, testRegistry } from '../testing.ts'
@@ -95,18 +95,42 @@ const change = defineStage({
 const stages: readonly StageDeclaration[] = [keep, make, change]
 const jsonLines: CodecDeclaration = { ...memoryCodec, decoder: config => ({ columns: true, decode: (slab, from, to, meta, out) => memoryCodec.decoder?.(config).decode(slab, from, to, meta, out) }) }
 
-async function run(lines: readonly string[], chain: readonly [string, Record<string, unknown>][], columns: boolean, piece: number): Promise<{ out: string[]; letters: unknown[]; report: unknown }> {
+/** Keeps the bytes of each target apart, and the order in which targets came. */
+function groupingSink(targets: Map<string, string>): SinkDeclaration {
+  return defineSink({
+    type: 'grouping',
+    summary: 'grouping',
+    config: field.object({ path: field.template() }),
+    durable: 'write',
+    encoding: ({ path }) => ({ format: 'ndjson', options: {}, target: event => path(event), template: path }),
+    create: () => ({
+      open: () => Promise.resolve(),
+      write: ({ target, bytes, rows }) => {
+        const text = Buffer.from(bytes).toString()
+        assert.equal(text.split('\n').length, rows + 1)
+        targets.set(target, (targets.get(target) ?? '') + text)
+        return Promise.resolve()
+      },
+      flush: () => Promise.resolve(undefined),
+      close: () => Promise.resolve(),
+    }),
+  })
+}
+
+async function run(lines: readonly string[], chain: readonly [string, Record<string, unknown>][], columns: boolean, piece: number, path?: string): Promise<{ out: string[]; targets: [string, string][]; letters: unknown[]; report: unknown }> {
   const kept = new Kept()
-  const registry = testRegistry([memorySource(lines, piece), memorySink(kept), ...stages])
+  const targets = new Map<string, string>()
+  const registry = testRegistry([memorySource(lines, piece), memorySink(kept), groupingSink(targets), ...stages])
   const configs = chain.map(([type, config], at) => stageConfig(`s${at}`, type, at === 0 ? 'in' : `s${at - 1}`, { config }))
-  const pipeline = testPipeline(configs, [sinkConfig('out', chain.length === 0 ? 'in' : `s${chain.length - 1}`)])
+  const from = chain.length === 0 ? 'in' : `s${chain.length - 1}`
+  const pipeline = testPipeline(configs, [path === undefined ? sinkConfig('out', from) : sinkConfig('out', from, { type: 'grouping', config: { path } })])
   const withCodec = { ...registry, codec: () => jsonLines }
   const { events_in, events_out, filtered, dead_lettered, in_flight } = await runPipeline(pipeline, withCodec, { columns })
   const letters = kept.lines('dead_letters').map(line => {
     const { original, code, stage, reason } = JSON.parse(line) as Record<string, unknown>
     return { original, code, stage, reason }
   })
-  return { out: kept.lines('out'), letters, report: { events_in, events_out, filtered, dead_lettered, in_flight } }
+  return { out: kept.lines('out'), targets: [...targets], letters, report: { events_in, events_out, filtered, dead_lettered, in_flight } }
 }
 
 const space = fc.constantFrom('', ' ', '  ', '\t')
@@ -156,6 +180,19 @@ test('columns and objects make the same bytes out of the same events', async () 
   await fc.assert(
     fc.asyncProperty(fc.array(line, { maxLength: 12 }), fc.array(stage, { minLength: 1, maxLength: 4 }), fc.integer({ min: 1, max: 20 }), async (lines, chain, piece) => {
       assert.deepEqual(await run(lines, chain, true, piece), await run(lines, chain, false, 5))
+    }),
+    { numRuns: runs },
+  )
+})
+
+const part = fc.constantFrom('{event.t}', '{event.n}', '{event.o.p}', '{event.s + "!"}', '{size(event.t)}', '{event.a}', '{position}', '{event.u}', '{event.x > 1}', '{has(event.n)}', '{event.c}', '{string(event.n)}')
+
+test('columns and objects send the same events to the same targets', async () => {
+  const runs = Number(process.env['SLUICE_FUZZ_ROUNDS'] ?? 300)
+  await fc.assert(
+    fc.asyncProperty(fc.array(line, { maxLength: 24 }), fc.array(stage, { maxLength: 3 }), fc.array(part, { minLength: 1, maxLength: 3 }), fc.integer({ min: 1, max: 30 }), async (lines, chain, parts, piece) => {
+      const path = `out-${parts.join('-')}`
+      assert.deepEqual(await run(lines, chain, true, piece, path), await run(lines, chain, false, piece, path))
     }),
     { numRuns: runs },
   )

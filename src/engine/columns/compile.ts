@@ -5,7 +5,7 @@
  * columns, sinks with several feeders, other levels. Nothing here touches bytes; `runner.ts` does.
  */
 import { toJson } from '../../expr/index.ts'
-import type { ColumnCheck, ColumnEdit, ColumnStep, ColumnValue, LookUpTable, Stage } from '../component.ts'
+import type { ColumnCheck, ColumnEdit, ColumnStep, ColumnValue, LookUpTable, SinkEncoding, Stage } from '../component.ts'
 import { MAIN } from '../plan.ts'
 import type { Node, Plan } from '../plan.ts'
 import type { CompiledExpression } from '../prepare.ts'
@@ -13,11 +13,13 @@ import { WHOLE_LINE, changed, operandAt, originAt, pathsOf } from './document.ts
 import type { Document, Origin } from './document.ts'
 import { compileNumber, compileTest, staticPath } from './predicate.ts'
 import type { Compute, Test } from './predicate.ts'
+import { groupingOf } from './targets.ts'
+import type { Grouping } from './targets.ts'
 import { checkKind, checkRange, slotTest } from './tests.ts'
 
 export type Target =
   | { readonly to: 'step'; readonly step: Step }
-  | { readonly to: 'sink'; readonly node: number; readonly document: Document }
+  | { readonly to: 'sink'; readonly node: number; readonly document: Document; /** Undefined where there is one target only. */ readonly grouping: Grouping | undefined }
   | { readonly to: 'object'; readonly node: number; readonly document: Document }
 
 interface StepBase {
@@ -55,8 +57,8 @@ export interface ColumnPlan {
 /** What the compiler asks about nodes. */
 export interface NodeFacts {
   stage(node: number): Stage | undefined
-  /** True for a sink that takes plain JSON lines, as one target. */
-  plainSink(node: Node): boolean
+  /** A sink that takes plain JSON lines, with its encoding where it tells them apart by targets; undefined for others. */
+  plainSink(node: Node): { readonly grouped: SinkEncoding | undefined } | undefined
 }
 
 /** Most wanted paths: beyond this, columns cost more than they give. */
@@ -95,7 +97,7 @@ class Compiler {
   #target(index: number, document: Document): Target {
     const node = this.#plan.nodes[index]
     if (node === undefined || node.level > 0 || node.inputs > 1) return this.#object(index, document)
-    if (node.kind === 'sink') return this.#facts.plainSink(node) ? this.#sink(index, document) : this.#object(index, document)
+    if (node.kind === 'sink') return this.#sink(node, document)
     const stage = node.kind === 'stage' ? this.#facts.stage(index) : undefined
     const said = stage?.columns?.()
     const step = said === undefined ? undefined : this.#step(node, said, document)
@@ -109,9 +111,12 @@ class Compiler {
     return { to: 'object', node, document }
   }
 
-  #sink(node: number, document: Document): Target {
+  #sink(node: Node, document: Document): Target {
+    const plain = this.#facts.plainSink(node)
+    const grouping = plain?.grouped === undefined ? undefined : groupingOf(plain.grouped, document, this.slot)
+    if (plain === undefined || (plain.grouped !== undefined && grouping === undefined)) return this.#object(node.index, document)
     this.#want(document)
-    return { to: 'sink', node, document }
+    return { to: 'sink', node: node.index, document, grouping }
   }
 
   #want(document: Document): void {

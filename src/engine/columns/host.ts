@@ -12,7 +12,8 @@ import type { Node, Plan } from '../plan.ts'
 import type { Segment, SegmentOutput } from '../segment.ts'
 import { compileColumns } from './compile.ts'
 import type { ColumnPlan } from './compile.ts'
-import { ColumnRunner, ROWS_MAX, mergeFast } from './runner.ts'
+import { mergeFast } from './merge-fast.ts'
+import { ColumnRunner, ROWS_MAX } from './runner.ts'
 import type { ObjectPath } from './runner.ts'
 import type { TraceNotes } from '../trace-notes.ts'
 import type { WorkClock } from '../work-clock.ts'
@@ -87,14 +88,14 @@ export class SourceColumns {
       stage: index => lanes.stage(index),
       plainSink: sink => {
         const encoding = lanes.encodingOf(sink)
-        if (encoding?.format !== 'ndjson' || encoding.rows === true) return false
+        if (encoding?.format !== 'ndjson' || encoding.rows === true) return undefined
         const builder = encoding.block?.()
-        if (builder === undefined) return encoding.target === undefined
+        if (builder === undefined) return { grouped: encoding.target === undefined ? undefined : encoding }
         // The lines of a block share their key, their time and their headers: records of a log don't.
-        if (decoder.lines !== undefined) return false
-        if (builder.addLines === undefined) return false
+        if (decoder.lines !== undefined || builder.addLines === undefined) return undefined
+        if (encoding.target !== undefined && encoding.targetOf === undefined) return undefined
         blocks.set(sink.index, { builder, targetOf: encoding.targetOf?.bind(encoding) })
-        return encoding.target === undefined || encoding.targetOf !== undefined
+        return { grouped: undefined }
       },
     })
     if (columns === undefined) return undefined
@@ -149,6 +150,12 @@ export class SourceColumns {
         else lines.decode(ticket, out)
       },
       event: (ticket, start, end, text) => lines?.event(ticket, text) ?? new Event(slab, start, end, text),
+      bare: (ticket, start, end, value) => {
+        const event = lines?.event(ticket, undefined, value) ?? new Event(slab, start, end, undefined, value)
+        mark(event)
+        return event
+      },
+      isShared: name => lines?.shared.includes(name) === true,
       hand: (node, events) => {
         for (const event of events) mark(event)
         segment.hand(node, events)

@@ -7,16 +7,17 @@
  * Memory: the columns' own, one selection for each output of a step, and the bytes of one batch. One runner serves one thread, one batch at a time.
  */
 import { OK, createScanner } from '../../event/index.ts'
-import type { Columns, Dictionary, Event, Output, Program } from '../../event/index.ts'
+import type { Columns, Dictionary, Event, JsonValue, Output, Program } from '../../event/index.ts'
 import { SluiceError } from '../../base/index.ts'
 import type { BufferPool } from '../buffers.ts'
 import type { Counts } from '../counts.ts'
-import type { SinkRows } from '../sink-encoder.ts'
 import type { WorkClock } from '../work-clock.ts'
 import type { ColumnPlan, Step, Target } from './compile.ts'
 import { operations } from './document.ts'
 import type { Document } from './document.ts'
 import { NO, YES } from './predicate.ts'
+import { valueFor } from './targets.ts'
+import type { Grouping } from './targets.ts'
 
 export const SLAB_BYTES = 1 << 20
 export const ROWS_MAX = 16_384
@@ -28,6 +29,10 @@ export interface ObjectPath {
   line(start: number, end: number, ticket: number): void
   /** The event of a row that leaves the columns, with the text that it has by now. `start` and `end` are those of its line. */
   event(ticket: number, start: number, end: number, text: string): Event
+  /** The same with a value for expressions to read, which need not be all of it, and with what the events of the batch share. */
+  bare(ticket: number, start: number, end: number, value: JsonValue): Event
+  /** True for a field of a position that is the same for all rows of a run. */
+  isShared(field: string): boolean
   /** Events for a node, in order of their tickets. */
   hand(node: number, events: Event[]): void
 }
@@ -35,7 +40,10 @@ export interface ObjectPath {
 /** What the columns made of one batch for one sink. */
 export interface FastRows {
   readonly sink: number
+  readonly target: string
   readonly bytes: Uint8Array<ArrayBuffer>
+  /** True where `bytes` lies in a buffer with those of other targets. */
+  readonly shared?: boolean
   readonly ends: Int32Array
   readonly tickets: Int32Array
 }
@@ -64,6 +72,7 @@ export class ColumnRunner {
   #base = 0
   #objects: ObjectPath | undefined
   #aside = 0
+  #list: Int32Array | undefined
 
   /** Throws COLUMNS_ROOM where tables or programs are too large for the columns' memory. */
   constructor(plan: ColumnPlan, counts: Counts, pool: BufferPool, work: WorkClock) {
@@ -142,8 +151,10 @@ export class ColumnRunner {
     if (targets.length === 0) this.#counts.filtered += count
     else this.#counts.created += (targets.length - 1) * count
     for (const target of targets) {
-      if (target.to === 'sink') this.#emit(target.node, target.document, selection, count)
-      else if (target.to === 'object') this.#leave(target.node, target.document, selection, count)
+      if (target.to === 'sink') {
+        if (target.grouping === undefined) this.#emit(target.node, target.document, '', selection, count)
+        else this.#emitGrouped(target.node, target.document, target.grouping, selection, count)
+      } else if (target.to === 'object') this.#leave(target.node, target.document, selection, count)
       else this.#step(target.step, selection, count)
     }
   }
@@ -305,14 +316,83 @@ export class ColumnRunner {
     }
   }
 
-  #emit(sink: number, document: Document, selection: Int32Array, count: number): void {
+  #emit(sink: number, document: Document, target: string, selection: Int32Array, count: number): void {
     const before = this.#work.switch(sink)
     this.#write(document, selection, count, (output, from, to) => {
-      const tickets = selection.slice(from, to)
-      if (this.#base > 0) for (let at = 0; at < tickets.length; at++) tickets[at] = (tickets[at] ?? 0) + this.#base
       const bytes = this.#pool.take(output.length)
       bytes.set(output.bytes.subarray(0, output.length))
-      this.#fast.push({ sink, bytes, ends: (output.ends ?? new Int32Array(0)).slice(0, output.rows), tickets })
+      this.#fast.push({ sink, target, bytes, ends: (output.ends ?? new Int32Array(0)).slice(0, output.rows), tickets: this.#tickets(selection, from, to) })
+    })
+    this.#work.switch(before)
+  }
+
+  #tickets(selection: Int32Array, from: number, to: number): Int32Array {
+    const tickets = selection.slice(from, to)
+    if (this.#base > 0) for (let at = 0; at < tickets.length; at++) tickets[at] = (tickets[at] ?? 0) + this.#base
+    return tickets
+  }
+
+  /** The same for a sink with several targets. Rows whose target can't be told are left to the object path, which tells why. */
+  #emitGrouped(sink: number, document: Document, grouping: Grouping, selection: Int32Array, count: number): void {
+    const isSteady = grouping.isSteady && grouping.places.every(field => this.#objects?.isShared(field) === true)
+    const before = this.#work.switch(sink)
+    const { groups, lost } = this.#group(grouping, selection, isSteady ? 1 : count)
+    this.#work.switch(before)
+    if (groups.size === 1 && (isSteady || lost.length === 0)) this.#emit(sink, document, [...groups.keys()][0] ?? '', selection, count)
+    // What can't be told for one row can't be told for those that are like it.
+    else if (isSteady) this.#leave(sink, document, selection, count)
+    else {
+      this.#leave(sink, document, this.#listed(lost), lost.length)
+      this.#emitGroups(sink, document, groups)
+    }
+  }
+
+  /** Rows as a selection that programs can be run on. */
+  #listed(rows: readonly number[]): Int32Array {
+    this.#list ??= this.columns.newRows()
+    this.#list.set(rows)
+    return this.#list
+  }
+
+  #group(grouping: Grouping, selection: Int32Array, count: number): { readonly groups: ReadonlyMap<string, readonly number[]>; readonly lost: readonly number[] } {
+    const { lineStart, lineEnd } = this.columns
+    const objects = this.#objects as ObjectPath // Set by `run`.
+    const groups = new Map<string, number[]>()
+    const lost: number[] = []
+    for (let at = 0; at < count; at++) {
+      const row = selection[at] ?? 0
+      let target: string
+      try {
+        target = grouping.target(objects.bare(this.#base + row, lineStart[row] ?? 0, lineEnd[row] ?? 0, valueFor(grouping, row, this.columns, this.#numbers)))
+      } catch {
+        lost.push(row)
+        continue
+      }
+      const group = groups.get(target)
+      if (group === undefined) groups.set(target, [row])
+      else group.push(row)
+    }
+    return { groups, lost }
+  }
+
+  /** Rows of several targets are made one behind the other, and leave in one buffer. */
+  #emitGroups(sink: number, document: Document, groups: ReadonlyMap<string, readonly number[]>): void {
+    const before = this.#work.switch(sink)
+    const rows = [...groups.values()].flat()
+    const selection = this.#listed(rows)
+    this.#write(document, selection, rows.length, (output, from, to) => {
+      const all = new Uint8Array(new ArrayBuffer(output.length))
+      all.set(output.bytes.subarray(0, output.length))
+      let start = 0
+      for (const [target, { length }] of groups) {
+        const [first, last] = [Math.max(start, from), Math.min(start + length, to)]
+        start += length
+        if (first >= last) continue
+        const begin = first === from ? 0 : (output.ends?.[first - from - 1] ?? 0)
+        const ends = (output.ends ?? new Int32Array(0)).slice(first - from, last - from)
+        for (let at = 0; at < ends.length; at++) ends[at] = (ends[at] ?? 0) - begin
+        this.#fast.push({ sink, target, bytes: all.subarray(begin, begin + (ends.at(-1) ?? 0)), shared: true, ends, tickets: this.#tickets(selection, first, last) })
+      }
     })
     this.#work.switch(before)
   }
@@ -345,47 +425,4 @@ export class ColumnRunner {
 function wholeRow(row: Readonly<Record<string, string>>, columns: readonly (string | undefined)[]): string {
   if (!columns.includes(undefined)) return 'null'
   return `{${Object.entries(row).map(([name, json]) => `${JSON.stringify(name)}:${json}`).join(',')}}`
-}
-
-/** One chunk for each sink: the rows of both ways in the order of the batch. `ends` has the sinks for which the ends of rows are wanted. */
-export function mergeFast(
-  fast: readonly FastRows[],
-  slow: readonly SinkRows[],
-  merge: (parts: readonly SinkRows[]) => SinkRows,
-  pool: BufferPool,
-  ends: { has(sink: number): boolean },
-): SinkRows[] {
-  const result: SinkRows[] = []
-  const sinks = new Set([...fast.map(rows => rows.sink), ...slow.map(rows => rows.sink)])
-  for (const sink of sinks) {
-    const quick = fast.filter(rows => rows.sink === sink)
-    const slower = slow.filter(rows => rows.sink === sink)
-    if (slower.length > 0 && quick.length > 0) {
-      result.push(merge([...quick.map(asSinkRows), ...slower]))
-      for (const { bytes } of [...quick, ...slower]) pool.give(bytes.buffer)
-    } else if (quick.length > 0) result.push(joined(quick, pool, ends.has(sink)))
-    else result.push(...slower)
-  }
-  return result
-}
-
-function asSinkRows({ sink, bytes, ends, tickets }: FastRows): SinkRows {
-  return { sink, target: '', bytes, rows: tickets.length, ends: Uint32Array.from(ends), tickets: Uint32Array.from(tickets), origins: [] }
-}
-
-function joined(parts: readonly FastRows[], pool: BufferPool, wantsEnds: boolean): SinkRows {
-  const first = parts[0] as FastRows // There is at least one.
-  const rows = parts.reduce((sum, part) => sum + part.tickets.length, 0)
-  if (parts.length === 1) return { sink: first.sink, target: '', bytes: first.bytes, rows, ends: wantsEnds ? Uint32Array.from(first.ends) : undefined, tickets: undefined, origins: [] }
-  const bytes = pool.take(parts.reduce((sum, part) => sum + part.bytes.length, 0))
-  const ends = wantsEnds ? new Uint32Array(rows) : undefined
-  let at = 0
-  let row = 0
-  for (const part of parts) {
-    bytes.set(part.bytes, at)
-    if (ends !== undefined) for (const end of part.ends) ends[row++] = at + end
-    at += part.bytes.length
-    pool.give(part.bytes.buffer)
-  }
-  return { sink: first.sink, target: '', bytes, rows, ends, tickets: undefined, origins: [] }
 }

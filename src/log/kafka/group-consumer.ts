@@ -40,6 +40,7 @@ export class KafkaGroupConsumer implements GroupConsumer {
     const Chosen = cluster.options.groupProtocol === 'consumer' ? HeartbeatMembership : Membership
     this.#membership = new Chosen(cluster, options, {
       owned: () => this.#fetcher.cursors.filter(({ isRevoked }) => !isRevoked).map(({ topic, partition }) => ({ topic, partition })),
+      held: () => this.#fetcher.assigned,
       isBusy: () => this.#isFetching,
       revoke: partitions => this.#revoke(partitions),
       assign: partitions => this.#assign(partitions),

@@ -146,7 +146,7 @@ export class HeartbeatMembership implements GroupMembership {
     this.#epoch = 0
     this.#held = []
     this.#target = undefined
-    this.#hooks.lose(this.#hooks.owned())
+    this.#hooks.lose(this.#hooks.held())
   }
 
   refused(code: number | undefined, generation: number): boolean {

@@ -39,6 +39,8 @@ const DROPPED: ReadonlySet<number> = new Set([BROKER.UNKNOWN_MEMBER_ID, BROKER.I
 
 export interface MembershipHooks {
   readonly owned: () => readonly TopicPartition[]
+  /** With those that are being given back. */
+  readonly held: () => readonly TopicPartition[]
   readonly isBusy: () => boolean
   /** Gives partitions back; resolves when their work is done. */
   readonly revoke: (partitions: readonly TopicPartition[]) => Promise<void>
@@ -207,7 +209,7 @@ export class Membership implements GroupMembership {
     this.#state = 'lost'
     this.#id = ''
     this.#generation = -1
-    this.#hooks.lose(this.#hooks.owned())
+    this.#hooks.lose(this.#hooks.held())
   }
 
   async #leave(id: string): Promise<void> {
@@ -282,8 +284,12 @@ export class Membership implements GroupMembership {
   refused(code: number | undefined, generation: number): boolean {
     if (code === undefined || !DROPPED.has(code) || generation !== this.#generation) return false
     if (this.#rebalancing === undefined) this.expire()
-    // The group does not wait for this join any more, if it ever came there: it is begun anew. (An old generation means only that its answer is on the way.)
-    else if (code === BROKER.UNKNOWN_MEMBER_ID) this.#joins.drop()
+    else if (code === BROKER.UNKNOWN_MEMBER_ID) {
+      // What is being given back is others' already: nobody need finish it. Nor does the group wait for this join any more, if it ever came there: it is begun anew.
+      // (An old generation means only that the answer to it is on the way.)
+      this.#hooks.lose(this.#hooks.held())
+      this.#joins.drop()
+    }
     return true
   }
 
@@ -358,7 +364,7 @@ export class Membership implements GroupMembership {
           this.#last = this.member
           this.#id = ''
           this.#generation = -1
-          this.#hooks.lose(this.#hooks.owned())
+          this.#hooks.lose(this.#hooks.held())
         } else if (code !== BROKER.MEMBER_ID_REQUIRED && code !== BROKER.REBALANCE_IN_PROGRESS) {
           if (!mayRetry(error)) throw error
           await this.#cluster.clock.sleep(pause, life)
