@@ -141,6 +141,7 @@ export const ERRORS = {
   NATS_CONSUMER: entry('A consumer of NATS is gone, or of another kind.', 'Somebody deleted it, or made one of that name for something else.', 'See the message.'),
   NATS_SUBJECT: entry('That is no subject to publish to.', 'It is empty, or has blanks or wildcards.', 'Check `subject`.'),
   NATS_FULL: entry('A stream of NATS has no room.', 'Its limits or those of JetStream are reached.', 'Raise the limits, or let the stream keep less; it is tried again.', true),
+  NATS_SILENT: entry('NATS is there, but does not keep a message.', 'The disk of the server is full, the stream has failed, or the server has too much to do: it tells nobody but its log.', 'Make room and start the server again; it is tried again until then.', true),
   NATS_REPLY: entry('NATS answered with an error.', 'See the message.', 'See the message.'),
   S3_CONNECT: entry('The object store could not be reached.', 'It is down, the address or region is wrong, or a firewall is between.', 'Check `endpoint` and `region`; the call is tried again.', true),
   S3_TLS: entry('The encrypted connection to the object store could not be made.', 'The certificate is not trusted, has expired or is for another name, or the port does not speak TLS.', 'See the message.'),

@@ -139,6 +139,18 @@ else {
     assert.deepEqual((await numbers(out)).toSorted((a, b) => a - b), upTo(6))
   })
 
+  test('a server without memory left for its streams is told as full', async t => {
+    const stream = await made('memory', { storage: 'memory' })
+    t.after(() => manager.streams.delete(stream))
+    const client = jetstream(nats.connection)
+    await assert.rejects(async () => {
+      for (let n = 0; n < 100; n++) await client.publish(`${stream}.x`, 'x'.repeat(250_000))
+    }, /insufficient resources/)
+    const [answer] = await hand(t, sink({ subject: `${stream}.x` }), `${stream}.x`)
+    assert.deepEqual([answer?.answer, answer?.code], ['retry', 'NATS_FULL'])
+    assert.match(answer?.reason ?? '', /has no room for more: insufficient resources.*Raise the limits of JetStream/)
+  })
+
   test('what is sent twice under one id is kept once', async t => {
     const [stream, out] = [await made('twice'), await made('once')]
     for (const n of [1, 2, 1, 3, 2]) await add(`${stream}.x`, 1, n)

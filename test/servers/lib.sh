@@ -44,10 +44,12 @@ once() { # FOLDER COMMAND...: makes the folder by COMMAND, which gets a fresh on
 listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 running() { # DIR: the pid of its live process, if any; a number that went on to another program does not count
-  local dir pid state
+  local dir pid state cwd
   dir=$(cd "$1" 2>/dev/null && pwd -P) || return 0
   pid=$(cat "$dir/pid" 2>/dev/null) || return 0
-  [[ $(readlink "/proc/$pid/cwd" 2>/dev/null)/ == "$dir"/* ]] || return 0 # Some go on to a folder below.
+  cwd=$(readlink "/proc/$pid/cwd" 2>/dev/null) || return 0
+  # Some go on to a folder below, and that of their data may be a link to elsewhere.
+  [[ $cwd/ == "$dir"/* || $cwd == "$(readlink -f "$dir/data")" ]] || return 0
   state=$(ps -o stat= -p "$pid") && [[ $state != Z* ]] && echo "$pid" || true
 }
 

@@ -4,7 +4,7 @@
  * Where it can't be had (no right to install it) the tests are skipped with the reason; where `CI` is set they fail instead.
  */
 import { execFile, spawnSync } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -37,12 +37,15 @@ export interface ServiceOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Ports in a row that it takes. */
   readonly ports?: number
+  /** Where its data shall lie instead of in its own folder: a small volume that a test fills. */
+  readonly data?: string
 }
 
 /** The service, or why there is none. */
-export async function startService(name: string, { args = [], env = {}, ports = 1 }: ServiceOptions = {}): Promise<Service | string> {
+export async function startService(name: string, { args = [], env = {}, ports = 1, data }: ServiceOptions = {}): Promise<Service | string> {
   const script = join(import.meta.dirname, name)
   const folder = await mkdtemp(join(tmpdir(), `sluice-${name}-`))
+  if (data !== undefined) await symlink(data, join(folder, 'data'))
   const command = ['start', folder, '--port', String(await freePorts(ports)), ...args]
   const start = async (): Promise<string> => (await run(script, command, { env: { ...process.env, ...env } })).stdout
   const stop = async (): Promise<void> => void (await run(script, ['stop', folder]))

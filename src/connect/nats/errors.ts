@@ -30,13 +30,21 @@ export function natsError(error: unknown, server: string, doing: string): Sluice
   const code = 'code' in reason ? reason.code : undefined
   if (reason.name === 'AuthorizationError' || reason.name === 'UserAuthenticationExpiredError') return new SluiceError('NATS_AUTH', `NATS at ${server} refused the login: it is wrong, has run out, or none was given. Check "user" and "password", "token" or "credentials".`, { cause: error, stops: true })
   if (reason.name === 'PermissionViolationError') return new SluiceError('NATS_DENIED', `NATS at ${server} does not allow that to this user: ${reason.message}. Give the user that permission at the server.`, { cause: error })
-  if (reason.name === 'JetStreamNotEnabled' || reason.name === 'NoResponders') return new SluiceError('NATS_STREAM', `Nobody at NATS ${server} takes ${doing}. No stream has that subject, its stream has no leader just now, or JetStream is not switched on.`, { cause: error, retry: true })
+  if (reason.name === 'JetStreamNotEnabled' || reason.name === 'NoResponders') return new SluiceError('NATS_STREAM', `Nobody at NATS ${server} takes ${doing}. No stream has that subject, its stream has no leader just now, or JetStream is off: it was not switched on, or found its disk full.`, { cause: error, retry: true })
   if (typeof code === 'number') return fromAnswer(code, reason, server, doing)
   if (isTlsCode(code)) return new SluiceError('NATS_TLS', `The encrypted connection to NATS at ${server} could not be made: ${tlsWords(reason, tlsCures())}`, { cause: error, stops: true })
   if (/'tls'|secure TLS|not available on this server/i.test(reason.message)) return new SluiceError('NATS_TLS', `The encrypted connection to NATS at ${server} could not be made: the server does not speak TLS there. Write nats:// without "tls", or switch TLS on at the server.`, { cause: error, stops: true })
   if (reason.name === 'InvalidArgumentError') return new SluiceError('INTERNAL', `The client of NATS was asked for what it does not do: ${reason.message}`, { cause: error })
   if (reason.name === 'InvalidSubjectError') return new SluiceError('NATS_SUBJECT', `${doing} can't be sent to NATS: ${reason.message}.`, { cause: error })
   return new SluiceError('NATS_CONNECT', `NATS at ${server} could not be reached for ${doing}: ${wayOf(code, reason)}`, { cause: error })
+}
+
+/** Whether nothing came back within the time for an answer. */
+export const isLate = (error: unknown): boolean => error instanceof Error && error.name === 'TimeoutError'
+
+/** A server whose disk is full says so in its log and nowhere else: who sent the message hears nothing. */
+export function silentError(error: unknown, server: string, subject: string, timeout: number): SluiceError {
+  return new SluiceError('NATS_SILENT', `NATS at ${server} is there, but did not say within ${timeout} ms that its stream keeps a message for "${subject}": its disk is full, its stream has failed, or it has too much to do. Its log tells which. Once there is room on the disk, start the server again: it does not go on by itself.`, { cause: error })
 }
 
 function wayOf(code: unknown, reason: Error): string {

@@ -10,10 +10,11 @@ import { randomUUID } from 'node:crypto'
 import { SluiceError } from '../../base/index.ts'
 import { defineSink, field } from '../../engine/index.ts'
 import type { ComponentContext, RowAnswer, Sink, SinkChunk, ValueOf } from '../../engine/index.ts'
+import { inTime } from '../messages/in-time.ts'
 import { VALUE_FIELD, messagesOf, sinkFormat } from '../messages/message-codec.ts'
 import type { Outgoing } from '../messages/message-codec.ts'
 import { NATS_FIELDS, NatsLink } from './connection.ts'
-import { natsError } from './errors.ts'
+import { isLate, natsError, silentError } from './errors.ts'
 
 const CONFIG = field.object({
   ...NATS_FIELDS,
@@ -33,9 +34,20 @@ const AROUND = 16 * 1024
 /** One that can be published to. */
 const SUBJECT = /^[^\s.*>]+(\.[^\s.*>]+)*$/
 
+interface Open {
+  readonly connection: NatsConnection
+  readonly client: JetStreamClient
+  /** Rejects when the connection breaks. */
+  readonly over: Promise<never>
+  /** Whether the server itself still answers. */
+  isThere(): Promise<boolean>
+  headersOf(message: Outgoing): MsgHdrs
+}
+
 class NatsSink implements Sink {
   readonly gathers = true
   readonly #config: Config
+  readonly #context: ComponentContext
   readonly #link: NatsLink
   /** Begins the ids of this run. */
   readonly #run = randomUUID()
@@ -46,6 +58,7 @@ class NatsSink implements Sink {
     const { subject } = config
     if (subject.literal && !SUBJECT.test(subject.source)) throw new SluiceError('CONFIG_VALUE', `"subject" is words with dots between, without * and >: orders.new; it is ${JSON.stringify(subject.source)}.`)
     this.#config = config
+    this.#context = context
     this.#link = new NatsLink(config, `sluice ${context.id}`)
   }
 
@@ -69,15 +82,15 @@ class NatsSink implements Sink {
   async write(chunk: SinkChunk): Promise<readonly RowAnswer[]> {
     const messages = messagesOf(chunk)
     const rows = this.#open?.number === chunk.number ? this.#open.rows : messages.map((_, row) => row)
-    const { connection, client, over, headersOf } = await this.#client()
-    const most = (connection.info?.max_payload ?? 1024 * 1024) - AROUND
+    const open = await this.#client()
+    const most = (open.connection.info?.max_payload ?? 1024 * 1024) - AROUND
     const answers: RowAnswer[] = []
     for (let from = 0; from < messages.length; from += UNDER_WAY) {
       const sent = messages.slice(from, from + UNDER_WAY).map(async (message, at): Promise<void> => {
         const row = from + at
         const refused = whyNot(message, most)
         if (refused !== undefined) return void answers.push({ row, answer: 'reject', ...refused })
-        const failed = await this.#publish(client, over, headersOf(message), message, `${this.#run}.${chunk.number}.${rows[row] ?? row}`)
+        const failed = await this.#publish(open, message, `${this.#run}.${chunk.number}.${rows[row] ?? row}`)
         if (failed !== undefined) answers.push({ row, answer: failed.retry ? 'retry' : 'reject', code: failed.code, reason: failed.message })
       })
       await Promise.all(sent)
@@ -92,7 +105,7 @@ class NatsSink implements Sink {
     return answers
   }
 
-  async #client(): Promise<{ readonly connection: NatsConnection; readonly client: JetStreamClient; readonly over: Promise<never>; readonly headersOf: (message: Outgoing) => MsgHdrs }> {
+  async #client(): Promise<Open> {
     const connection = await this.#link.connected()
     const [{ jetstream }, { headers }] = await Promise.all([import('@nats-io/jetstream'), import('@nats-io/transport-node')])
     const { timeout, domain } = this.#config
@@ -106,17 +119,20 @@ class NatsSink implements Sink {
       throw new SluiceError('NATS_CONNECT', `The connection to NATS at ${this.#link.server} was cut.`)
     })
     over.catch(() => undefined)
-    return { connection, headersOf, over, client: jetstream(connection, { timeout, ...(domain === undefined ? {} : { domain }) }) }
+    let asked: Promise<boolean> | undefined
+    const isThere = (): Promise<boolean> => (asked ??= inTime(Promise.race([connection.rtt(), over]), timeout, this.#context).then(came => came && !connection.isClosed()))
+    return { connection, headersOf, over, isThere, client: jetstream(connection, { timeout, ...(domain === undefined ? {} : { domain }) }) }
   }
 
   /** Why it was not taken; undefined where it was. */
-  async #publish(client: JetStreamClient, over: Promise<never>, headers: MsgHdrs, message: Outgoing, own: string): Promise<SluiceError | undefined> {
+  async #publish({ client, over, isThere, headersOf }: Open, message: Outgoing, own: string): Promise<SluiceError | undefined> {
     const { stream, timeout } = this.#config
     const msgID = message.id === '' ? own : message.id
     try {
-      await Promise.race([client.publish(message.to, message.body, { msgID, headers, timeout, ...(stream === undefined ? {} : { expect: { streamName: stream } }) }), over])
+      await Promise.race([client.publish(message.to, message.body, { msgID, headers: headersOf(message), timeout, ...(stream === undefined ? {} : { expect: { streamName: stream } }) }), over])
       return undefined
     } catch (error) {
+      if (isLate(error) && (await isThere())) return silentError(error, this.#link.server, message.to, timeout)
       return natsError(error, this.#link.server, `a message for "${message.to}"`)
     }
   }
