@@ -38,8 +38,9 @@ lint-all: lint types docs-check ## lint, types, and generated pages that are out
 build-all: install ## JavaScript and declarations in dist/
 	@node tools/build.ts
 
-soak: install ## kills, stops, reloads and faults at random for an hour, then 200 reloads and 200 stops of each kind, and 200 kills of the log; SOAK_MINUTES=n for another time
+soak: install ## kills, stops, reloads and faults at random for an hour, then ten minutes of a network and of a server that are bad, 200 reloads and 200 stops of each kind, and 200 kills of the log; SOAK_MINUTES=n for another time
 	@SOAK_MINUTES=$(or $(SOAK_MINUTES),60) node tools/soak.ts
+	@SLUICE_MINUTES=$(or $(FAULT_MINUTES),10) node --test --test-concurrency=3 test/faults/network.test.ts test/faults/sink.test.ts test/faults/redrive.test.ts
 	@SLUICE_STORM=200 node --test --test-concurrency=1 test/reload/storm.test.ts test/reload/stops.test.ts
 	@$(MAKE) soak-log
 

@@ -12,11 +12,12 @@ enableCompileCache()
 setFlagsFromString('--no-incremental-marking')
 
 // Memory is kept close to what is alive. Nearly everything here dies young, and the collector would rather let garbage pile up to many times of that, in every
-// thread: its young part is kept from growing, and the old one is cleaned when it has grown by a fifth. Measured: a third less memory at the same speed. Not while the
-// program is being loaded: nearly all of that stays, and looking through it again and again takes a tenth of the start.
+// thread: its young part is kept from growing, and the old one is cleaned when it has grown by a fifth, or by 2 MiB (8 MiB otherwise). Measured: a third less memory at the
+// same speed. Not while the program is being loaded: nearly all of that stays, and looking through it again and again takes a tenth of the start.
 setTimeout(() => {
   setFlagsFromString('--semi-space-growth-factor=1')
   setFlagsFromString('--heap-growing-percent=20')
+  setFlagsFromString('--optimize-for-size')
 }, 250).unref()
 // A pipeline that holds much pays for that with time: it gets more room. Where it holds so much that looking through it at once would be felt, that is done bit by bit.
 const MUCH = 256 * 1024 * 1024
@@ -24,6 +25,7 @@ const looking = setInterval(() => {
   const held = process.memoryUsage.rss()
   if (held < MUCH) return
   setFlagsFromString('--heap-growing-percent=100')
+  setFlagsFromString('--no-optimize-for-size')
   if (held < MUCH * 2) return
   setFlagsFromString('--incremental-marking')
   clearInterval(looking)

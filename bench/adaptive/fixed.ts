@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { installPackage } from '../package.ts'
 import { CACHE, inputOf } from '../pipelines/inputs.ts'
+import { warmMemory } from '../warm-memory.ts'
 
 const { values } = parseArgs({
   options: { rounds: { type: 'string', default: '3' }, events: { type: 'string', default: '5000000' }, out: { type: 'string' }, installed: { type: 'string' } },
@@ -30,6 +31,7 @@ interface Run {
 function runOnce(command: string, job: string, workers: string, input: { readonly path: string; readonly lookup: string }): Run {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
+  warmMemory(folder)
   const env = { ...process.env, INPUT: input.path, LOOKUP: input.lookup, OUTPUT: join(folder, 'out.jsonl'), FAILED: join(folder, 'failed.jsonl') }
   const args = ['run', join(import.meta.dirname, `../pipelines/jobs/${job}.yaml`), '--workers', workers, '--report', 'json', '--quiet']
   const report = JSON.parse(execFileSync(process.execPath, [command, ...args], { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })) as Omit<Run, 'job' | 'workers'> & { readonly events_in: number } // Printed by `--report json`.

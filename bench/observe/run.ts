@@ -15,6 +15,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { installPackage } from '../package.ts'
 import { CACHE, inputOf } from '../pipelines/inputs.ts'
+import { warmMemory } from '../warm-memory.ts'
 
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '5' }, events: { type: 'string', default: '5000000' }, times: { type: 'string', default: '10' }, out: { type: 'string' } } })
 const folder = join('/dev/shm', `sluice-observe-${process.pid}`)
@@ -61,6 +62,7 @@ function output(child: ReturnType<typeof spawn>): Promise<string> {
 async function runOnce(command: string, input: string, kind: Kind): Promise<Run> {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(join(folder, 'in'), { recursive: true })
+  warmMemory(folder)
   for (let time = 0; time < Number(values.times); time++) symlinkSync(input, join(folder, 'in', `${time}.jsonl`))
   const other = kind === 'alone' ? undefined : spawn(process.execPath, ['-e', kind === 'watched' ? SCRAPER : RECEIVER], { stdio: ['ignore', 'pipe', 'inherit'] })
   const asked = other === undefined ? Promise.resolve('0') : output(other)

@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { digestOf } from '../events/digest.ts'
+import { warmMemory } from '../warm-memory.ts'
 import { CACHE, inputOf } from './inputs.ts'
 import type { Input } from './inputs.ts'
 import { measure } from './measure.ts'
@@ -55,6 +56,7 @@ function filesOf(input: Input, system: System): Files[] {
 function runOnce(system: System, job: Job, input: Input): { measured: Measured; output: Output } {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
+  warmMemory(folder)
   const files = filesOf(input, system)
   const measured = measure(files.map(each => system.command(job, each)), folder)
   if (system.name === 'sluice') for (const report of measured.printed) proveCounts(report)
@@ -159,7 +161,7 @@ async function main(): Promise<void> {
   const order = new Map(turns.map(({ system, job }, index) => [`${job} ${titleOf(system)}`, index]))
   const summary = summarize(rows, starts).sort((a, b) => (order.get(`${a.job} ${a.system}`) ?? 0) - (order.get(`${b.job} ${b.system}`) ?? 0))
   const date = new Date().toISOString().slice(0, 10)
-  const notes = ['Rates include start-up.', 'One input in the page cache, outputs digested and equal.', 'A worker of Sluice is a thread beside the main one.']
+  const notes = ['Rates include start-up.', 'One input in the page cache, memory touched before each turn, outputs digested and equal.', 'A worker of Sluice is a thread beside the main one.']
   const results: Results = { date, machine: describeMachine(folder), versions, missing, notes, summary, rows, starts }
   const path = options.out ?? join(import.meta.dirname, `results/${date}.json`)
   mkdirSync(join(path, '..'), { recursive: true })

@@ -6,6 +6,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 
+/** SLUICE_MINUTES=10 keeps up for so long what lasts seconds else: a network that goes wrong, a server that is slow. Undefined where nothing is said. */
+export const MINUTES: number | undefined = process.env['SLUICE_MINUTES'] === undefined ? undefined : Number(process.env['SLUICE_MINUTES'])
+
 const BIN = resolve(import.meta.dirname, '../../bin/sluice.js')
 
 /** What of the report is looked at. */
