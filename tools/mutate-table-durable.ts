@@ -209,7 +209,7 @@ export const DURABLE_GUARDS: readonly Guard[] = [
   },
   {
     file: 'src/connect/sinks/file.ts',
-    find: '    await target.file.sync()\n    await this.#release(target.file)',
+    find: '    await this.#counting(target.file, file => file.sync())\n    await this.#release(target.file)',
     replace: '    await this.#release(target.file)',
     tests: [sinkfile('a file is on disk before the next one is begun')],
     why: 'a finished file is not durable',

@@ -5,6 +5,7 @@
  * ARCHITECTURE.md, by their numbers; entries without a number guard delivery beyond them.
  */
 import { ADAPTIVE_GUARDS } from './mutate-table-adaptive.ts'
+import { COLUMN_GUARDS } from './mutate-table-columns.ts'
 import { DELIVERY_GUARDS } from './mutate-table-delivery.ts'
 import { DURABLE_GUARDS } from './mutate-table-durable.ts'
 import { LOG_GUARDS } from './mutate-table-log.ts'
@@ -136,9 +137,9 @@ const INVARIANT_GUARDS: readonly Guard[] = [
   {
     invariant: 9,
     file: 'src/connect/sinks/file.ts',
-    find: "      if (path.startsWith(root + sep) && !path.includes('\\0')) return path",
-    replace: '      if (root !== path) return path',
-    tests: [{ file: 'src/connect/files.test.ts', name: 'a file for each city can not be led out of its folder' }],
+    find: "      if (!path.startsWith(root + sep) || path.includes('\\0')) throw",
+    replace: '      if (root === path) throw',
+    tests: [{ file: 'src/connect/files.test.ts', name: 'a file for each city can not be led out of its folder, nor have a name that no file can have' }],
     why: 'an event chooses a file anywhere on the machine',
   },
   {
@@ -151,4 +152,4 @@ const INVARIANT_GUARDS: readonly Guard[] = [
   },
 ]
 
-export const GUARDS: readonly Guard[] = [...INVARIANT_GUARDS, ...DELIVERY_GUARDS, ...DURABLE_GUARDS, ...LOG_GUARDS, ...ADAPTIVE_GUARDS, ...PLUGIN_GUARDS, ...OPERATE_GUARDS, ...TELEMETRY_GUARDS]
+export const GUARDS: readonly Guard[] = [...INVARIANT_GUARDS, ...DELIVERY_GUARDS, ...COLUMN_GUARDS, ...DURABLE_GUARDS, ...LOG_GUARDS, ...ADAPTIVE_GUARDS, ...PLUGIN_GUARDS, ...OPERATE_GUARDS, ...TELEMETRY_GUARDS]

@@ -180,7 +180,7 @@ export class LanesParts {
     const encoders = new Map<number, RowEncoder>()
     for (const node of plan.nodes) {
       const here = node.kind === 'sink' ? node.level === level : node.kind === 'dead_letters'
-      if (here) encoders.set(node.index, sinkEncoder(node, registry, context(node.id), { keyed, lines: tickets, facts: facts[node.id], pool: this.#pool }))
+      if (here) encoders.set(node.index, sinkEncoder(node, registry, context(node.id), { keyed, lines: tickets && node.kind === 'sink', facts: facts[node.id], pool: this.#pool }))
     }
     return encoders
   }

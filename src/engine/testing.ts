@@ -25,6 +25,11 @@ export class Kept {
     return Buffer.from(this.chunks.get(sink) ?? new Uint8Array(0)).toString('utf8').split('\n').filter(line => line !== '')
   }
 
+  /** Lines of each target of a sink by targets, in the order in which targets came. */
+  targets(sink: string): [target: string, lines: string[]][] {
+    return [...this.chunks.keys()].filter(name => name.startsWith(`${sink} `)).map(name => [name.slice(sink.length + 1), this.lines(name)])
+  }
+
   /** What a power cut leaves. */
   crash(): void {
     for (const [sink, bytes] of this.chunks) this.chunks.set(sink, bytes.slice(0, this.durable.get(sink) ?? 0))
@@ -92,6 +97,28 @@ export function memorySink(kept: Kept): SinkDeclaration {
         kept.durable.set(id, length)
         return Promise.resolve(length)
       },
+      close: () => Promise.resolve(),
+    }),
+  })
+}
+
+/** Keeps the lines of each target apart. */
+export function targetSink(kept: Kept): SinkDeclaration {
+  return defineSink({
+    type: 'by_target',
+    summary: 'Keeps lines in memory, by targets',
+    config: field.object({ path: field.template() }),
+    durable: 'write',
+    encoding: ({ path }) => ({ format: 'ndjson', options: {}, target: event => path(event), template: path }),
+    create: (_config, { id }) => ({
+      open: () => Promise.resolve(),
+      write: ({ target, bytes, rows }) => {
+        const name = `${id} ${target}`
+        if (Buffer.from(bytes).toString().split('\n').length !== rows + 1) throw new SluiceError('INTERNAL', `a chunk says that it has ${rows} rows`)
+        kept.chunks.set(name, new Uint8Array(Buffer.concat([kept.chunks.get(name) ?? new Uint8Array(0), bytes])))
+        return Promise.resolve()
+      },
+      flush: () => Promise.resolve(undefined),
       close: () => Promise.resolve(),
     }),
   })

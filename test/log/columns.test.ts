@@ -42,7 +42,7 @@ const stages = fc.constantFrom(
   `[{ filter: 'has(event.n)' }, { map: { n: event.n, key: 'string(key)', from: position.offset, part: position.partition } }]`, `[{ map: { n: event.n, o: event.o.p } }]`,
   `[{ filter: 'time > timestamp("2001-01-01T00:00:00Z")' }]`,
 )
-const file = fc.constantFrom('out', '{position.partition}', '{position.topic}-{position.partition}', '{position.offset}', '{format_time(time, "yyyy-MM")}', '{key}', '{headers.h}', '{event.n}-{event.o.p}', '{event.t}x{position.partition}', '{event.fill.size()}')
+const file = fc.constantFrom('out', '{has(.event.n)}', '{position.topic}-{event.n}', '{string(headers.h)}', '{time}', '{position.partition}', '{position.topic}-{position.partition}', '{position.offset}', '{format_time(time, "yyyy-MM")}', '{key}', '{headers.h}', '{event.n}-{event.o.p}', '{event.t}x{position.partition}', '{event.fill.size()}')
 const batch = fc.record({ records: fc.array(sent, { minLength: 1, maxLength: 12 }), packed: fc.constantFrom<Compression>('none', 'none', 'gzip', 'snappy', 'lz4', 'zstd') })
 
 let topics = 0
@@ -129,4 +129,19 @@ sinks: { out: { log: { log: ./data, topic: keyed, key: 'string(event.n)', create
   assert.equal(events_out['out'], 2)
   const keys = (await recordsIn('keyed')) as readonly (readonly string[])[] // Made there.
   assert.deepEqual(keys.map(([key]) => key), ['1', '2'].map(key => JSON.stringify(new Uint8Array(Buffer.from(key)))))
+})
+
+// They came as lines where the topic takes batches, and the run failed with LOG_CORRUPT.
+test('dead letters go to a topic from columns too', async () => {
+  writeFileSync(join(folder, 'failing.ndjson'), '{"n":1}\n{"n":"two"}\nno json\n{"n":3}\n')
+  const yaml = `pipeline: p\nsources: { in: { file: { path: failing.ndjson } } }\nstages: [{ filter: event.n > 1 }]
+sinks: { out: { file: { path: passing.ndjson } } }\ndead_letters: { log: { log: ./data, topic: failing, create: { partitions: 1 } } }\nworkers: 0\n`
+  const loaded = await loadPipeline(join(folder, 'failing.yaml'), registry, { readText: () => yaml, workingFolder: folder, env: {} })
+  for (const columns of [true, false]) {
+    const { dead_lettered } = await runPipeline(configOrThrow(loaded), registry, { columns })
+    assert.equal(dead_lettered, 2)
+  }
+  const letters = (await recordsIn('failing')) as readonly (readonly string[])[] // Made there.
+  const originals = letters.map(([, value = '']) => (JSON.parse(Buffer.from(Object.values(JSON.parse(value) as Record<string, number>)).toString()) as { readonly original: string }).original)
+  assert.deepEqual(originals.toSorted(), ['no json', 'no json', '{"n":"two"}', '{"n":"two"}'])
 })

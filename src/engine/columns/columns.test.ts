@@ -6,10 +6,10 @@ import { rawAt, removeRaw, renameRaw, setRaw } from '../../event/index.ts'
 import type { Event } from '../../event/index.ts'
 import { SluiceError } from '../../base/index.ts'
 import { defineSink, defineStage } from '../component.ts'
-import type { CodecDeclaration, SinkDeclaration, StageDeclaration } from '../component.ts'
+import type { CodecDeclaration, SinkDeclaration, SourceDeclaration, StageDeclaration } from '../component.ts'
 import * as field from '../fields.ts'
 import { runPipeline } from '../run.ts'
-import { Kept, memoryCodec, memorySink, memorySource, sinkConfig, stageConfig, testPipeline, testRegistry } from '../testing.ts'
+import { Kept, memoryCodec, memorySink, memorySource, sinkConfig, stageConfig, targetSink, testPipeline, testRegistry } from '../testing.ts'
 import { toJson } from '../../expr/index.ts'
 
 const keep = defineStage({
@@ -92,45 +92,49 @@ const change = defineStage({
   }),
 })
 
-const stages: readonly StageDeclaration[] = [keep, make, change]
+const WIDE = ['a', 'b', 'c', 'd', 'e', 'f']
+
+/** Makes rows of several times the bytes that they came as. */
+const widen = defineStage({
+  type: 'widen',
+  summary: 'widen',
+  config: field.object({ n: field.expression(), x: field.expression(), t: field.expression(), s: field.expression() }),
+  create: ({ n, x, t, s }) => {
+    const fields = [['n', n], ['x', x], ['t', t], ...WIDE.map(name => [name, s] as const)] as const
+    return {
+      process: (events, out) => {
+        for (const event of events) {
+          try {
+            event.edit(`{${fields.map(([name, of]) => `"${name}":${valueText(event, of.expression.source, () => of(event))}`).join(',')}}`)
+            out.emit(event)
+          } catch (error) {
+            out.reject(event, error)
+          }
+        }
+      },
+      columns: () => ({ step: 'object', fields: fields.map(([name, expression]) => [name, { value: 'expression', expression }] as const) }),
+    }
+  },
+})
+
+const stages: readonly StageDeclaration[] = [keep, make, change, widen]
 const jsonLines: CodecDeclaration = { ...memoryCodec, decoder: config => ({ columns: true, decode: (slab, from, to, meta, out) => memoryCodec.decoder?.(config).decode(slab, from, to, meta, out) }) }
 
-/** Keeps the bytes of each target apart, and the order in which targets came. */
-function groupingSink(targets: Map<string, string>): SinkDeclaration {
-  return defineSink({
-    type: 'grouping',
-    summary: 'grouping',
-    config: field.object({ path: field.template() }),
-    durable: 'write',
-    encoding: ({ path }) => ({ format: 'ndjson', options: {}, target: event => path(event), template: path }),
-    create: () => ({
-      open: () => Promise.resolve(),
-      write: ({ target, bytes, rows }) => {
-        const text = Buffer.from(bytes).toString()
-        assert.equal(text.split('\n').length, rows + 1)
-        targets.set(target, (targets.get(target) ?? '') + text)
-        return Promise.resolve()
-      },
-      flush: () => Promise.resolve(undefined),
-      close: () => Promise.resolve(),
-    }),
-  })
-}
-
-async function run(lines: readonly string[], chain: readonly [string, Record<string, unknown>][], columns: boolean, piece: number, path?: string): Promise<{ out: string[]; targets: [string, string][]; letters: unknown[]; report: unknown }> {
+/** `paths`: a sink by targets for each, beside the plain one. */
+async function run(lines: readonly string[], chain: readonly [string, Record<string, unknown>][], columns: boolean, piece: number, paths: readonly string[] = []) {
   const kept = new Kept()
-  const targets = new Map<string, string>()
-  const registry = testRegistry([memorySource(lines, piece), memorySink(kept), groupingSink(targets), ...stages])
+  const registry = testRegistry([memorySource(lines, piece), memorySink(kept), targetSink(kept), ...stages])
   const configs = chain.map(([type, config], at) => stageConfig(`s${at}`, type, at === 0 ? 'in' : `s${at - 1}`, { config }))
   const from = chain.length === 0 ? 'in' : `s${chain.length - 1}`
-  const pipeline = testPipeline(configs, [path === undefined ? sinkConfig('out', from) : sinkConfig('out', from, { type: 'grouping', config: { path } })])
+  const sinks = paths.map((path, at) => sinkConfig(`by${at}`, from, { type: 'by_target', config: { path } }))
+  const pipeline = testPipeline(configs, [sinkConfig('out', from), ...sinks])
   const withCodec = { ...registry, codec: () => jsonLines }
   const { events_in, events_out, filtered, dead_lettered, in_flight } = await runPipeline(pipeline, withCodec, { columns })
   const letters = kept.lines('dead_letters').map(line => {
     const { original, code, stage, reason } = JSON.parse(line) as Record<string, unknown>
     return { original, code, stage, reason }
   })
-  return { out: kept.lines('out'), targets: [...targets], letters, report: { events_in, events_out, filtered, dead_lettered, in_flight } }
+  return { out: kept.lines('out'), targets: sinks.map(({ id }) => kept.targets(id)), letters, report: { events_in, events_out, filtered, dead_lettered, in_flight } }
 }
 
 const space = fc.constantFrom('', ' ', '  ', '\t')
@@ -185,15 +189,115 @@ test('columns and objects make the same bytes out of the same events', async () 
   )
 })
 
-const part = fc.constantFrom('{event.t}', '{event.n}', '{event.o.p}', '{event.s + "!"}', '{size(event.t)}', '{event.a}', '{position}', '{event.u}', '{event.x > 1}', '{has(event.n)}', '{event.c}', '{string(event.n)}')
+const part = fc.constantFrom(
+  '{event.t}', '{event.n}', '{event.o}', '{event.o.p}', '{event.s + "!"}', '{size(event.t)}', '{event.a}', '{string(event.a)}', '{position}', '{position.line}', '{position.offset}', '{event.u}', '{event.x > 1}', '{has(event.n)}',
+  '{has(event.o.p)}', '{has(.event.n)}', '{.event.n}', '{event.?n.orValue(0)}', '{event.o.?p.orValue(0)}', '{event["n"]}', '{event.o["p"]}', '{event.n == 1 || event.x > 1}', '{event.n > 1 ? event.t : "none"}', '{event.c}',
+  '{string(event.n)}', '{[event.n, event.t]}', '{[1, 2].map(v, v + event.n)}', '{key}', '{7}', '{{n}}', '{ {"a": event.n}.a }', '{event.__proto__}', '{event.constructor}',
+)
+const path = fc.array(part, { minLength: 1, maxLength: 3 }).map(parts => `out-${parts.join('-')}`)
 
 test('columns and objects send the same events to the same targets', async () => {
   const runs = Number(process.env['SLUICE_FUZZ_ROUNDS'] ?? 300)
   await fc.assert(
-    fc.asyncProperty(fc.array(line, { maxLength: 24 }), fc.array(stage, { maxLength: 3 }), fc.array(part, { minLength: 1, maxLength: 3 }), fc.integer({ min: 1, max: 30 }), async (lines, chain, parts, piece) => {
-      const path = `out-${parts.join('-')}`
-      assert.deepEqual(await run(lines, chain, true, piece, path), await run(lines, chain, false, piece, path))
+    fc.asyncProperty(fc.array(line, { maxLength: 24 }), fc.array(stage, { maxLength: 3 }), fc.array(path, { minLength: 1, maxLength: 3 }), fc.integer({ min: 1, max: 30 }), async (lines, chain, paths, piece) => {
+      assert.deepEqual(await run(lines, chain, true, piece, paths), await run(lines, chain, false, piece, paths))
     }),
     { numRuns: runs },
   )
+})
+
+// What was computed was -0 there, and 0 once it was text.
+test('a target sees numbers that were computed as they are written', async () => {
+  const { targets } = await run(['{"n":0}'], [['make', { a: '-event.n / 4', b: '7' }]], true, 1, ['{string(event.a)}'])
+  assert.deepEqual(targets, [[['0', ['{"a":0,"b":7,"c":"x"}']]]])
+})
+
+// A dot in front of a name leads to the same name.
+test('a target that reads all of the event by another name is told by events', async () => {
+  const { targets } = await run(['{"n":1,"x":2}', '{"x":2}'], [['keep', { test: 'event.x > 1' }]], true, 2, ['{has(.event.n)}', '{.event}'])
+  assert.deepEqual(targets.map(of => of.map(([target]) => target)), [['true', 'false'], ['{"n":1,"x":2}', '{"x":2}']])
+})
+
+test('rows of many targets that become more than is made at once come whole, and in their order', async () => {
+  // The first can be read by the object path alone, and its target comes first all the same.
+  const lines = Array.from({ length: 60 }, (_, n) => (n === 0 ? '{"\\u006e":0,"t":"t0","x":0,"s":"0"}' : n % 10 === 9 ? `{"n":${n}` : JSON.stringify({ n, t: `t${n % 7}`, x: n % 5, s: String(n % 10).repeat(15_000) })))
+  const widen: [string, Record<string, unknown>] = ['widen', { n: 'event.n', x: 'event.x', t: 'event.t', s: 'event.s' }]
+  // The third has no target for a fifth of them.
+  const paths = ['{event.t}', '{event.n > 30}', '{["a", "b", "c", "d"][event.x]}', 'all']
+  const came = await run(lines, [widen], true, 60, paths)
+  assert.ok(came.out.reduce((sum, { length }) => sum + length, 0) > 1.2 * (3 << 20))
+  assert.deepEqual(came, await run(lines, [widen], false, 60, paths))
+})
+
+test('a target that is another for each row is asked for each, though it reads no field', async () => {
+  for (const path of ['{uuid()}', '{position.offset}', '{position.?offset}', '{position}']) {
+    const { targets } = await run(['{"n":1}', '{"n":2}', '{"n":3}'], [], true, 3, [path])
+    assert.deepEqual(targets.map(of => of.map(([, lines]) => lines)), [[['{"n":1}'], ['{"n":2}'], ['{"n":3}']]], path)
+  }
+})
+
+/** A source whose pieces have a key. */
+function keyed(source: SourceDeclaration): SourceDeclaration {
+  return {
+    ...source,
+    create: (config, context) => {
+      const made = source.create(config, context)
+      return { ...made, next: (bytes, signal) => made.next(bytes, signal).then(piece => piece && { ...piece, key: 'k' }) }
+    },
+  }
+}
+
+/** Keeps the blocks that it is given, with their targets. */
+function blockSink(blocks: string[]): SinkDeclaration {
+  return defineSink({
+    type: 'blocks',
+    summary: 'blocks',
+    config: field.object({}),
+    durable: 'write',
+    encoding: () => ({
+      format: 'ndjson',
+      options: {},
+      target: ({ key = '' }) => key,
+      targetOf: ({ key = '' }) => key,
+      block: () => {
+        let text = ''
+        return {
+          add: event => void (text += `${event.text};`),
+          addLines: (bytes, ends, rows) => void (text += Buffer.from(bytes.subarray(0, ends[rows - 1])).toString().replaceAll('\n', ';')),
+          finish: () => {
+            const block = new Uint8Array(Buffer.from(text))
+            text = ''
+            return block
+          },
+        }
+      },
+    }),
+    create: () => ({
+      open: () => Promise.resolve(),
+      write: ({ target, bytes }) => {
+        blocks.push(`${target}: ${Buffer.from(bytes).toString()}`)
+        return Promise.resolve()
+      },
+      flush: () => Promise.resolve(undefined),
+      close: () => Promise.resolve(),
+    }),
+  })
+}
+
+// Those that took the object path had the key's target, and came in a block of their own behind the others.
+test('rows of a batch with a key become one block, in their order, whichever way they took', async () => {
+  const lines = ['{"n":1}', '{"n":2,"\\u006e":3}', '{"n":4}', '{"n":0}', '{"\\u006e":5}', '{"n":6}']
+  for (const columns of [true, false]) {
+    const blocks: string[] = []
+    const registry = { ...testRegistry([keyed(memorySource(lines, 6)), memorySink(new Kept()), blockSink(blocks), ...stages]), codec: () => jsonLines }
+    await runPipeline(testPipeline([stageConfig('some', 'keep', 'in', { config: { test: 'event.n > 0' } })], [sinkConfig('out', 'some', { type: 'blocks' })]), registry, { columns })
+    assert.deepEqual(blocks, [`k: ${lines.filter(line => line !== '{"n":0}').join(';')};`])
+  }
+})
+
+test('a target sees what the events of a batch share', async () => {
+  const kept = new Kept()
+  const registry = { ...testRegistry([keyed(memorySource(['{"n":1}', '{"n":2}'], 1)), memorySink(kept), targetSink(kept)]), codec: () => jsonLines }
+  await runPipeline(testPipeline([], [sinkConfig('by', 'in', { type: 'by_target', config: { path: '{key}-{event.n}' } })]), registry)
+  assert.deepEqual(kept.targets('by'), [['k-1', ['{"n":1}']], ['k-2', ['{"n":2}']]])
 })

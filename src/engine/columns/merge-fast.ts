@@ -8,16 +8,20 @@ interface Ways {
   readonly slow: SinkRows[]
 }
 
-/** One chunk for each sink and target: the rows of both ways in the order of the batch, and chunks in the order of their first rows. `ends` has the sinks for which the ends of rows are wanted. */
+/**
+ * One chunk for each sink and target: the rows of both ways in the order of the batch, and chunks in the order of their first rows. `blocks` has the sinks that take blocks: their
+ * rows have one target, which is told of the batch as a whole, and need their ends.
+ */
 export function mergeFast(
   fast: readonly FastRows[],
   slow: readonly SinkRows[],
   merge: (parts: readonly SinkRows[]) => SinkRows,
   pool: BufferPool,
-  ends: { has(sink: number): boolean },
+  blocks: { has(sink: number): boolean },
 ): SinkRows[] {
   const bySink = new Map<number, Map<string, Ways>>()
-  const waysOf = ({ sink, target }: { readonly sink: number; readonly target: string }): Ways => {
+  const waysOf = ({ sink, target: name }: { readonly sink: number; readonly target: string }): Ways => {
+    const target = blocks.has(sink) ? '' : name
     let targets = bySink.get(sink)
     if (targets === undefined) bySink.set(sink, (targets = new Map<string, Ways>()))
     let ways = targets.get(target)
@@ -30,7 +34,7 @@ export function mergeFast(
   for (const [sink, targets] of bySink) {
     const ways = [...targets.values()]
     if (ways.length > 1) ways.sort((a, b) => firstTicket(a) - firstTicket(b))
-    for (const one of ways) result.push(...together(one, merge, pool, ends.has(sink)))
+    for (const one of ways) result.push(...together(one, merge, pool, blocks.has(sink)))
   }
   return result
 }
@@ -44,8 +48,7 @@ function together({ quick, slow }: Ways, merge: (parts: readonly SinkRows[]) => 
   if (slow.length === 0) return [joined(quick, pool, wantsEnds)]
   const merged = merge([...quick.map(asSinkRows), ...slow])
   for (const rows of [...quick, ...slow]) if (rows.shared !== true) pool.give(rows.bytes.buffer)
-  const { shared: _shared, ...own } = merged
-  return [own]
+  return [merged]
 }
 
 function asSinkRows({ sink, target, bytes, ends, tickets }: FastRows): SinkRows {

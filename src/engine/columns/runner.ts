@@ -67,12 +67,13 @@ export class ColumnRunner {
   readonly #selections = new Map<Step, Int32Array[]>()
   readonly #answers = new Uint8Array(ROWS_MAX)
   readonly #all: Int32Array
+  /** Rows that were put together elsewhere, for programs to be run on. */
+  readonly #list: Int32Array
   readonly #output: Output
   #fast: FastRows[] = []
   #base = 0
   #objects: ObjectPath | undefined
   #aside = 0
-  #list: Int32Array | undefined
 
   /** Throws COLUMNS_ROOM where tables or programs are too large for the columns' memory. */
   constructor(plan: ColumnPlan, counts: Counts, pool: BufferPool, work: WorkClock) {
@@ -92,6 +93,7 @@ export class ColumnRunner {
       return wanted
     })
     this.#all = this.columns.newRows()
+    this.#list = this.columns.newRows()
     this.#output = this.columns.newOutput(OUTPUT_BYTES, true)
   }
 
@@ -349,7 +351,6 @@ export class ColumnRunner {
 
   /** Rows as a selection that programs can be run on. */
   #listed(rows: readonly number[]): Int32Array {
-    this.#list ??= this.columns.newRows()
     this.#list.set(rows)
     return this.#list
   }

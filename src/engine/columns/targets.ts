@@ -76,7 +76,7 @@ class Reader {
       case 'ident':
         // Anything but the fields of a position may be another for each row.
         this.isSteady = false
-        return node.name !== 'event'
+        return node.name !== 'event' && node.name !== '.event'
       case 'select':
         if (node.operand.kind === 'ident' && node.operand.name === 'position' && !node.test && !node.optional) {
           this.places.push(node.field)
@@ -102,7 +102,8 @@ class Reader {
 export function valueFor({ reads }: Grouping, row: number, columns: Columns, numbers: readonly Float64Array[]): JsonValue {
   const value: Record<string, JsonValue | undefined> = Object.create(null) as Record<string, JsonValue | undefined> // Names may be any.
   for (const { path, from } of reads) {
-    const found = from.kind === 'field' ? (columns.value(from.slot, row) as JsonValue | undefined) : from.kind === 'number' ? (numbers[from.column]?.[row] ?? null) : from.value // As JSON.parse yields it.
+    // As JSON.parse yields it: a number of the columns' own that is -0 is written as 0.
+    const found = from.kind === 'field' ? (columns.value(from.slot, row) as JsonValue | undefined) : from.kind === 'number' ? (numbers[from.column]?.[row] ?? 0) + 0 : from.value
     if (found !== undefined) put(value, path, found)
   }
   return value
