@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, mock, test } from 'node:test'
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -120,6 +120,34 @@ test('what is gathered for compression is part of a flush', async () => {
   await sink.flush()
   assert.equal(gunzipSync(readFileSync(join(folder, 'packed.ndjson.gz'))).toString(), text(1, 2))
   await sink.close('stopped')
+})
+
+test('what is gathered for compression is a copy, so that nothing else is held for it, and the chunk can be used again', async () => {
+  const sink = makeSink({ path: 'copied.ndjson.gz' })
+  await sink.open(undefined)
+  const chunk = chunkOf(sink, line(1))
+  await sink.write(chunk, signal)
+  chunk.bytes.fill(0)
+  await sink.flush()
+  assert.equal(gunzipSync(readFileSync(join(folder, 'copied.ndjson.gz'))).toString(), text(1))
+  await sink.close('stopped')
+})
+
+test('many compressed files do not gather more together than there is room for', async () => {
+  const sink = makeSink({ path: 'each/{event.n}.ndjson.gz' })
+  await sink.open(undefined)
+  const content = `${'x'.repeat(999_999)}\n`
+  const paths = Array.from({ length: 70 }, (_, n) => join(folder, 'each', `${n}.ndjson.gz`))
+  const sizes = (): number[] => paths.map(path => (existsSync(path) ? statSync(path).size : 0))
+  for (const [n, target] of paths.entries()) {
+    // Sixty-four of 2 ** 20 bytes are room for sixty-seven of a million.
+    if (n === 68) assert.ok(sizes().every(size => size === 0))
+    await sink.write({ ...chunkOf(sink, content), target }, signal)
+  }
+  assert.deepEqual(sizes().map(size => size > 0), paths.map((_, n) => n < 68))
+  await sink.flush()
+  for (const path of paths) assert.equal(gunzipSync(readFileSync(path)).toString(), content)
+  await sink.close('done')
 })
 
 test('a file that is not finished does not get its name', async () => {

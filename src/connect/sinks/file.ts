@@ -36,6 +36,8 @@ const OPEN_MAX = 64
 /** Chunks that are written at once, where they lie ready. */
 const CHUNKS_MAX = 8
 const TARGETS_MAX = 10_000
+/** Bytes that compressed files may gather, all together. */
+const GATHERED_MAX = 64 * 1024 * 1024
 const ENDINGS: Readonly<Record<string, string>> = { '.csv': 'csv', '.tsv': 'tsv', '.txt': 'lines', '.log': 'lines' }
 
 /** Bytes that a name in a path may have: what file systems allow, less what is put behind the names of files. */
@@ -104,8 +106,7 @@ interface Target {
 }
 
 class FileSink implements Sink {
-  /** Compressed files gather chunks; others write them at once. */
-  readonly borrows: boolean
+  readonly borrows = true
   readonly concurrency: number
   readonly #turns = new Turns(chunks => this.#write(chunks))
   readonly #config: Config
@@ -114,6 +115,8 @@ class FileSink implements Sink {
   readonly #head: Uint8Array
   readonly #targets = new Map<string, Target>()
   readonly #open = new Set<TargetFile>()
+  /** Bytes that all files have gathered. */
+  #gathered = 0
 
   constructor(config: Config, context: ComponentContext) {
     rootOf(config, context.folder)
@@ -123,8 +126,8 @@ class FileSink implements Sink {
     this.#config = config
     this.#context = context
     this.#head = csvHead(formatOf(config), optionsOf(config))
-    this.borrows = compressionOf(config) === 'none'
-    this.concurrency = this.borrows ? CHUNKS_MAX : 1
+    // Compressed files gather chunks by themselves.
+    this.concurrency = compressionOf(config) === 'none' ? CHUNKS_MAX : 1
   }
 
   async open(mark: JsonValue | undefined): Promise<void> {
@@ -176,13 +179,30 @@ class FileSink implements Sink {
   async #write(chunks: readonly SinkChunk[]): Promise<number> {
     const [first] = chunks
     if (first === undefined) return 0
+    if (this.#gathered >= GATHERED_MAX) await this.#pack()
     const target = await this.#target(first.target)
     if (this.#isFull(target, 0, first)) await this.#rotate(target)
     await this.#use(target)
     let [count, bytes] = [1, first.bytes.length]
     for (let next = chunks[count]; next?.target === first.target && !this.#isFull(target, bytes, next); next = chunks[++count]) bytes += next.bytes.length
-    await target.file.write([...this.#headFor(target.file), ...chunks.slice(0, count).map(chunk => chunk.bytes)])
+    await this.#counting(target.file, file => file.write([...this.#headFor(file), ...chunks.slice(0, count).map(chunk => chunk.bytes)]))
     return count
+  }
+
+  /** Keeps count of what is gathered. */
+  async #counting(file: TargetFile, work: (file: TargetFile) => Promise<void>): Promise<void> {
+    const before = file.gathered
+    await work(file)
+    this.#gathered += file.gathered - before
+  }
+
+  /** Many files that each hold little would together hold much: what they have is written. */
+  async #pack(): Promise<void> {
+    for (const target of this.#targets.values()) {
+      if (target.file.gathered === 0) continue
+      await this.#use(target)
+      await this.#counting(target.file, file => file.pack())
+    }
   }
 
   /** True where `next` goes into another file, after so many bytes more than are written. */
@@ -195,7 +215,7 @@ class FileSink implements Sink {
   }
 
   async #rotate(target: Target): Promise<void> {
-    await target.file.sync()
+    await this.#counting(target.file, file => file.sync())
     await this.#release(target.file)
     if (this.#config.atomic) await this.#finish(target)
     target.index++
@@ -259,7 +279,7 @@ class FileSink implements Sink {
   async flush(): Promise<JsonValue> {
     const files: FileMark[] = []
     for (const { name, index, begun, file } of this.#targets.values()) {
-      await file.sync()
+      await this.#counting(file, one => one.sync())
       files.push({ target: name, index, length: file.length, begun })
     }
     return { files: files.map(one => ({ ...one })) }

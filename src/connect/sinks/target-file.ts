@@ -43,6 +43,11 @@ export class TargetFile {
     return this.#length
   }
 
+  /** Bytes that wait to be compressed together. */
+  get gathered(): number {
+    return this.#pendingBytes
+  }
+
   /** True where nothing was written, gathered or not. */
   get isEmpty(): boolean {
     return this.#length === 0 && this.#pendingBytes === 0
@@ -78,8 +83,14 @@ export class TargetFile {
     if (this.#compression === 'none') return this.#put(parts)
     const bytes = parts.reduce((sum, part) => sum + part.length, 0)
     if (this.#pendingBytes + bytes >= MEMBER) return this.#member([...this.#pending, ...parts])
-    this.#pending.push(...parts)
+    // Copied: a part may lie in a large buffer with those of other files, of which all would be held for it.
+    for (const part of parts) this.#pending.push(new Uint8Array(part))
     this.#pendingBytes += bytes
+  }
+
+  /** Makes a member of what is gathered. */
+  async pack(): Promise<void> {
+    if (this.#pendingBytes > 0) await this.#member(this.#pending)
   }
 
   async #member(parts: readonly Uint8Array[]): Promise<void> {
@@ -108,7 +119,7 @@ export class TargetFile {
 
   /** Makes durable what was written. */
   async sync(): Promise<void> {
-    if (this.#pendingBytes > 0) await this.#member(this.#pending)
+    await this.pack()
     if (!this.#dirty && !this.#made) return
     await this.open()
     try {
