@@ -13,6 +13,7 @@ const CUTS = damage('a segment that was cut at any byte of its last three batche
 const SYNC = faults('a failed sync acknowledges nothing and stops the partition; what was acknowledged survives the power cut that follows')
 const FULL = retries('what was sent behind a batch that a full disk refused is refused too, and all of it can be sent again')
 
+const membership = (name: string): GuardTest => ({ file: 'src/log/kafka/membership.test.ts', name })
 const segments = (name: string): GuardTest => ({ file: 'src/log/embedded/storage/segment.test.ts', name })
 
 const STORAGE_GUARDS: readonly Guard[] = [
@@ -208,5 +209,33 @@ export const LOG_GUARDS: readonly Guard[] = [
     replace: 'await Promise.race([late, Promise.resolve(false)])',
     tests: [suite('a partition is given back before another member gets it, and what was read can be committed while it is')],
     why: 'a partition has two readers, and records are worked on twice',
+  },
+  {
+    file: 'src/log/kafka/membership.ts',
+    find: '    this.#hooks.lose(this.#hooks.held())\n',
+    replace: '    this.#hooks.lose(this.#hooks.owned())\n',
+    tests: [membership('what a member is still giving back when the group drops it is lost, once, and it joins as somebody new')],
+    why: 'a member waits for work on partitions that are others\' already, and its commits end the run',
+  },
+  {
+    file: 'src/log/kafka/membership.ts',
+    find: '      if (this.#isKnown) await assign(added)\n',
+    replace: '      await assign(added)\n',
+    tests: [membership('a member that is dropped while it gives part of its share back does not take the rest of a share that is void')],
+    why: 'a partition has two readers, and records are worked on twice',
+  },
+  {
+    file: 'src/log/kafka/membership.ts',
+    find: '      if (life.aborted) throw left()\n      // What was given up',
+    replace: '      // What was given up',
+    tests: [membership('a member that leaves while its share is being taken is none when that is done')],
+    why: 'a member that left takes itself for one, and never joins again',
+  },
+  {
+    file: 'src/log/kafka/heartbeat-membership.ts',
+    find: '    this.#hooks.lose(this.#hooks.held())\n',
+    replace: '    this.#hooks.lose(this.#hooks.owned())\n',
+    tests: [{ file: 'src/log/kafka/heartbeat-membership.test.ts', name: 'what a member is still giving back when the group drops it is lost, once, and it takes nothing of that share any more' }],
+    why: 'a member waits for work on partitions that are others\' already, and its commits end the run',
   },
 ]

@@ -187,7 +187,10 @@ export interface GroupOptions extends ConsumerOptions {
    * rebalance timeout.
    */
   readonly onRevoked?: ((partitions: readonly TopicPartition[]) => Promise<void>) | undefined
-  /** Partitions that were lost without being asked (session expired): what was read and not committed will be read by another. */
+  /**
+   * Partitions that were lost without being asked (session expired), or because `onRevoked` took too long for them: what was read and not committed will be read by another, and
+   * nobody need finish it.
+   */
   readonly onLost?: ((partitions: readonly TopicPartition[]) => void) | undefined
   readonly onAssigned?: ((partitions: readonly TopicPartition[]) => void) | undefined
 }

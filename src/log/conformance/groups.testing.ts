@@ -299,8 +299,10 @@ export function groups(say: Say): void {
     const group = trial.name('group')
     let release = (): void => undefined
     const held = new Promise<void>(resolve => { release = resolve })
-    const slow = trial.member(group, [topic], { sessionTimeout: 60_000, rebalanceTimeout: 20_000, onRevoked: () => held })
+    const lost: string[] = []
+    const slow = trial.member(group, [topic], { sessionTimeout: 60_000, rebalanceTimeout: 20_000, onRevoked: () => held, onLost: partitions => lost.push(...partitions.map(nameOf)) })
     await slow.consumer.join()
+    const had = slow.consumer.assigned.map(nameOf)
     const second = trial.member(group, [topic], { sessionTimeout: 60_000 })
     const joining = second.consumer.join({ timeout: 600_000 })
     await trial.tested.advance?.(19_000)
@@ -313,6 +315,8 @@ export function groups(say: Say): void {
     release()
     await second.consumer.close()
     await slow.consumer.close()
+    // Each is told once: what it was giving back, and what it would have kept.
+    assert.deepEqual(lost.toSorted(), had.toSorted())
   }, { clock: 'simulated', needs: log => log.features.groups })
 
   say('a member that waited long to join is not dropped for that', async trial => {

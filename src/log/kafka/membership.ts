@@ -157,6 +157,11 @@ export class Membership implements GroupMembership {
     return this.#generation
   }
 
+  /** False before the first round, and once the group has dropped this member. */
+  get #isKnown(): boolean {
+    return this.#generation >= 0
+  }
+
   /** The user is alive. */
   touch(): void {
     this.#touchedAt = this.#cluster.clock.monotonic()
@@ -204,9 +209,14 @@ export class Membership implements GroupMembership {
   /** The group went on without us, or must be taken to have. */
   expire(): void {
     if (this.#state !== 'member') return
-    this.#last = this.member
     this.#life.abort()
     this.#state = 'lost'
+    this.#forget()
+  }
+
+  /** What it had may be others' now, with what it was giving back: nobody need finish that. It can only join as somebody new. */
+  #forget(): void {
+    this.#last = this.member
     this.#id = ''
     this.#generation = -1
     this.#hooks.lose(this.#hooks.held())
@@ -255,7 +265,7 @@ export class Membership implements GroupMembership {
   /** False where the coordinator did not answer. */
   async #beat(life: AbortSignal): Promise<boolean> {
     // Between two lives of a rebalance there is nobody to be alive.
-    if (this.#state !== 'member' || this.#generation < 0) return true
+    if (this.#state !== 'member' || !this.#isKnown) return true
     const { group } = this.#options
     const sentAt = this.#cluster.clock.monotonic()
     const generation = this.#generation
@@ -285,9 +295,8 @@ export class Membership implements GroupMembership {
     if (code === undefined || !DROPPED.has(code) || generation !== this.#generation) return false
     if (this.#rebalancing === undefined) this.expire()
     else if (code === BROKER.UNKNOWN_MEMBER_ID) {
-      // What is being given back is others' already: nobody need finish it. Nor does the group wait for this join any more, if it ever came there: it is begun anew.
-      // (An old generation means only that the answer to it is on the way.)
-      this.#hooks.lose(this.#hooks.held())
+      this.#forget()
+      // Nor does the group wait for this join any more, if it ever came there: it is begun anew. (An old generation means only that the answer to it is on the way.)
       this.#joins.drop()
     }
     return true
@@ -318,17 +327,21 @@ export class Membership implements GroupMembership {
     for (;;) {
       if (!this.#isCooperative) await revoke(owned())
       if (life.aborted) throw left()
-      const { partitions, hasMoreToCome } = await this.#round(life)
+      this.isJoining = true
+      const { partitions, hasMoreToCome } = await this.#round(life).finally(() => (this.isJoining = false))
       const isWanted = (at: TopicPartition): boolean => partitions.some(({ topic, partition }) => partition === at.partition && topic === at.topic)
       const given = owned().filter(at => !isWanted(at))
       const before = new Set(owned().map(({ topic, partition }) => `${topic} ${partition}`))
       const added = partitions.filter(({ topic, partition }) => !before.has(`${topic} ${partition}`))
       if (given.length > 0) await revoke(given)
       if (life.aborted) throw left()
-      await assign(added)
+      if (this.#isKnown) await assign(added)
+      if (life.aborted) throw left()
+      // What was given up asks for another round, and so does a share that is void because the group dropped this member meanwhile.
+      if (given.length > 0 || !this.#isKnown) continue
       // What is kept back comes with a round that its owner asks for; this one waits for it only as long as it is told to.
-      if (given.length === 0 && (!hasMoreToCome || this.#state === 'member')) break
-      if (given.length === 0) await this.#nextRound(life)
+      if (!hasMoreToCome || this.#state === 'member') break
+      await this.#nextRound(life)
     }
     this.#state = 'member'
   }
@@ -354,23 +367,16 @@ export class Membership implements GroupMembership {
     for (let pause = 20; ; pause = Math.min(1000, pause * 2)) {
       if (life.aborted) throw left()
       try {
-        this.isJoining = true
         return await this.#cluster.atCoordinator('group', group, link => this.#joinAndSync(link), this.#joins)
       } catch (error) {
         if (life.aborted) throw left()
         const code = brokerCodeOf(error)
         if (code !== undefined && DROPPED.has(code)) {
-          // Others may have what we had: it is lost, and we join as somebody new.
-          this.#last = this.member
-          this.#id = ''
-          this.#generation = -1
-          this.#hooks.lose(this.#hooks.held())
+          this.#forget()
         } else if (code !== BROKER.MEMBER_ID_REQUIRED && code !== BROKER.REBALANCE_IN_PROGRESS) {
           if (!mayRetry(error)) throw error
           await this.#cluster.clock.sleep(pause, life)
         }
-      } finally {
-        this.isJoining = false
       }
     }
   }
