@@ -6,6 +6,8 @@
  * Sizes in MB. Memory is the most that the process held, as the system counts it. Short and long inputs take turns; medians are compared. The package is measured as it is published.
  */
 import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -22,18 +24,13 @@ interface Run {
   readonly megabytes: number
   readonly workers: number
   readonly events: number
+  readonly bytes: number
   readonly seconds: number
   readonly peak_rss_bytes: number
   readonly load_before: number
 }
 
-function pipelineWith(workers: number): string {
-  const stages = readFileSync(join(import.meta.dirname, '../pipelines/jobs/j2.yaml'), 'utf8').match(/^stages:\n(?: .*\n)+/m)?.[0] ?? ''
-  const path = join(folder, `workers-${workers}.yaml`)
-  writeFileSync(path, `pipeline: memory\nsources: { in: { stdin: { format: ndjson } } }\n${stages}sinks: { out: { stdout: {} } }\nworkers: ${workers}\n`)
-  return path
-}
-
+/** What is read of the report. */
 interface Report {
   readonly events_in: number
   readonly bytes_in: number
@@ -41,18 +38,35 @@ interface Report {
   readonly peak_rss_bytes: number
 }
 
-/** The generator and the pipeline, which puts its report on standard error. */
+function pipelineWith(workers: number): string {
+  const stages = readFileSync(join(import.meta.dirname, '../pipelines/jobs/j2.yaml'), 'utf8').match(/^stages:\n(?: .*\n)+/m)?.[0]
+  if (stages === undefined) throw new Error('bench/pipelines/jobs/j2.yaml has no stages')
+  const path = join(folder, `workers-${workers}.yaml`)
+  writeFileSync(path, `pipeline: memory\nsources: { in: { stdin: { format: ndjson } } }\n${stages}sinks: { out: { stdout: {} } }\nworkers: ${workers}\n`)
+  return path
+}
+
+/** How a process ended, in words; undefined where all went well. */
+async function failureOf(child: ChildProcess): Promise<string | undefined> {
+  const [code, signal] = (await once(child, 'exit')) as [number | null, string | null] // As documented.
+  return code === 0 ? undefined : `ended with ${code ?? signal}`
+}
+
+/** The generator and the pipeline, which puts its report into a file. */
 async function run(sluice: string, megabytes: number, workers: number): Promise<Run> {
   const [load = 0] = loadavg()
-  const generator = spawn(process.execPath, [join(import.meta.dirname, '../events/generate.ts'), '--n', String(Math.round((megabytes * 1e6) / EVENT))], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const wanted = Math.round((megabytes * 1e6) / EVENT)
   const report = join(folder, 'report.json')
-  const pipeline = spawn(process.execPath, [sluice, 'run', pipelineWith(workers), '--report-file', report, '--quiet'], { stdio: [generator.stdout, 'ignore', 'inherit'] })
-  // The pipeline has the other end of the pipe; this one would keep it from ending.
+  const path = pipelineWith(workers)
+  const generator = spawn(process.execPath, [join(import.meta.dirname, '../events/generate.ts'), '--n', String(wanted)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const pipeline = spawn(process.execPath, [sluice, 'run', path, '--report-file', report, '--quiet'], { stdio: [generator.stdout, 'ignore', 'inherit'] })
+  // The pipeline has the other end of the pipe; this one would keep it from ending, and read from it in the next turn.
   generator.stdout.destroy()
-  const [code] = await new Promise<[number | null]>(resolve => pipeline.once('exit', status => resolve([status])))
-  if (code !== 0) throw new Error(`the pipeline ended with ${code}`)
-  const { events_in: events, seconds, peak_rss_bytes } = JSON.parse(readFileSync(report, 'utf8')) as Report
-  return { megabytes, workers, events, seconds, peak_rss_bytes, load_before: load }
+  const failures = await Promise.all([failureOf(generator), failureOf(pipeline)])
+  if (failures.some(failure => failure !== undefined)) throw new Error(`the generator ${failures[0] ?? 'ended'}, the pipeline ${failures[1] ?? 'ended'}`)
+  const { events_in: events, bytes_in: bytes, seconds, peak_rss_bytes } = JSON.parse(readFileSync(report, 'utf8')) as Report
+  if (events !== wanted) throw new Error(`${events} of ${wanted} events came`)
+  return { megabytes, workers, events, bytes, seconds, peak_rss_bytes, load_before: load }
 }
 
 function median(found: readonly number[]): number {
