@@ -18,3 +18,11 @@ test('a signal ends the wait with undefined, before and while it waits', async (
   assert.equal(await waiting, undefined)
   assert.equal(await untilAborted(never, controller.signal), undefined)
 })
+
+test('what fails once the signal has fired is nobody\'s business', async () => {
+  const controller = new AbortController()
+  controller.abort()
+  assert.equal(await untilAborted(Promise.reject(new Error('cancelled')), controller.signal), undefined)
+  // One that nobody looks at would end the process.
+  await new Promise(resolve => setImmediate(resolve))
+})

@@ -8,7 +8,7 @@ import { field } from '../../engine/index.ts'
 import type { ValueOf } from '../../engine/index.ts'
 import { withSchemeHint } from '../network.ts'
 import { TLS_FIELD, tlsOptions } from '../tls.ts'
-import { mqttError } from './errors.ts'
+import { Ended, mqttError } from './errors.ts'
 
 export const MQTT_FIELDS = {
   url: field.string({ default: 'mqtt://localhost:1883', description: 'mqtt://host:port, or mqtts:// with encryption; ws:// and wss:// for WebSockets' }),
@@ -110,7 +110,7 @@ export async function connectMqtt(fields: MqttFields, server: string, session: S
       client.stream.destroy()
     }
   })
-  client.on('disconnect', ({ reasonCode = 0 }) => (last = Object.assign(new Error('the broker ended the connection'), { code: reasonCode })))
+  client.on('disconnect', ({ reasonCode = 0 }) => (last = new Ended(reasonCode)))
   client.on('close', () => {
     const error = mqttError(last ?? new Error('closed'), server, client.connected || last === undefined ? 'messages' : 'the connection')
     ready.reject(error)

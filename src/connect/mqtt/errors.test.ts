@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { mqttError } from './errors.ts'
+import { Ended, mqttError } from './errors.ts'
 
 const withCode = (code: number | string, message = 'said so'): Error => Object.assign(new Error(message), { code })
 
@@ -18,4 +18,14 @@ test('what passes by itself is worth another attempt, what does not is not', () 
   for (const code of [137, 139, 151]) assert.equal(mqttError(withCode(code), 'broker:1883', 'a message').retry, true)
   for (const code of [135, 142, 153]) assert.equal(mqttError(withCode(code), 'broker:1883', 'a message').retry, false)
   assert.equal(mqttError(withCode('ECONNREFUSED'), 'broker:1883', 'the login').retry, true)
+})
+
+test('a connection that the broker ends without a reason says nothing of the message: it is tried again', () => {
+  for (const code of [128, 131]) {
+    const { code: told, retry, message } = mqttError(new Ended(code), 'broker:1883', 'the connection')
+    assert.deepEqual([told, retry], ['MQTT_REPLY', true])
+    assert.match(message, /did not say why \(\d+\): its memory may be used up/)
+  }
+  assert.equal(mqttError(new Ended(142), 'broker:1883', 'the connection').code, 'MQTT_TAKEN')
+  assert.equal(mqttError(new Ended(135), 'broker:1883', 'the connection').code, 'MQTT_DENIED')
 })

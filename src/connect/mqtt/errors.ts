@@ -8,6 +8,19 @@ const NETWORK: Readonly<Record<string, string>> = { ...WAYS, ENOTFOUND: `${WAYS[
 const LOGIN_REFUSED: ReadonlySet<number> = new Set([4, 5, 134, 135, 138, 140])
 const BUSY: ReadonlySet<number> = new Set([3, 136, 137, 139, 141, 147, 149, 150, 151, 159])
 
+/** "Unspecified error" and "Implementation specific error". */
+const UNTOLD: ReadonlySet<number> = new Set([128, 131])
+
+/** The broker ended the connection, with a reason of MQTT 5. */
+export class Ended extends Error {
+  readonly code: number
+
+  constructor(code: number) {
+    super('the broker ended the connection')
+    this.code = code
+  }
+}
+
 /** An error of the client, or a reason that the broker gave. What is wrong for all messages, such as the login, ends the run: they are not given up one by one. `server` is its address without the login. */
 export function mqttError(error: unknown, server: string, doing: string): SluiceError {
   if (error instanceof SluiceError) return error
@@ -24,6 +37,8 @@ function fromReason(code: number, reason: Error, server: string, doing: string):
   if (isLogin && LOGIN_REFUSED.has(code)) return new SluiceError('MQTT_AUTH', `The MQTT broker at ${server} refused the login: the user or the password is wrong, or none was given. Check "username" and "password".`, { cause: reason, stops: true })
   if (isLogin && (code === 2 || code === 133)) return new SluiceError('MQTT_REPLY', `The MQTT broker at ${server} refused the client id. Take another "client_id".`, { cause: reason })
   if (isLogin && (code === 1 || code === 132)) return new SluiceError('MQTT_REPLY', `The MQTT broker at ${server} does not speak this version of MQTT. Try "version: '3.1.1'".`, { cause: reason })
+  // It says nothing of what was sent. Mosquitto does so where its memory is used up ("memory_limit").
+  if (reason instanceof Ended && UNTOLD.has(code)) return new SluiceError('MQTT_REPLY', `The MQTT broker at ${server} ended the connection and did not say why (${code}): its memory may be used up. Its log may tell.`, { cause: reason, retry: true })
   if (code === 135 || code === 5 || code === 128) return new SluiceError('MQTT_DENIED', `The MQTT broker at ${server} does not allow ${doing} to this user. Give it the permission at the broker (ACL).`, { cause: reason })
   if (code === 142) return new SluiceError('MQTT_TAKEN', `The MQTT broker at ${server} ended the connection: another client came with the same id. Give each pipeline a "client_id" of its own.`, { cause: reason })
   if (code === 143 || code === 144) return new SluiceError('MQTT_TOPIC', `The MQTT broker at ${server} refuses the topic of ${doing}.`, { cause: reason })
