@@ -33,6 +33,7 @@ import type { SinkRows } from './sink-encoder.ts'
 import type { SinkRunner } from './sink-runner.ts'
 import type { OpenSource } from './sources.ts'
 import { tracedBatch } from './traced-batch.ts'
+import { spent } from './work-clock.ts'
 import { WorkerLoads } from './worker-loads.ts'
 import { deadLetters } from './notices.ts'
 
@@ -322,6 +323,8 @@ export class Coordinator {
       case 'ready':
       case 'snapshot':
       case 'samples':
+      case 'trouble':
+      case 'work':
       case 'closed':
         return
     }
@@ -340,7 +343,7 @@ export class Coordinator {
     if (message.level === 0) {
       this.#loads.done(from)
       this.bytesIn += message.bytes
-      this.#batched(this.#batch.worked(message.bytes, message.work.reduce((sum, { seconds }) => sum + seconds, 0) * 1000))
+      this.#batched(this.#batch.worked(message.bytes, spent(message.work) * 1000))
     } else this.#loads.laneDone(from)
     flight.outputs.push(message)
     this.#wake(message.level, message.wakeAt)

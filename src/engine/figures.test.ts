@@ -86,6 +86,30 @@ test('the part that is slow is the bottleneck, whichever it is', async () => {
   assert.equal(await found({ sink: 5 }), 'sink out')
 })
 
+test('a rate limit of a sink, and of a stage that waits, is named as what holds it back', async () => {
+  const limit = { rateLimit: { events: 20, bytes: undefined, per: 10 } }
+  const asking = testStage('asking', () => ({ process: (events, out) => Promise.resolve(events.forEach(event => out.emit(event))) }), 'none', true)
+  const sentence = async (config: PipelineConfig): Promise<string> => (await runPipeline(config, testRegistry([memorySource(LINES, 10), asking, memorySink(new Kept())]))).bottleneck ?? ''
+  assert.match(await sentence(testPipeline([], [sinkConfig('out', 'in', limit)])), /^bottleneck: sink "out" \(under way \d+ %; its rate limit holds it back\)/)
+  assert.match(await sentence(testPipeline([stageConfig('asking', 'asking', 'in', limit)], [sinkConfig('out', 'asking')])), /^bottleneck: stage "asking" \(waited for \d+ % of the time; its rate limit holds it back\)/)
+})
+
+test('of a batch that waits for long, the time is told while it waits', async () => {
+  const { promise: answered, resolve: answer } = Promise.withResolvers<void>()
+  const asking = testStage('asking', () => ({
+    process: async (events, out) => {
+      await answered
+      for (const event of events) out.emit(event)
+    },
+  }), 'none', true)
+  const control = new RunControl()
+  const ran = runPipeline(testPipeline([stageConfig('asking', 'asking', 'in')], [sinkConfig('out', 'asking')]), testRegistry([memorySource(LINES.slice(0, 10), 10), asking, memorySink(new Kept())]), { control })
+  const seen = (): number => control.figures?.stages[0]?.busy_seconds ?? 0
+  while (seen() < 0.9) await sleep(10)
+  answer()
+  await ran
+})
+
 test('each stage tells what it left out, how often it had to ask again, and each batch that waited in it, also where several do at once', async () => {
   const kept = new Kept()
   const tries = new Map<string, number>()

@@ -17,14 +17,14 @@ export function figuresOf(generation: Generation, meter: Meter, counts: Counts, 
       const { events, bytes, seconds, waited } = meter.of(id)
       return { id, type: config.sources.find(each => each.id === id)?.type ?? '', events, bytes, waited_seconds: waited, decode_seconds: seconds, lag: source.lag, trouble: troubles.figures(id) }
     }),
-    stages: config.stages.map(({ id, type, config: own, breaker }) => {
+    stages: config.stages.map(({ id, type, config: own, breaker, rateLimit }) => {
       const declaration = registry.stage(type)
-      const { events, seconds, filtered, retries, latency } = meter.of(id)
-      return { id, type, events, busy_seconds: seconds, filtered, retries, latency: latency.figures, waits: declaration !== undefined && stageWaits(declaration, own), breaker: breaker === undefined ? undefined : meter.breaker(id) }
+      const { events, seconds, filtered, retries, latency, limited } = meter.of(id)
+      return { id, type, events, busy_seconds: seconds, filtered, retries, latency: latency.figures, waits: declaration !== undefined && stageWaits(declaration, own), breaker: breaker === undefined ? undefined : meter.breaker(id), limited_seconds: rateLimit === undefined ? undefined : limited, trouble: troubles.figures(id) }
     }),
-    sinks: [...sinks.values()].map(({ id, totals, backlog, backlogBytes, breaker, busy, latency }) => {
+    sinks: [...sinks.values()].map(({ id, totals, backlog, backlogBytes, breaker, busy, latency, limitedSeconds }) => {
       const type = id === 'dead_letters' ? (config.deadLetters?.type ?? '') : (config.sinks.find(each => each.id === id)?.type ?? '')
-      return { id, type, ...totals, backlog, backlog_bytes: backlogBytes, breaker, latency: latency.figures, busy_seconds: busy.seconds, encode_seconds: meter.of(id).seconds, trouble: troubles.figures(id) }
+      return { id, type, ...totals, backlog, backlog_bytes: backlogBytes, breaker, latency: latency.figures, busy_seconds: busy.seconds, encode_seconds: meter.of(id).seconds, limited_seconds: limitedSeconds, trouble: troubles.figures(id) }
     }),
     workers: meter.workerFigures.map((worker, at) => ({ ...worker, heap_bytes: generation.heapOf(at) })),
     events_in: counts.in,

@@ -93,7 +93,7 @@ export class Generation {
     let generation: Generation | undefined
     let failing: { readonly error: unknown } | undefined
     const fail = (error: unknown): void => (generation === undefined ? void (failing ??= { error }) : generation.coordinator.fail(error))
-    const refused = refusedToDeadLetters(plan, registry, context, () => generation?.coordinator, () => facts)
+    const refused = refusedToDeadLetters(plan, registry, context, () => generation?.coordinator, () => facts, letter => parts.taps?.letter(letter))
     const sinks = await openSinks({ plan, clock: parts.clock, registry, context, marks: from.marks, kept: from.sinks, signal: parts.now, refused, failed: fail, committer: state?.committer })
     const facts = factsOf(sinks)
     const close: Closing[] = [...sinks.values()].filter(({ id }) => !from.sinks.has(id)).map(({ id, sink }) => ({ id, close: () => sink.close('failed') }))
@@ -123,6 +123,8 @@ export class Generation {
   /** Takes a host's answer. */
   receive(lane: number, message: FromHost): void {
     if (message.kind === 'snapshot') this.#barriers?.snapshot(message)
+    else if (message.kind === 'work') this.#parts.before.meter.worked(message.work, this.plan)
+    else if (message.kind === 'trouble') this.#parts.troubles?.heard(lane, message.said)
     else if (message.kind === 'samples') this.#parts.taps?.samples(message.samples)
     else this.coordinator.receive(lane, message)
   }
@@ -150,7 +152,7 @@ export class Generation {
   /** Begins to take cuts, where the pipeline has a state, and can be looked at. */
   async begin(): Promise<void> {
     const { plan, context, taps } = this.#parts
-    taps?.at({ plan, context, tell: message => this.#hosts.links.forEach(link => link.send(message)) })
+    taps?.at({ plan, registry: this.registry, context, tell: message => this.#hosts.links.forEach(link => link.send(message)) })
     await this.#barriers?.begin()
     this.#barriers?.every(Math.max(this.plan.config.checkpointInterval, ...[...this.sinks.values()].map(({ sink }) => sink.cutsEvery ?? 0)))
   }

@@ -75,6 +75,9 @@ interface Lane extends Slot {
 /** Events that go through the stages together, where none of them waits: few enough to die young, and to be worked on while they are in the cache. */
 const CHUNK = 64
 
+/** How often it is told what stages wait for, where a batch takes longer. */
+const WAITS_MS = 1000
+
 /** `counted`: bytes of the source, where the reader says that they are others than those that it read into memory. */
 type PieceMessage = Extract<ToHost, { kind: 'piece' }> & { readonly counted?: number | undefined }
 
@@ -89,6 +92,7 @@ export class Host {
   readonly #levels = new Map<number, Lane>()
   readonly #buffers: ReadBuffers
   readonly #columns = new Map<number, SourceColumns>()
+  #telling = false
   /** True where no stage of level 0 waits. */
   readonly #chunked: boolean
 
@@ -97,6 +101,20 @@ export class Host {
     this.#buffers = new ReadBuffers(options.recordMax)
     this.#parts = new LanesParts(options, this.pool)
     this.#chunked = this.#isChunked(0)
+    this.#parts.work.onWait = () => this.#tellWaits()
+  }
+
+  /** Tells now and then of what waits, as long as something does. */
+  #tellWaits(): void {
+    if (this.#telling) return
+    this.#telling = true
+    setTimeout(() => {
+      this.#telling = false
+      const { work } = this.#parts
+      if (!work.isWaiting) return
+      this.#options.send({ kind: 'work', work: work.takeWaiting() })
+      this.#tellWaits()
+    }, WAITS_MS).unref()
   }
 
   #isChunked(level: number): boolean {

@@ -21,6 +21,7 @@ import type { Link, Listener } from './links.ts'
 import type { FromHost, GroupState } from './messages.ts'
 import type { Plan } from './plan.ts'
 import type { Taps } from './tap/taps.ts'
+import type { Troubles } from './troubles.ts'
 import { WatchedLink } from './watched-link.ts'
 
 /** The module that a worker thread runs, and what it needs to make the same plan there. */
@@ -51,6 +52,8 @@ export interface HostParts {
   readonly thread: ThreadStart | undefined
   /** What somebody looks at. */
   readonly taps?: Taps | undefined
+  /** What fails on a worker and is tried again. */
+  readonly troubles?: Troubles | undefined
   /** Threads to begin with, instead of what the config says. */
   readonly threads?: number | undefined
   /** Most workers that `auto` takes. */
@@ -184,6 +187,7 @@ export class Hosts {
     if (this.#isOver) return
     this.links.pop()
     await link?.terminate()
+    this.#parts.troubles?.ended(lane)
   }
 
   /** Asks a worker to close, and waits for its last word. */
@@ -209,7 +213,10 @@ export class Hosts {
     }
     this.#isOver = true
     this.#over.resolve()
-    for (const link of this.links) await link.terminate()
+    for (const [lane, link] of this.links.entries()) {
+      await link.terminate()
+      this.#parts.troubles?.ended(lane)
+    }
   }
 }
 

@@ -85,7 +85,11 @@ export class LanesParts {
     if (node.kind === 'partition') {
       this.#partitions.set(node.index, prepareConfig(PARTITION_CONFIG, config.config, this.#options.context(node.id)).key)
     }
-    if (node.kind === 'stage' && isHere) this.#stages.set(node.index, this.#stage(node, config))
+    if (node.kind !== 'stage' || !isHere) return
+    const parts = this.#stage(node, config)
+    const { policy } = parts
+    this.#stages.set(node.index, parts)
+    if (policy?.limitedMs !== undefined) this.work.limit(node.index, () => policy.limitedMs ?? 0)
   }
 
   #stage(node: Node, config: StageConfig): StageParts {

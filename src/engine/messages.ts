@@ -2,7 +2,7 @@
  * What the coordinating thread and a worker say to each other. Bytes travel by transfer; the rest is small.
  */
 import type { JsonValue } from '../event/index.ts'
-import type { Notice } from '../observe/index.ts'
+import type { Notice, TroubleSaid } from '../observe/index.ts'
 import type { InFlightStep } from './adaptive/in-flight.ts'
 import type { Traces } from '../observe/index.ts'
 import type { SourceReject } from './component.ts'
@@ -72,10 +72,14 @@ export type FromHost =
       /** The buffer that the piece came in, for its sender to use again. */
       readonly spare: ArrayBuffer | undefined
     }
+  /** What nodes that wait did meanwhile, where a batch takes long. */
+  | { readonly kind: 'work'; readonly work: readonly NodeWork[] }
   | { readonly kind: 'snapshot'; readonly id: number; readonly level: number; readonly lane: number; readonly groups: readonly GroupState[] }
   | { readonly kind: 'notice'; readonly notice: Notice }
   /** The in-flight limit of a stage has moved. */
   | { readonly kind: 'limited'; readonly id: string; readonly step: InFlightStep }
+  /** A component fails on the worker and is tried again, or works. */
+  | { readonly kind: 'trouble'; readonly said: TroubleSaid }
   | { readonly kind: 'failed'; readonly error: FailureRecord }
   | { readonly kind: 'samples'; readonly samples: readonly TapSamples[] }
   | { readonly kind: 'closed' }
@@ -102,6 +106,8 @@ export interface NodeWork {
   readonly filtered: number
   /** Calls that were made again. */
   readonly retries: number
+  /** Time in which a rate limit held its calls back. */
+  readonly limited: number
 }
 
 /** An error, as it crosses threads. */

@@ -26,6 +26,8 @@ interface Totals {
   waited: number
   filtered: number
   retries: number
+  /** In which a rate limit held calls back. */
+  limited: number
   /** Seconds that batches were in it. */
   readonly latency: Distribution
 }
@@ -88,12 +90,13 @@ export class Meter {
 
   /** What a worker did for one batch. */
   worked(work: readonly NodeWork[], plan: Plan): void {
-    for (const { node, events, seconds, batches, waits, filtered, retries } of work) {
+    for (const { node, events, seconds, batches, waits, filtered, retries, limited } of work) {
       const totals = this.#totals(plan.nodes[node]?.id ?? '')
       totals.events += events
       totals.seconds += seconds
       totals.filtered += filtered
       totals.retries += retries
+      totals.limited += limited
       if (batches > 0) totals.latency.add(seconds / batches, batches)
       for (const wait of waits) totals.latency.add(wait)
     }
@@ -193,5 +196,5 @@ export class Meter {
 }
 
 function noTotals(): Totals {
-  return { events: 0, bytes: 0, seconds: 0, waited: 0, filtered: 0, retries: 0, latency: new Distribution(STAGE_SECONDS) }
+  return { events: 0, bytes: 0, seconds: 0, waited: 0, filtered: 0, retries: 0, limited: 0, latency: new Distribution(STAGE_SECONDS) }
 }

@@ -1,6 +1,6 @@
 /** Builds and opens the sinks of a plan, and sends what they refuse to the dead letters. */
 import { Policy, SluiceError } from '../base/index.ts'
-import type { JsonValue } from '../event/index.ts'
+import type { Event, JsonValue } from '../event/index.ts'
 import type { Clock } from '../platform/index.ts'
 import { BufferPool } from './buffers.ts'
 import type { Committer, ComponentContext, Sink } from './component.ts'
@@ -102,6 +102,7 @@ export function refusedToDeadLetters(
   context: (id: string) => ComponentContext,
   coordinator: () => Coordinator | undefined,
   facts: () => SinkFacts,
+  look: (letter: Event) => void = () => undefined,
 ): Refused {
   const letters = plan.nodes[plan.deadLetters] as Node // The plan's own index.
   // Made when it is needed: by then the sink is open, and has told what is to be known of it.
@@ -115,7 +116,9 @@ export function refusedToDeadLetters(
       const slab = event.slab as SourceSlab // From a frame.
       const failure = { stage, source: slab.source, position: event.position, original: event.original, error, attempts, meta: slab.meta }
       encoder ??= sinkEncoder(letters, registry, context(letters.id), { keyed: false, lines: false, facts: facts()[letters.id], pool: new BufferPool() })
-      encoder.add([event.derive({ ...deadLetter(plan.config.name, failure, context(stage).now()) })])
+      const letter = event.derive({ ...deadLetter(plan.config.name, failure, context(stage).now()) })
+      look(letter)
+      encoder.add([letter])
     }
     const to = coordinator()
     if (to === undefined) throw new SluiceError('INTERNAL', 'rows were refused before the pipeline ran')

@@ -172,6 +172,7 @@ class Run {
       before: { counts: this.#counts, bytesIn, eventsOut, meter: this.#meter },
       columns: this.#options.columns !== false,
       taps: this.#options.control?.taps,
+      troubles: this.#troubles,
       threads: this.#scaler.threadsFor(plan.config),
       cores: this.#options.cores,
       tracing: this.#options.tracing,
@@ -328,7 +329,7 @@ class Run {
     // What sources may bring now lies behind the cut, and what sinks were given is durable: one that can't be closed holds up nothing.
     const parts: Closing[] = [...gone, ...closed.map(({ id, sink }) => ({ id, close: () => sink.close('stopped') }))]
     await closeEach(parts, (id, error) => this.#warn(id, unclosed(error)))
-    for (const { id } of gone) this.#troubles.forget(id)
+    for (const { id } of [...gone, ...old.plan.config.stages]) this.#troubles.forget(id)
     for (const { id, totals } of closed) {
       this.#troubles.forget(id)
       this.#gone.events.set(id, (this.#gone.events.get(id) ?? 0) + totals.events)

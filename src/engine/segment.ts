@@ -96,7 +96,13 @@ export class Segment {
       this.#parts.now(),
     )
     const letter = event.derive(JSON.parse(JSON.stringify(record)) as never) // A record is JSON.
+    this.#look(letter)
     this.#parts.encoders.get(this.#plan.deadLetters)?.add([letter])
+  }
+
+  #look(letter: Event): void {
+    const { taps } = this.#parts
+    if (taps.isActive) taps.look(this.#plan.nodes[this.#plan.deadLetters] as Node, 'before', MAIN, [letter]) // The plan's own index.
   }
 
   /** Runs all nodes over what was delivered so far; what they make is handed out by the next `run`. Only where no stage waits. */
@@ -172,9 +178,8 @@ export class Segment {
   }
 
   async #wait(node: Node, runner: StageRunner, result: Promise<StageResult>, left: number): Promise<void> {
-    const since = performance.now()
-    const done = await result
-    this.#parts.work.waited(node.index, performance.now() - since)
+    const waited = this.#parts.work.wait(node.index)
+    const done = await result.finally(waited)
     this.#parts.work.did(node.index, this.#counts.filtered - left, runner.takeRetries())
     this.#spread(node, done)
   }

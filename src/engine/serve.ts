@@ -29,7 +29,7 @@ export async function serveHost(port: MessagePort, data: HostData, load: (start:
       lane: data.lane,
       lanes: data.lanes,
       pieces: data.pieces,
-      context: contextFor(config, systemClock, systemRandom, new AbortController().signal, warn, registry.functions, new Troubles(systemClock, tell), (id, step) => send({ kind: 'limited', id, step })),
+      context: contextFor(config, systemClock, systemRandom, new AbortController().signal, warn, registry.functions, new Troubles(systemClock, tell, said => send({ kind: 'trouble', said })), (id, step) => send({ kind: 'limited', id, step })),
       restore: data.restore,
       facts: data.facts,
       recordMax: RECORD_MAX,

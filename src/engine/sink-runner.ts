@@ -115,6 +115,12 @@ export class SinkRunner {
     return this.#policy.breaker
   }
 
+  /** Seconds in which its rate limit held it back; undefined where it has none. */
+  get limitedSeconds(): number | undefined {
+    const { limitedMs } = this.#policy
+    return limitedMs === undefined ? undefined : limitedMs / 1000
+  }
+
   /** Bytes of these. */
   get backlogBytes(): number {
     return this.#bytes

@@ -44,6 +44,8 @@ export class StageRunner implements Output {
   readonly #memory: StageMemory | undefined
   readonly #watch: StageWatch | undefined
   readonly #slots: Slots | undefined
+  /** The config of one attempt. */
+  #attempt: StageConfig | undefined
   #answered = new Uint8Array(16)
   #answers = 0
   /** True while `process` runs: only then are slots checked. */
@@ -198,13 +200,22 @@ export class StageRunner implements Output {
     this.#retries += attempts - 1
     if (failure !== undefined) runner = this.#single().#rejecting(event, failure)
     const result = runner.#result
-    for (const one of result.rejected) one.attempts = attempts
     this.#counts.add(runner.#counts)
+    const given = result.rejected.splice(0)
+    for (const one of given) append(result, this.#givenUp(one.event, one.error, attempts))
     return result
   }
 
+  /** One attempt, which rejects what fails: whether that is to be left out, passed on or to end the run is asked only once no other attempt is made. */
   #single(): StageRunner {
-    return new StageRunner(this.#stage, this.#config, new Counts())
+    return new StageRunner(this.#stage, (this.#attempt ??= { ...this.#config, onError: 'dead_letter' }), new Counts())
+  }
+
+  #givenUp(event: Event, error: unknown, attempts: number): StageResult {
+    const runner = new StageRunner(this.#stage, this.#config, new Counts()).#rejecting(event, error)
+    for (const one of runner.#result.rejected) one.attempts = attempts
+    this.#counts.add(runner.#counts)
+    return runner.#result
   }
 
   #rejecting(event: Event, error: unknown): StageRunner {

@@ -4,6 +4,7 @@ import type { Clock } from '../platform/index.ts'
 import type { Flight } from './flight.ts'
 import type { FromHost } from './messages.ts'
 import type { Plan } from './plan.ts'
+import { spent } from './work-clock.ts'
 
 export function tracedBatch(plan: Plan, clock: Clock, { source, since, input }: Flight, { counts, bytes, work, traces }: Extract<FromHost, { kind: 'done' }>): TracedBatch {
   const node = plan.nodes[source ?? -1]
@@ -16,6 +17,9 @@ export function tracedBatch(plan: Plan, clock: Clock, { source, since, input }: 
     bytes,
     since: clock.now() - (clock.monotonic() - since),
     traces,
-    stages: work.flatMap(({ node: index, seconds }) => (plan.nodes[index]?.kind === 'stage' ? [{ id: plan.nodes[index].id, seconds }] : [])),
+    stages: work.flatMap(each => {
+      const stage = plan.nodes[each.node]
+      return stage?.kind === 'stage' ? [{ id: stage.id, seconds: spent([each]) }] : []
+    }),
   }
 }

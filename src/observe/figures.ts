@@ -29,10 +29,14 @@ export interface StageFigures {
   /** Calls of a stage that waits which were made again. */
   readonly retries: number
   readonly waits: boolean
+  /** Time in which its rate limit held calls back, over all workers, if it has one. */
+  readonly limited_seconds?: number | undefined
   /** What its breaker is, if it has one; with several workers, each of which has its own, what one of them said last. */
   readonly breaker?: 'closed' | 'open' | 'half-open' | undefined
   /** Seconds that a batch was in it, one value for each batch; that of a stage that waits includes its waiting. */
   readonly latency: Histogram
+  /** Set while a stage that waits can't do its work and tries again. */
+  readonly trouble?: TroubleFigures | undefined
 }
 
 export interface SinkFigures {
@@ -49,6 +53,8 @@ export interface SinkFigures {
   readonly breaker?: 'closed' | 'open' | 'half-open' | undefined
   /** Time in which a write or a flush was under way. */
   readonly busy_seconds: number
+  /** Time in which its rate limit held writes back, if it has one; they are under way meanwhile. */
+  readonly limited_seconds?: number | undefined
   /** Time that workers took to encode for it. */
   readonly encode_seconds: number
   /** Seconds from the first attempt of a write to its last, one value for each write. */

@@ -2,7 +2,7 @@
  * Whether a pipeline is well, judged by progress:
  *
  *     starting -> idle (nothing under way) | running (batches land) | waiting (none lands, and there is room) | stalled (none lands, and there is no room)
- *              -> unreachable: a source or a sink can't have what it needs (its server, its disk) and tries again
+ *              -> unreachable: a source, a stage that waits or a sink can't have what it needs (its server, its disk) and tries again
  *
  * A source without a connection is no idle one. A sink that is down makes a pipeline wait, and it stays ready as long as there is room; only then is it stalled. Starting the process again would mend neither, so it
  * stays alive in both.
@@ -43,8 +43,8 @@ export function healthOf(figures: Figures | undefined): Health {
 }
 
 /** Who fails and tries again, and why; undefined where nobody does. */
-export function troubleOf({ sources, sinks }: Pick<Figures, 'sources' | 'sinks'>): string | undefined {
-  const all = [...sources.map(one => ({ ...one, kind: 'source' })), ...sinks.map(one => ({ ...one, kind: 'sink' }))]
+export function troubleOf({ sources, stages, sinks }: Pick<Figures, 'sources' | 'stages' | 'sinks'>): string | undefined {
+  const all = [...sources.map(one => ({ ...one, kind: 'source' })), ...stages.map(one => ({ ...one, kind: 'stage' })), ...sinks.map(one => ({ ...one, kind: 'sink' }))]
   const failing = all.flatMap(({ kind, id, trouble }) => (trouble === undefined || trouble.seconds < TROUBLE_MIN ? [] : [{ kind, id, ...trouble }])).toSorted((a, b) => b.seconds - a.seconds)
   if (failing.length === 0) return undefined
   return failing.map(({ kind, id, attempts, seconds, message }) => `${kind} "${id}" is tried again (${attempts} failed ${attempts === 1 ? 'attempt' : 'attempts'} in ${Math.round(seconds)} s): ${message}`).join('; ')

@@ -65,8 +65,8 @@ function breakers(label: string, of: readonly (Named & Pick<SinkFigures, 'breake
 }
 
 /** What can't do its work and tries again. */
-function failing({ sources, sinks }: Figures): Series[] {
-  const some = [...sources, ...sinks].flatMap(({ id, type, trouble }) => (trouble === undefined ? [] : [{ labels: { component: id, type, code: trouble.code }, value: trouble.seconds }]))
+function failing({ sources, stages, sinks }: Figures): Series[] {
+  const some = [...sources, ...stages, ...sinks].flatMap(({ id, type, trouble }) => (trouble === undefined ? [] : [{ labels: { component: id, type, code: trouble.code }, value: trouble.seconds }]))
   return some.slice(0, SERIES_MAX)
 }
 
@@ -111,7 +111,7 @@ const FAMILIES: readonly Family[] = [
     type: 'counter',
     values: ({ errors }) => errors.map(({ id, code, events }) => ({ labels: { component: id, code }, value: events })),
   },
-  { name: 'sluice_component_failing_seconds', help: 'How long a source or a sink can\'t do its work and tries again; no series where all is well.', type: 'gauge', values: failing },
+  { name: 'sluice_component_failing_seconds', help: 'How long a source, a stage or a sink can\'t do its work and tries again; no series where all is well.', type: 'gauge', values: failing },
   { name: 'sluice_pipeline_filtered_events_total', help: 'Events that stages left out or took in on purpose.', type: 'counter', values: ({ filtered }) => one(filtered) },
   { name: 'sluice_pipeline_created_events_total', help: 'Events that stages made beyond those that came in.', type: 'counter', values: ({ created }) => one(created) },
   { name: 'sluice_pipeline_dead_letters_total', help: 'Events that went to the dead letters.', type: 'counter', values: figures => one(figures.dead_lettered) },

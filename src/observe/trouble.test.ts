@@ -36,6 +36,30 @@ test('what is refused for good is no trouble of the other side, and neither is a
   assert.deepEqual(told, [])
 })
 
+test('an error that several calls fail by is one failed attempt', () => {
+  const { trouble } = bench()
+  const error = away()
+  for (let call = 0; call < 3; call++) trouble.failed(error)
+  trouble.failed(away())
+  assert.equal(trouble.figures?.attempts, 2)
+})
+
+test('another thread is told of each failure, and once a second at most that work of this kind is well', async () => {
+  const clock = new SimulatedClock()
+  const said: string[] = []
+  const trouble = new Trouble('ask', () => clock.monotonic(), () => undefined, ({ id, work, failing }) => said.push(`${id} ${work} ${failing === undefined ? 'well' : failing.attempts}`))
+  for (let call = 0; call < 3; call++) trouble.worked('server')
+  trouble.worked('disk')
+  trouble.failed(away(), 'server')
+  trouble.failed(away(), 'server')
+  trouble.worked('disk')
+  trouble.worked('server')
+  trouble.worked('server')
+  await clock.advance(1000)
+  trouble.worked('server')
+  assert.deepEqual(said, ['ask server well', 'ask disk well', 'ask server 1', 'ask server 2', 'ask server well', 'ask server well'])
+})
+
 test('a flush without anything to do does not end the trouble of writes', async () => {
   const { trouble } = bench()
   await assert.rejects(trouble.watch(() => Promise.reject(away()), 'write'), { code: 'HTTP_FAILED' })

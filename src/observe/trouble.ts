@@ -19,10 +19,27 @@ export interface TroubleFigures {
   readonly message: string
 }
 
+/** What one thread says to another of a component that it has a part of. */
+export interface TroubleSaid {
+  readonly id: string
+  /** Which work of it. */
+  readonly work: string
+  /** How it fails; undefined: it works. */
+  readonly failing: Omit<TroubleFigures, 'seconds'> | undefined
+}
+
+/** Milliseconds between two words that all is well. */
+const WELL_EVERY = 1000
+
 export class Trouble {
   readonly #place: string
   readonly #monotonic: () => number
   readonly #tell: Tell
+  readonly #tellThread: ((said: TroubleSaid) => void) | undefined
+  /** When it was said last of a kind of work that it works. */
+  readonly #well = new Map<string, number>()
+  /** Several calls may fail by one error. */
+  readonly #counted = new WeakSet<SluiceError>()
   #since: number | undefined
   /** Which work failed: only that can show that it is over. */
   #work = ''
@@ -30,10 +47,12 @@ export class Trouble {
   #code = ''
   #message = ''
 
-  constructor(place: string, monotonic: () => number, tell: Tell) {
+  /** `tellThread`: where another thread is to know too. */
+  constructor(place: string, monotonic: () => number, tell: Tell, tellThread?: (said: TroubleSaid) => void) {
     this.#place = place
     this.#monotonic = monotonic
     this.#tell = tell
+    this.#tellThread = tellThread
   }
 
   get figures(): TroubleFigures | undefined {
@@ -46,23 +65,37 @@ export class Trouble {
 
   /** Something failed. Only what may succeed later counts: the rest is no trouble of the other side. */
   failed(error: unknown, work = ''): void {
-    if (!(error instanceof SluiceError) || !error.retry || error.code === 'ABORTED') return
-    this.#attempts++
-    this.#code = error.code
-    this.#message = error.message
+    if (!(error instanceof SluiceError) || !error.retry || error.code === 'ABORTED' || this.#counted.has(error)) return
+    this.#counted.add(error)
+    const attempts = ++this.#attempts
+    const { code, message } = error
+    this.#code = code
+    this.#message = message
+    if (this.#since === undefined) this.#work = work
+    this.#tellThread?.({ id: this.#place, work: this.#work, failing: { attempts, code, message } })
     const fields = { code: error.code, attempts: this.#attempts }
     if (this.#since !== undefined) return this.#say({ level: 'trace', kind: 'retry_begun', text: `is tried again after attempt ${this.#attempts}: ${error.code}`, fields })
     this.#since = this.#monotonic()
-    this.#work = work
     this.#say({ level: 'warn', kind: 'retry_begun', text: `${sentence(error.message)} It is tried again.`, key: error.code, fields })
   }
 
   /** Something worked. */
   worked(work = ''): void {
-    if (this.#since === undefined || work !== this.#work) return
+    if (this.#since === undefined) return this.#isWell(work)
+    if (work !== this.#work) return
+    this.#tellThread?.({ id: this.#place, work, failing: undefined })
     const [seconds, attempts] = [this.#seconds, this.#attempts]
     this.forget()
     this.#say({ level: 'info', kind: 'retry_ended', text: `works again, after ${attempts} failed ${attempts === 1 ? 'attempt' : 'attempts'} in ${seconds.toFixed(1)} s.`, key: 'works', fields: { attempts, seconds } })
+  }
+
+  /** What fails on another worker is then no trouble of the other side. Said now and then: calls may be many. */
+  #isWell(work: string): void {
+    if (this.#tellThread === undefined) return
+    const now = this.#monotonic()
+    if (now - (this.#well.get(work) ?? -WELL_EVERY) < WELL_EVERY) return
+    this.#well.set(work, now)
+    this.#tellThread({ id: this.#place, work, failing: undefined })
   }
 
   /** What fails from now on is another trouble. */

@@ -53,10 +53,16 @@ export class Server {
     if (known !== undefined && known.until > this.#context.now()) return Promise.resolve(known.row)
     let asked = this.#asked.get(address)
     if (asked === undefined) {
-      asked = this.#ask(address).finally(() => this.#asked.delete(address))
+      asked = this.#watched(address).finally(() => this.#asked.delete(address))
       this.#asked.set(address, asked)
     }
     return asked
+  }
+
+  /** Only what the server itself answers shows that it is there: the cache answers also while it is gone. */
+  #watched(address: string): Promise<Row | undefined> {
+    const { trouble } = this.#context
+    return trouble === undefined ? this.#ask(address) : trouble.watch(() => this.#ask(address), 'server')
   }
 
   async #ask(address: string): Promise<Row | undefined> {

@@ -140,6 +140,32 @@ test('in plain text each event is as it is written, behind its time; numbers of 
   }
 })
 
+const FAILING = `pipeline: live
+sources: { in: { generate: { shape: sensor, rate: 5000, count: 100000000 } } }
+stages:
+  - id: warm
+    validate: { ranges: { temperature: [15, 100] } }
+sinks:
+  out: { discard: {} }
+dead_letters: { discard: {} }
+`
+
+test('dead letters are shown with stage, code, reason and original, of threads and columns too', async () => {
+  writeFileSync(join(folder, 'p.yaml'), FAILING)
+  const running = await start(2)
+  try {
+    const { out, err, code } = await sluice(['tap', 'dead_letters', running.address, '--limit', '2'], { folder })
+    assert.equal(code, 0, err)
+    assert.match(out, /^(\d\d:\d\d:\d\d\.\d{3} warm VALIDATE_FAILED: .*temperature.* {2}\{"id":"r-\d+",.*\}\n){2}$/)
+    assert.match(err, /^Tapping dead letters\. Ctrl-C ends it\.\n[\d,]+ events looked at, 2 shown\.\n$/)
+    const { samples } = await tap(running, 'dead_letters', '--limit', '5', '--filter', 'event.stage == "warm" && event.attempts == 1')
+    assert.ok(samples.length === 5 && samples.every(({ dead_letter: is, event }) => is === true && (event as { readonly code: string }).code === 'VALIDATE_FAILED'))
+  } finally {
+    running.process.kill('SIGKILL')
+    await running.ended
+  }
+})
+
 test('a watcher that goes, or is killed, leaves nothing behind; one that stays is told of reloads and of the end', async () => {
   writeFileSync(join(folder, 'p.yaml'), PIPELINE)
   const running = await start(1)

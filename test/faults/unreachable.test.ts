@@ -1,4 +1,4 @@
-/** A server that goes and comes back, at the source and at the sink: what is told of it, and that health can tell it from a pipeline that has nothing to do. */
+/** A server that goes and comes back, at the source, at a stage that waits and at the sink: what is told of it, and that health can tell it from a pipeline that has nothing to do. */
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -87,3 +87,27 @@ test('a sink whose server is gone is told likewise, events wait for it, and its 
   assert.equal(kinds.filter(kind => kind === 'retry_begun').length, 1)
   await going.end()
 })
+
+for (const workers of [0, 2]) {
+  test(`so is a stage whose server is gone, with ${workers} workers; that others are known from before does not end it`, async t => {
+    const source = await teller(t)
+    const receiver = new Receiver()
+    await receiver.listen()
+    t.after(() => receiver.close())
+    const going = start(t, {
+      workers,
+      sources: { in: { http_client: { url: `http://127.0.0.1:${source.port}/`, every: '20ms' } } },
+      // Every other event asks for what is known already.
+      stages: [{ id: 'ask', enrich: { url: `${receiver.url}/{event.n % 2 == 0 ? 0 : event.n}`, as: 'found' }, concurrency: 4, retry: { attempts: 0, backoff: '10ms', backoff_max: '20ms' } }],
+      sinks: { out: { discard: {} } },
+    })
+    await until(() => receiver.asked.length > 4)
+    receiver.manner = () => 'refuse'
+    await until(() => going.condition() === 'unreachable')
+    assert.match(going.reason(), /^stage "ask" is tried again \(\d+ failed attempts in \d+ s\): http:\/\/127\.0\.0\.1:\d+ answered 503\./)
+    assert.ok(!told(going, 'ask').includes('retry_ended'))
+    receiver.manner = () => 'take'
+    await until(() => going.condition() !== 'unreachable' && told(going, 'ask').includes('retry_ended'))
+    await going.end()
+  })
+}

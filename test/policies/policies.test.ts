@@ -128,6 +128,24 @@ test('a stage that waits is tried again, and only what fails for good is given u
   assert.deepEqual([calls.get('/3'), calls.get('/0')], [4, 3])
 })
 
+for (const onError of ['dead_letter', 'drop', 'pass', 'stop'] as const) {
+  test(`a waiting stage uses up its attempts before on_error says what becomes of the event: ${onError}`, async t => {
+    // What had another on_error than dead_letter was given up at its first failure, without another attempt.
+    const calls: string[] = []
+    const url = await serve(t, (request, response) => {
+      calls.push(request.url ?? '')
+      const isGone = request.url === '/1' && onError !== 'stop'
+      if (isGone || calls.filter(path => path === request.url).length < 3) response.writeHead(503).end()
+      else response.end('{}')
+    })
+    const trial = new Trial(t, 3)
+    const report = await trial.run(`  - enrich: { url: '${url}/{event.n}', as: found }\n    on_error: ${onError}\n    retry: { attempts: 3, backoff: 1ms }\n`, FILE)
+    assert.deepEqual(calls.toSorted(), ['/0', '/0', '/0', '/1', '/1', '/1', '/2', '/2', '/2'])
+    assert.deepEqual(trial.lines('out.ndjson').map(({ n }) => n), onError === 'pass' || onError === 'stop' ? [0, 1, 2] : [0, 2])
+    assert.equal(report.dead_lettered, onError === 'dead_letter' ? 1 : 0)
+  })
+}
+
 for (const [onError, out, dead] of [['dead_letter', [0, 2], 1], ['drop', [0, 2], 0], ['pass', [0, 1, 2], 0]] as const) {
   test(`what a waiting stage fails on for good: on_error ${onError}`, async t => {
     const url = await serve(t, (request, response) => void (request.url === '/1' ? response.writeHead(400).end() : response.end('{}')))

@@ -31,6 +31,11 @@ export class Policy {
     return this.#breaker?.state
   }
 
+  /** Milliseconds in which its rate limit held calls back; undefined where it has none. */
+  get limitedMs(): number | undefined {
+    return this.#limit?.heldMs
+  }
+
   /** Calls `work` under the policy; every attempt pays the rate limit. Throws the last error, with `attempts` on it. */
   call<T>(cost: Cost, work: (attempt: number) => Promise<T>, signal?: AbortSignal): Promise<{ value: T; attempts: number }> {
     return this.#retry.run(async attempt => {

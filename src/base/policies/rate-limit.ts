@@ -21,6 +21,9 @@ export class RateLimiter {
   readonly #per: number
   readonly #clock: PolicyClock
   #filled: number
+  /** Milliseconds that calls were held back, and since when one is. */
+  #held = 0
+  #since: number | undefined
   /** Calls pass in the order they came. */
   #tail: Promise<void> = Promise.resolve()
 
@@ -41,12 +44,23 @@ export class RateLimiter {
     return turn
   }
 
+  /** Milliseconds in which calls were held back, up to now. */
+  get heldMs(): number {
+    return this.#held + (this.#since === undefined ? 0 : Math.max(0, this.#clock.now() - this.#since))
+  }
+
   async #take(cost: Cost, signal: AbortSignal | undefined): Promise<void> {
     for (;;) {
       this.#fill()
       const wait = Math.max(0, ...this.#buckets.map(bucket => this.#missing(bucket, cost)))
       if (wait === 0) break
-      await this.#clock.sleep(wait, signal)
+      this.#since ??= this.#clock.now()
+      try {
+        await this.#clock.sleep(wait, signal)
+      } finally {
+        this.#held = this.heldMs
+        this.#since = undefined
+      }
     }
     for (const bucket of this.#buckets) bucket.tokens -= cost[bucket.of]
   }

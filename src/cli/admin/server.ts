@@ -119,7 +119,10 @@ export class AdminServer {
       const figures = this.#of?.control.figures
       const is = health()
       const components = figures === undefined ? {} : {
-        sources: figures.sources.map(({ id, lag, trouble }) => ({ id, state: stateOf(trouble), lag, trouble })), sinks: figures.sinks.map(({ id, backlog, retries, trouble }) => ({ id, state: stateOf(trouble), backlog, retries, trouble })), workers: figures.workers.length,
+        sources: figures.sources.map(({ id, lag, trouble }) => ({ id, state: stateOf(trouble), lag, trouble })),
+        stages: figures.stages.filter(({ waits }) => waits).map(({ id, retries, trouble }) => ({ id, state: stateOf(trouble), retries, trouble })),
+        sinks: figures.sinks.map(({ id, backlog, retries, trouble }) => ({ id, state: stateOf(trouble), backlog, retries, trouble })),
+        workers: figures.workers.length,
       }
       return reply.status(is.live && is.ready ? 200 : 503).send({ ...is, ...(query.verbose === undefined ? {} : components) })
     })

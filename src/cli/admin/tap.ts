@@ -31,7 +31,7 @@ const SCHEMA = {
   querystring: {
     type: 'object',
     properties: {
-      component: { type: 'string', description: 'Id of a source, a stage or a sink; `sinks.ID` where a stage has the same' },
+      component: { type: 'string', description: 'Id of a source, a stage or a sink; `sinks.ID` where a stage has the same; `dead_letters` for the events that are given up, with their reasons' },
       side: { type: 'string', enum: ['before', 'after'], description: 'What it is given, or what it hands on; `after` by default, `before` for sinks' },
       filter: { type: 'string', maxLength: 10_000, description: 'Expression over the event as it is shown' },
       limit: { type: 'integer', minimum: 1, description: 'End after so many events' },

@@ -22,7 +22,7 @@ interface TapOptions {
 
 export function define(command: Command, session: Session): void {
   command
-    .argument('<component>', 'id of a source, a stage or a sink; sinks.ID where a stage has the same')
+    .argument('<component>', 'id of a source, a stage or a sink; sinks.ID where a stage has the same; dead_letters')
     .argument('[address]', 'HOST:PORT of the admin server (--admin of sluice run); SLUICE_ADMIN where none is given')
     .addOption(new Option('--before', 'what it is given (the only side of a sink)').conflicts('after'))
     .option('--after', 'what it hands on (default; the only side of a source)')

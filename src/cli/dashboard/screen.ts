@@ -117,7 +117,7 @@ function componentLines(history: History, now: Figures, { columns, paint, unicod
       const events = by(({ stages }) => stages, each.id, ({ events: given }) => given)
       const busy = share(by(({ stages }) => stages, each.id, ({ busy_seconds: seconds }) => seconds))
       const rate = history.rate(events)
-      return { kind: 'stage', id: each.id, type: each.type, events, more: [...(rate > 0 ? [`${eachTime(busy / rate)} each`] : []), ...times(history, ({ stages }) => stages.find(({ id }) => id === each.id)?.latency)].join(', '), share: busy / Math.max(1, now.workers.length), what: 'busy' }
+      return { kind: 'stage', id: each.id, type: each.type, events, more: [...(rate > 0 ? [`${eachTime(busy / rate)} each`] : []), ...times(history, ({ stages }) => stages.find(({ id }) => id === each.id)?.latency)].join(', '), share: busy / Math.max(1, now.workers.length), what: 'busy', trouble: each.trouble }
     }),
     ...now.sinks.map((each): Row => ({
       kind: 'sink', id: each.id, type: each.type, events: by(({ sinks }) => sinks, each.id, ({ events }) => events), what: 'busy',

@@ -22,7 +22,7 @@ export class Tapping {
   turn(component: string | undefined): void {
     if (this.#shown !== undefined) return this.close()
     if (component === undefined) return
-    const shown = { title: `events ${component.startsWith('sinks.') ? 'before' : 'after'} ${component.slice(component.indexOf('.') + 1)}`, lines: [] as string[] }
+    const shown = { title: component === 'sinks.dead_letters' ? 'dead letters' : `events ${component.startsWith('sinks.') ? 'before' : 'after'} ${component.slice(component.indexOf('.') + 1)}`, lines: [] as string[] }
     this.#shown = shown
     const show = (line: string): void => {
       shown.lines.push(line)

@@ -14,7 +14,7 @@ export type TapSide = 'before' | 'after'
 
 /** What somebody wants to see. */
 export interface TapRequest {
-  /** Id of a source, a stage or a sink; `sinks.ID` where a stage has the same. */
+  /** Id of a source, a stage or a sink; `sinks.ID` where a stage has the same; `dead_letters` for what is given up anywhere. */
   readonly component: string
   /** What it is given, or what it hands on. By default what it hands on, and of sinks what they are given. */
   readonly side?: TapSide | undefined
@@ -34,7 +34,10 @@ export interface TapOrder {
   readonly rate: number
 }
 
-export type TapKind = 'source' | 'stage' | 'sink'
+export type TapKind = 'source' | 'stage' | 'sink' | 'dead_letters'
+
+/** The name of what no component has: the events that are given up. */
+export const DEAD_LETTERS = 'dead_letters'
 
 /** What a worker has seen of one tap since it last told. */
 export interface TapSamples {
@@ -60,6 +63,8 @@ export interface TapSample {
   readonly key?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly event?: unknown
+  /** True where `event` is a dead letter. */
+  readonly dead_letter?: boolean
   /** Bytes of an event that is too large to be shown. */
   readonly too_large?: number
 }
@@ -79,7 +84,8 @@ export function resolveName(plan: Plan, name: string): { readonly kind: TapKind;
     if (nodeOf(plan, kind, name) !== undefined) return { kind, component: name }
     if (prefix === kind && nodeOf(plan, kind, rest) !== undefined) return { kind, component: rest }
   }
-  return undefined
+  // They stand among the sinks where sinks are listed.
+  return name === DEAD_LETTERS || (prefix === 'sink' && rest === DEAD_LETTERS) ? { kind: 'dead_letters', component: DEAD_LETTERS } : undefined
 }
 
-const KINDS: Readonly<Record<NodeKind, TapKind | undefined>> = { source: 'source', stage: 'stage', partition: 'stage', sink: 'sink', relay: undefined, dead_letters: undefined }
+const KINDS: Readonly<Record<NodeKind, TapKind | undefined>> = { source: 'source', stage: 'stage', partition: 'stage', sink: 'sink', relay: undefined, dead_letters: 'dead_letters' }

@@ -16,6 +16,8 @@ import { compileFor } from '../prepare.ts'
 import { Budget } from './budget.ts'
 import { hiddenFields, masked } from './hidden.ts'
 import type { Hidden, HiddenAt } from './hidden.ts'
+import { hiddenOfSources, shownLetter, withinReach } from './letters.ts'
+import type { HiddenOf } from './letters.ts'
 import { nodeOf } from './order.ts'
 import type { TapOrder, TapSample, TapSamples } from './order.ts'
 
@@ -56,6 +58,7 @@ export class Sampler {
   readonly #now: () => number
   readonly #watched = new Map<number, Watched>()
   #hidden: HiddenAt | undefined
+  #hiddenOf: HiddenOf | undefined
   /** When a batch began of which some events do not go through the columns. */
   #asideAt: number | undefined
 
@@ -70,6 +73,7 @@ export class Sampler {
     const node = nodeOf(plan, order.kind, order.component)
     if (node === undefined) return
     this.#hidden ??= hiddenFields(plan, registry, context)
+    if (order.kind === 'dead_letters') this.#hiddenOf ??= hiddenOfSources(plan, registry, context, this.#hidden)
     const filter = order.filter === undefined ? undefined : filterOf(order.filter, context(order.component))
     const time = new Budget(() => TIME_SHARE / this.#watched.size, TIME_MOST, this.#now)
     const events = new Budget(order.rate / 1000, Math.max(1, order.rate / 5), this.#now)
@@ -86,7 +90,7 @@ export class Sampler {
   /** How many events of a batch that is about to go through columns are to take the object path, so that they can be looked at. */
   aside(): number {
     for (const { node, time, events, bytes } of this.#watched.values()) {
-      if (node.level !== 0 || !time.isOpen || !events.isOpen || !bytes.isOpen) continue
+      if (!isAside(node) || !time.isOpen || !events.isOpen || !bytes.isOpen) continue
       this.#asideAt = this.#now()
       return ASIDE
     }
@@ -114,16 +118,18 @@ export class Sampler {
   }
 
   /** The event as it is shown; undefined where the filter does not want it. */
-  #line({ order: { component, side }, filter, hidden }: Watched, output: string, event: Event): string | undefined {
-    const text = event.isText ? event.text : JSON.stringify(event.value)
+  #line({ order: { component, side, kind }, filter, hidden }: Watched, output: string, event: Event): string | undefined {
+    const isLetter = kind === 'dead_letters'
+    const text = event.isText ? event.text : JSON.stringify(isLetter ? withinReach(event.value) : event.value)
     const isTooLarge = text.length > EVENT_MAX
-    const isOpen = hidden.length === 0
+    const isOpen = isLetter ? this.#hiddenOf === undefined : hidden.length === 0
     const value = isTooLarge ? undefined : valueOf(text)
-    const shown = value === undefined || isOpen ? value : masked(value, hidden)
+    const shown = value === undefined || isOpen ? value : isLetter && this.#hiddenOf !== undefined ? shownLetter(value, this.#hiddenOf) : masked(value, hidden)
     if (filter !== undefined && (shown === undefined || !isWanted(filter, event, shown, isOpen))) return undefined
     const head: TapSample = {
       component, side,
       ...(output === '' ? {} : { output }),
+      ...(isLetter ? { dead_letter: true } : {}),
       source: event.slab.source,
       at: this.#options.context(component).now(),
       ...(event.time === undefined ? {} : { time: event.time }),
@@ -140,7 +146,7 @@ export class Sampler {
   /** A batch of which some events did not go through the columns: whoever may look at them pays. */
   #charge(): void {
     if (this.#asideAt === undefined) return
-    const payers = [...this.#watched.values()].filter(({ node }) => node.level === 0)
+    const payers = [...this.#watched.values()].filter(({ node }) => isAside(node))
     // So few events can't have taken longer: then the machine had something else to do.
     const spent = Math.min(TIME_MOST, this.#now() - this.#asideAt)
     for (const { time } of payers) time.spend(spent / payers.length)
@@ -193,6 +199,11 @@ function isWanted(filter: (event: Event) => unknown, { slab, start, end, key, he
     // A field that an event does not have, or has in another kind: it is not what is looked for.
     return false
   }
+}
+
+/** Events of the first level may go through columns; dead letters are objects anyway. */
+function isAside({ level, kind }: Node): boolean {
+  return level === 0 && kind !== 'dead_letters'
 }
 
 function hasFields(of: object): boolean {

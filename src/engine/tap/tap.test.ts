@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { PipelineConfig } from '../config.ts'
-import { defineStage } from '../component.ts'
+import { SluiceError } from '../../base/index.ts'
+import { defineSink, defineStage } from '../component.ts'
 import * as field from '../fields.ts'
 import { RunControl } from '../reload.ts'
 import { Feed, fedSource, keepingSink } from '../reload.fixture.ts'
@@ -49,6 +50,29 @@ const rename = defineStage({
   }),
 })
 
+const picky = testStage('picky', () => ({
+  process: (events, out) => {
+    for (const event of events) {
+      const { n, card } = objectOf(event)
+      if (n === 0) out.reject(event, new SluiceError('VALIDATE_FAILED', `no card ${String(card)}`))
+      else out.emit(event)
+    }
+  },
+}))
+/** Refuses events of which `n` is 1. */
+const refusing = defineSink({
+  type: 'refusing', summary: 'Refuses some', config: field.object({}), durable: 'write', marks: false, encoding: () => ({ format: 'ndjson', options: {}, rows: true }),
+  create: () => ({
+    open: () => Promise.resolve(),
+    write: ({ bytes }) => {
+      const lines = new TextDecoder().decode(bytes).trimEnd().split('\n')
+      return Promise.resolve(lines.flatMap((line, row) => (line.includes('"n":1') ? [{ row, answer: 'reject' as const, reason: 'no ones' }] : [])))
+    },
+    flush: () => Promise.resolve(undefined),
+    close: () => Promise.resolve(),
+  }),
+})
+
 class Watcher implements TapWatcher {
   readonly seen: TapSample[] = []
   readonly told: (boolean | 'end')[] = []
@@ -77,7 +101,7 @@ class Bench {
   readonly kept = new Kept()
   readonly control = new RunControl()
   readonly watcher = new Watcher()
-  readonly registry = testRegistry([fedSource(this.feed, 'fed'), keepingSink(this.feed, this.kept, 'memory'), double, sort, hide, rename])
+  readonly registry = testRegistry([fedSource(this.feed, 'fed'), keepingSink(this.feed, this.kept, 'memory'), refusing, double, sort, hide, rename, picky])
 
   start(config: PipelineConfig): Promise<Report> {
     return runPipeline(config, this.registry, { control: this.control })
@@ -257,6 +281,72 @@ test('a tap goes on through reloads, is told where its component is gone, and se
   assert.deepEqual([bench.watcher.events, bench.watcher.told], [[{ n: 2 }, { n: 4 }], [false, true, 'end']])
 })
 
+/** The letters of one event that a stage gives up, one that a sink refuses, and one that can't be read. */
+async function letters(config: PipelineConfig, request: Partial<TapRequest> = {}, count = 3): Promise<readonly TapSample[]> {
+  const bench = new Bench()
+  const ran = bench.start(config)
+  await bench.opened()
+  bench.tap({ component: 'dead_letters', ...request })
+  bench.push({ n: 2, card: '4111' }, { n: 0, card: '4112' }, { n: 1, card: '4113' }, '{"card":"4114"')
+  await bench.until(() => bench.watcher.seen.length === count)
+  bench.feed.end('in')
+  const { dead_lettered } = await ran
+  assert.equal(dead_lettered, 3)
+  return bench.watcher.seen.toSorted((one, other) => letterOf(one).stage.localeCompare(letterOf(other).stage))
+}
+
+const letterOf = ({ event }: TapSample) => event as { readonly stage: string; readonly code: string; readonly reason: string; readonly attempts: number; readonly original: string; readonly position: unknown } // A dead letter.
+
+const refused = testPipeline([stageConfig('choose', 'picky', 'in')], [sinkConfig('out', 'choose', { type: 'refusing' })], { sources: [source] })
+
+test('dead letters are seen with reason, code, stage and original, whoever gave the event up', async () => {
+  const seen = await letters(refused)
+  assert.deepEqual(seen.map(letterOf).map(({ stage, code, reason, original }) => [stage, code, code === 'JSON_SYNTAX' ? '' : reason, original]), [
+    ['choose', 'VALIDATE_FAILED', 'no card 4112', '{"n":0,"card":"4112"}'],
+    ['in', 'JSON_SYNTAX', '', '{"card":"4114"'],
+    ['out', 'SINK_REJECTED', 'no ones', '{"n":1,"card":"4113"}'],
+  ])
+  assert.ok(seen.every(({ component, side, source: from, dead_letter: is }) => component === 'dead_letters' && side === 'before' && from === 'in' && is === true))
+  assert.deepEqual((await letters(refused, { component: 'sinks.dead_letters', filter: 'event.code == "SINK_REJECTED"' }, 1)).map(letterOf).map(({ stage }) => stage), ['out'])
+})
+
+test('of a pipeline that hides fields neither reasons nor places are seen, nor originals that can\'t be read', async () => {
+  const seen = await letters(testPipeline([stageConfig('choose', 'sort', 'in'), stageConfig('hidden', 'hide', ['choose', 'choose.odd'], { config: { path: 'card' } }), stageConfig('picky', 'picky', 'hidden')], [sinkConfig('out', 'picky', { type: 'refusing' })], { sources: [source] }))
+  assert.doesNotMatch(JSON.stringify(seen), /411/)
+  assert.deepEqual(seen.map(letterOf).map(({ stage, code, reason, original, position }) => [stage, code, reason, original, position]), [
+    ['in', 'JSON_SYNTAX', '***', '***', undefined],
+    ['out', 'SINK_REJECTED', '***', '{"n":1,"card":"***"}', undefined],
+    ['picky', 'VALIDATE_FAILED', '***', '{"n":0,"card":"***"}', undefined],
+  ])
+})
+
+test('the original of a dead letter that is too large is told by its length', async () => {
+  const bench = new Bench()
+  const ran = bench.start(refused)
+  await bench.opened()
+  bench.tap({ component: 'dead_letters' })
+  bench.push({ n: 0, card: 'x', filler: 'y'.repeat(100_000) })
+  await bench.until(() => bench.watcher.seen.length === 1)
+  bench.feed.end('in')
+  await ran
+  const [{ event } = {}] = bench.watcher.seen
+  const { original, original_length: length, reason } = event as { readonly original?: string; readonly original_length?: number; readonly reason: string } // A dead letter.
+  assert.deepEqual([original, (length ?? 0) > 100_000, reason], [undefined, true, 'no card x'])
+})
+
+test('dead letters are seen by a tap that goes on through reloads', async () => {
+  const bench = new Bench()
+  const ran = bench.start(refused)
+  await bench.opened()
+  bench.tap({ component: 'dead_letters' })
+  assert.equal((await bench.control.reload({ config: testPipeline([], [sinkConfig('out', 'in', { type: 'refusing' })], { sources: [source] }), registry: bench.registry })).outcome, 'switched')
+  bench.push({ n: 1 })
+  await bench.until(() => bench.watcher.seen.length === 1)
+  bench.feed.end('in')
+  await ran
+  assert.deepEqual([bench.watcher.seen.map(letterOf).map(({ stage }) => stage), bench.watcher.told], [['out'], [true, 'end']])
+})
+
 test('what can\'t be tapped is told', async () => {
   const bench = new Bench()
   assert.throws(() => bench.tap({ component: 'in' }), { code: 'TAP_UNKNOWN' })
@@ -265,6 +355,8 @@ test('what can\'t be tapped is told', async () => {
   assert.throws(() => bench.tap({ component: 'twise' }), { code: 'TAP_UNKNOWN', message: /no source, stage or sink "twise".*Did you mean "twice"\?/ })
   assert.throws(() => bench.tap({ component: 'in', side: 'before' }), { code: 'TAP_UNKNOWN' })
   assert.throws(() => bench.tap({ component: 'out', side: 'after' }), { code: 'TAP_UNKNOWN' })
+  assert.throws(() => bench.tap({ component: 'dead_letters', side: 'after' }), { code: 'TAP_UNKNOWN', message: /Nothing comes behind/ })
+  assert.throws(() => bench.tap({ component: 'dead_leters' }), { code: 'TAP_UNKNOWN', message: /Did you mean "dead_letters"/ })
   assert.throws(() => bench.tap({ component: 'in', rate: 1e6 }), { code: 'TAP_UNKNOWN' })
   assert.throws(() => bench.tap({ component: 'in', filter: 'event.n >' }), { code: 'EXPR_SYNTAX' })
   for (let more = 0; more < 8; more++) bench.tap({ component: 'in' })

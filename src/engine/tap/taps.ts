@@ -8,12 +8,15 @@
  * Memory: nothing is kept here; what is on its way to a watcher is the watcher's, who says when it is too much.
  */
 import { SluiceError, suggest } from '../../base/index.ts'
+import type { Event } from '../../event/index.ts'
 import type { ComponentContext } from '../component.ts'
+import type { Registry } from '../config.ts'
 import type { Plan } from '../plan.ts'
 import { compileFor } from '../prepare.ts'
 import { Budget } from './budget.ts'
-import { RATE_DEFAULT, RATE_MAX, nodeOf, resolveName } from './order.ts'
+import { DEAD_LETTERS, RATE_DEFAULT, RATE_MAX, nodeOf, resolveName } from './order.ts'
 import type { TapOrder, TapRequest, TapSamples } from './order.ts'
+import { Sampler } from './sampler.ts'
 
 /** Taps that a run may have at once. */
 const TAPS_MAX = 8
@@ -46,6 +49,7 @@ export interface Tap {
 /** What taps are put into. */
 export interface TapPlace {
   readonly plan: Plan
+  readonly registry: Registry
   readonly context: (id: string) => ComponentContext
   /** Says it to all workers. */
   tell(message: { readonly kind: 'tap'; readonly order: TapOrder } | { readonly kind: 'untap'; readonly tap: number }): void
@@ -88,6 +92,8 @@ export class Taps {
   readonly #open = new Map<number, OpenTap>()
   readonly #now: () => number
   #place: TapPlace | undefined
+  /** Looks at what is given up on this thread: what sinks refuse. */
+  #refused: Sampler | undefined
   #last = 0
 
   /** `now` tells milliseconds on a clock that never goes back. */
@@ -102,9 +108,12 @@ export class Taps {
     if (this.#open.size >= TAPS_MAX) throw new SluiceError('TAP_TOO_MANY', `${TAPS_MAX} taps are open: close one of them first.`)
     const order = orderOf(request, place, ++this.#last)
     const tap = new OpenTap(order, watcher, this.#now, ended => {
-      if (this.#open.delete(ended.order.tap)) this.#place?.tell({ kind: 'untap', tap: ended.order.tap })
+      if (!this.#open.delete(ended.order.tap)) return
+      this.#refused?.remove(ended.order.tap)
+      this.#place?.tell({ kind: 'untap', tap: ended.order.tap })
     })
     this.#open.set(order.tap, tap)
+    this.#look(order)
     place.tell({ kind: 'tap', order })
     return tap
   }
@@ -118,6 +127,8 @@ export class Taps {
   at(place: TapPlace): void {
     const before = this.#place
     this.#place = place
+    this.#refused = undefined
+    for (const { order } of this.#open.values()) this.#look(order)
     if (before === undefined || before.plan === place.plan) return
     for (const { order, watcher } of this.#open.values()) watcher.moved(nodeOf(place.plan, order.kind, order.component) !== undefined)
   }
@@ -127,11 +138,28 @@ export class Taps {
     for (const seen of samples) this.#open.get(seen.tap)?.take(seen)
   }
 
+  #look(order: TapOrder): void {
+    if (order.kind !== 'dead_letters' || this.#place === undefined) return
+    this.#refused ??= new Sampler({ ...this.#place, now: this.#now })
+    this.#refused.add(order)
+  }
+
+  /** For the run: a sink refused an event, of which this letter was made. */
+  letter(letter: Event): void {
+    const sampler = this.#refused
+    const place = this.#place
+    const node = place?.plan.nodes[place.plan.deadLetters]
+    if (sampler?.isActive !== true || node === undefined) return
+    sampler.look(node, 'before', '', [letter])
+    this.samples(sampler.take() ?? [])
+  }
+
   /** For the run: it is over. */
   end(): void {
     const open = [...this.#open.values()]
     this.#open.clear()
     this.#place = undefined
+    this.#refused = undefined
     for (const { watcher } of open) watcher.end()
   }
 }
@@ -141,14 +169,15 @@ function orderOf({ component: name, side, filter, rate = RATE_DEFAULT }: TapRequ
   if (found === undefined) throw new SluiceError('TAP_UNKNOWN', `There is no source, stage or sink "${name}".${suggestion(plan, name)}`)
   const { kind, component } = found
   if (kind === 'source' && side === 'before') throw new SluiceError('TAP_UNKNOWN', `Before the source "${name}" there are no events yet: look behind it.`)
+  if (kind === 'dead_letters' && side === 'after') throw new SluiceError('TAP_UNKNOWN', 'Nothing comes behind the dead letters: look at them without a side.')
   if (kind === 'sink' && side === 'after') throw new SluiceError('TAP_UNKNOWN', `The sink "${name}" hands nothing on: look before it.`)
   if (!(Number.isFinite(rate) && rate > 0 && rate <= RATE_MAX)) throw new SluiceError('TAP_UNKNOWN', `A tap shows up to ${RATE_MAX} events a second, not ${rate}.`)
   // Told here, where somebody can be told.
   if (filter !== undefined) compileFor(filter, 'bool', context(component))
-  return { tap, kind, component, side: side ?? (kind === 'sink' ? 'before' : 'after'), filter, rate }
+  return { tap, kind, component, side: side ?? (kind === 'sink' || kind === 'dead_letters' ? 'before' : 'after'), filter, rate }
 }
 
 function suggestion(plan: Plan, name: string): string {
-  const near = suggest(name, plan.nodes.filter(({ kind }) => kind !== 'relay' && kind !== 'dead_letters').map(({ id }) => id))
+  const near = suggest(name, [...plan.nodes.filter(({ kind }) => kind !== 'relay' && kind !== 'dead_letters').map(({ id }) => id), DEAD_LETTERS])
   return near === undefined ? '' : ` Did you mean "${near}"?`
 }
