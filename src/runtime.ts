@@ -57,11 +57,12 @@ export interface RunningFile {
 export async function runFile(file: string, options: RunFileOptions = {}): Promise<Report> {
   const { folder = process.cwd(), overrides = {}, workers, inputDeadLetters, text, env, onLoaded, onRunning, control = new RunControl(), ...rest } = options
   const all = workers === undefined ? overrides : { ...overrides, workers: String(workers) }
-  const load = async (): Promise<Loaded> => tracedIf(rest.tracing !== undefined, await loadFile(file, { workingFolder: folder, overrides: all, ...(env === undefined ? {} : { env }), ...(text === undefined ? {} : textInstead(resolve(folder, file), text)) }))
+  let files: readonly string[] = []
+  const load = async (): Promise<Loaded> => tracedIf(rest.tracing !== undefined, await loadFile(file, { workingFolder: folder, overrides: all, ...(env === undefined ? {} : { env }), ...(text === undefined ? {} : textInstead(resolve(folder, file), text)) }, wrong => (files = [...new Set([...files, ...wrong])])))
   const loaded = await load()
   const config = inputDeadLetters === undefined ? loaded.config : fromDeadLetters(loaded.config, loaded.registry, resolve(folder, inputDeadLetters))
   onLoaded?.(config)
-  let { files } = loaded
+  files = loaded.files
   const reload = async (): Promise<ReloadOutcome> => {
     if (loaded.module !== undefined || inputDeadLetters !== undefined) {
       throw new SluiceError('RELOAD_NEEDS_RESTART', loaded.module === undefined ? 'Dead letters are read in: that run has an end, and its config stays.' : 'A pipeline in TypeScript is code, which is loaded once: stop it and start it again.')
@@ -107,9 +108,11 @@ interface Loaded {
   readonly files: readonly string[]
 }
 
-async function loadFile(file: string, options: LoadOptions): Promise<Loaded> {
+/** `refused` is told the files of a pipeline that has errors: what mends it may be an edit of any of them. */
+async function loadFile(file: string, options: LoadOptions, refused: (files: readonly string[]) => void): Promise<Loaded> {
   answerToOwnName()
   const result = await loadPipeline(file, registry, options)
+  if (result.config === undefined) refused(result.files)
   return { config: configOrThrow(result), registry: result.registry, module: result.module, files: result.files }
 }
 

@@ -11,8 +11,8 @@ export class Reloading {
   readonly #undo: () => void
   #running: RunningFile | undefined
   #timer: NodeJS.Timeout | undefined
-  /** What the files were when they were last looked at. */
-  #seen = ''
+  /** What the files were when they were last looked at, by path. */
+  #seen: ReadonlyMap<string, string> = new Map()
   #isBusy = false
   #isWanted = false
 
@@ -35,14 +35,11 @@ export class Reloading {
   async #look(): Promise<void> {
     const running = this.#running
     if (running === undefined) return
-    const now = (await Promise.all(running.files.map(stateOf))).join('\n')
+    const now = new Map(await Promise.all(running.files.map(async path => [path, await stateOf(path)] as const)))
     const before = this.#seen
+    // Taken before the reload: what is written while that goes on is found by the next look. A file that is new was read by the reload that brought it.
     this.#seen = now
-    if (before !== '' && before !== now) {
-      await this.#reload()
-      // Other files may belong to it now.
-      this.#seen = ''
-    }
+    if ([...now].some(([path, state]) => (before.get(path) ?? state) !== state)) await this.#reload()
     if (this.#running === undefined) return
     this.#timer = setTimeout(() => void this.#look(), LOOK_EVERY)
     this.#timer.unref()
@@ -76,8 +73,8 @@ export class Reloading {
 async function stateOf(path: string): Promise<string> {
   try {
     const { ino, size, mtimeMs } = await stat(path)
-    return `${path} ${ino} ${size} ${mtimeMs}`
+    return `${ino} ${size} ${mtimeMs}`
   } catch {
-    return `${path} is gone`
+    return 'gone'
   }
 }
