@@ -156,7 +156,8 @@ test('with a token everything but health wants it, and it stands in no message',
   const guarded = await start({ SLUICE_ADMIN_TOKEN: 'canary-7f3a' }, '0.0.0.0:0')
   try {
     assert.equal((await ask(guarded, '/metrics')).status, 401)
-    assert.equal((await ask(guarded, '/v1/pipelines', { headers: { authorization: 'Bearer wrong' } })).status, 401)
+    const wrong = await ask(guarded, '/v1/pipelines', { headers: { authorization: 'Bearer wrong' } })
+    assert.deepEqual([wrong.status, /not the token of this server/.test(wrong.text)], [401, true])
     assert.equal((await ask(guarded, '/v1/pipelines', { headers: { authorization: 'Bearer canary-7f3a' } })).status, 200)
     assert.equal((await ask(guarded, '/livez')).status, 200)
     assert.doesNotMatch((await ask(guarded, '/metrics', { headers: { authorization: 'Bearer canary-7f3a' } })).text + guarded.said(), /canary/)

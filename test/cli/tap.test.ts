@@ -125,6 +125,7 @@ test('in plain text each event is as it is written, behind its time; numbers of 
       [['warn', running.address], 'TAP_UNKNOWN', /no source, stage or sink "warn".*Did you mean "warm"\?/],
       [['in', running.address, '--before'], 'TAP_UNKNOWN', /Before the source/],
       [['in', running.address, '--filter', 'event.a >'], 'EXPR_SYNTAX', /Expected an expression/],
+      [['in', running.address, '--rate', '100000'], 'CLI_USAGE', /rate must be <= 1000\./],
       [['in', running.address, '--limit', 'x'], 'CLI_USAGE', /--limit takes a number/],
       [['in', '127.0.0.1:1'], 'ADMIN_ANSWER', /Nothing answers/],
       [['in'], 'CLI_USAGE', /No address/],

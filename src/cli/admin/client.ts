@@ -57,6 +57,8 @@ export class AdminClient {
     const { code, message } = typeof answer === 'object' && answer !== null && 'error' in answer ? (answer.error as { readonly code?: string; readonly message?: string }) : {} // Its own answer.
     // What the pipeline itself has to say is told as if it were said here.
     if (code !== undefined && message !== undefined && isErrorCode(code)) throw new SluiceError(code, message)
+    // What the server would not take of the request: the call is wrong, and not the server.
+    if (response.status === 400 && message !== undefined) throw new SluiceError('CLI_USAGE', `${message.replace(/^(querystring|params|body)\//, '')}${message.endsWith('.') ? '' : '.'}`)
     throw new SluiceError('ADMIN_ANSWER', `${this.#base} answers ${response.status}${message === undefined ? '' : `: ${message}`}${message?.endsWith('.') === true ? '' : '.'}`)
   }
 }

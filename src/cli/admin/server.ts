@@ -97,7 +97,7 @@ export class AdminServer {
     if (token !== undefined && token !== '') {
       const given = /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1] ?? ''
       if (timingSafeEqual(digest(given), digest(token))) return undefined
-      return reply.status(401).header('www-authenticate', 'Bearer').send({ error: { code: 'HTTP', message: 'A token is needed: authorization: Bearer TOKEN.' } })
+      return reply.status(401).header('www-authenticate', 'Bearer').send({ error: { code: 'HTTP', message: given === '' ? 'A token is needed: authorization: Bearer TOKEN.' : 'That is not the token of this server.' } })
     }
     const origin = headers.origin === undefined ? undefined : URL.parse(headers.origin)?.hostname
     if (isLoopback(hostname.replaceAll(/[[\]]/g, '')) && (headers.origin === undefined || (origin !== undefined && isLoopback(origin)))) return undefined

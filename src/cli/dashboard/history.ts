@@ -27,10 +27,10 @@ export class History {
     return this.#samples.at(-1)?.figures
   }
 
-  /** Figures of about so many seconds ago; the first ones where there are none as old. */
+  /** Figures of about so many seconds ago; the first ones where there are none as old. Undefined where there is but one moment: then all since the start is what is known. */
   ago(seconds: number): Figures | undefined {
     const last = this.#samples.at(-1)
-    if (last === undefined) return undefined
+    if (last === undefined || this.#samples.length === 1) return undefined
     return (this.#samples.findLast(({ at }) => at <= last.at - seconds * 1000) ?? this.#samples[0])?.figures
   }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { stripVTControlCharacters } from 'node:util'
 import type { Figures, StageFigures } from '../../observe/index.ts'
 import { NONE, figuresFor } from '../../observe/figures.testing.ts'
 import { paint } from '../paint.ts'
@@ -86,4 +87,32 @@ test('each part shows how long a batch was in it, or a write took, over the last
   const text = screenLines(historyOf(at(1), at(2)), { ...LOOKS, columns: 160 }).join('\n')
   assert.match(text, /^stage .* 100 us each, p50 5\.5 ms p99 9\.9 ms$/m)
   assert.match(text, /^sink .*, p50 over 60 s p99 over 60 s$/m)
+})
+
+test('what can\'t be reached stands below the state, and a long sentence goes on in the next line, so that a narrow terminal has all of it', () => {
+  const trouble = { seconds: 7, attempts: 42, code: 'HTTP_FAILED', message: 'http://127.0.0.1:18080 could not be reached: connect ECONNREFUSED 127.0.0.1:18080' }
+  const at = (seconds: number): Figures => figuresFor({ seconds, events_in: seconds, dead_lettered: seconds, stage: { waits: true, busy_seconds: seconds, breaker: 'open', trouble }, workers: [{ busy_seconds: seconds }] })
+  const text = screenLines(historyOf(at(1), at(2)), { ...LOOKS, columns: 80, rows: 24 }).join('\n')
+  assert.match(text, /^p {2}running, unreachable .*\nstage "slow" is tried again \(42 failed attempts in 7 s\): http:\/\/127\.0\.0\.1:18080\ncould not be reached: connect ECONNREFUSED 127\.0\.0\.1:18080\n/)
+  assert.match(text, /^bottleneck: stage "slow" \(waited for 100 % of the time; its breaker holds it\nback\); 1 worker$/m)
+  assert.match(text, /^in 2 {3}filtered 0 {3}dead letters 2$/m)
+})
+
+test('a note of several lines, as a broken edit has, is shown with its place', () => {
+  const note = '12:00:00 \u001b[33mwarning\u001b[39m  Not reloaded, what runs goes on. The pipeline has an error:\np.yaml:5:42  CONFIG_SYNTAX\n   5 |     validate: { ranges: { temperature: [-50, 30 } }\n     |                                                 ^\n  A list has no end.'
+  const lines = screenLines(historyOf(flowing(1), flowing(2)), { ...LOOKS, columns: 80, rows: 24, note })
+  assert.ok(lines.length < 24)
+  assert.deepEqual(lines.slice(-6, -1), stripVTControlCharacters(note).split('\n'))
+  assert.ok(screenLines(historyOf(flowing(1), flowing(2)), { ...LOOKS, columns: 80, rows: 24, note: 'x\n'.repeat(100) }).length < 24)
+})
+
+test('one that no longer answers is not shown as if it ran', () => {
+  const text = screenLines(historyOf(flowing(1), flowing(2)), { ...LOOKS, lost: 'Nothing answers at http://127.0.0.1:1.' }).join('\n')
+  assert.match(text, /^p {2}no answer; it was running, as below, 0:02 after its start\. Nothing answers at http:\/\/127\.0\.0\.1:1\.$/m)
+  assert.doesNotMatch(text, /^p {2}running/m)
+})
+
+test('where only one moment is known, the bottleneck is that since the start', () => {
+  const figures = figuresFor({ stage: { busy_seconds: 9 }, workers: [{ busy_seconds: 9.5 }] })
+  assert.match(screenLines(historyOf(figures), LOOKS).join('\n'), /^bottleneck: stage "slow" \(90 % of the workers' time\)/m)
 })

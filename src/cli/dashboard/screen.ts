@@ -9,6 +9,7 @@
  *     stage  check     validate  ▁▂▃▅▇▇▇▇     20.0k/s  1.2 us each  busy  2 %
  *     sink   out       discard   ▁▂▃▅▇▇▇▇     19.9k/s   2.2 MiB/s  busy  1 %
  */
+import { stripVTControlCharacters } from 'node:util'
 import { formatSize } from '../../base/index.ts'
 import { bottleneckText, troubleOf, visible } from '../../observe/index.ts'
 import type { Figures, Histogram, TroubleFigures } from '../../observe/index.ts'
@@ -29,6 +30,8 @@ export interface Looks {
   readonly tap?: { readonly title: string; readonly lines: readonly string[] } | undefined
   /** What was done last, or what is wrong. */
   readonly note: string
+  /** Why nothing is known any more; what is shown is what was known last. */
+  readonly lost?: string | undefined
   /** Keys that can be pressed. */
   readonly keys: string
 }
@@ -67,14 +70,40 @@ const perSecond = (rate: number): string => `${short(Math.max(0, rate))}/s`
 export function screenLines(history: History, looks: Looks): string[] {
   const { last: now } = history
   const { columns, rows, paint } = looks
-  if (now === undefined) return [cut(looks.note === '' ? 'Waiting for the pipeline.' : looks.note, columns)]
+  if (now === undefined) return [cut(looks.lost ?? (looks.note === '' ? 'Waiting for the pipeline.' : looks.note), columns)]
   const head = [
-    ...headLines(now, looks), '', ...componentLines(history, now, looks), '', ...workerLines(history, now, looks), latencyLine(history, now), ...errorLines(now, looks),
+    ...headLines(now, looks), '', ...componentLines(history, now, looks), '', ...workerLines(history, now, looks), ...latencyLines(history, now, columns), ...errorLines(now, looks),
   ].map(line => (typeof line === 'string' ? cut(line, columns) : line.paint(cut(line.text, columns))))
-  const foot = [...tapLines(looks), ...(looks.note === '' ? [] : [paint.yellow(cut(looks.note, columns))]), paint.dim(cut(looks.keys, columns))]
+  const foot = [...tapLines(looks), ...noteLines(looks), paint.dim(cut(looks.keys, columns))]
   const room = Math.max(1, rows - foot.length - 1)
   const shown = head.length <= room ? head : [...head.slice(0, room - 1), paint.dim(cut(`... ${head.length - room + 1} more lines: enlarge the window`, columns))]
   return [...shown, ...foot]
+}
+
+/** At most a third of the screen: what is wrong with an edit comes with its place. */
+function noteLines({ note, rows, columns, paint }: Looks): string[] {
+  if (note === '') return []
+  const lines = visibleLines(note).flatMap(line => (line.startsWith(' ') ? [cut(line, columns)] : wrapped(line, columns)))
+  const most = Math.max(1, Math.floor(rows / 3))
+  return (lines.length <= most ? lines : [...lines.slice(0, most - 1), '~']).map(paint.yellow)
+}
+
+/** Without colours of its own: only what has a known width can be cut. */
+function visibleLines(text: string): string[] {
+  return stripVTControlCharacters(text).split(/\r?\n/).map(line => visible(line).replaceAll('\t', ' ')).filter(line => line !== '')
+}
+
+/** Lines that are no wider, broken where there is a space. */
+export function wrapped(text: string, width: number): string[] {
+  const lines: string[] = []
+  let rest = text
+  while (rest.length > width) {
+    const space = rest.lastIndexOf(' ', width)
+    const at = space > 0 ? space : width
+    lines.push(rest.slice(0, at).trimEnd())
+    rest = rest.slice(at).trimStart()
+  }
+  return rest === '' ? lines : [...lines, rest]
 }
 
 /** At most a third of the screen. */
@@ -91,13 +120,19 @@ export function componentNames(history: History, sorted: boolean): string[] {
   return [...now.sources.map(({ id }) => `sources.${id}`), ...stagesOf(history, now, sorted).map(({ id }) => `stages.${id}`), ...now.sinks.map(({ id }) => `sinks.${id}`)]
 }
 
+/** Lines for what can't be reached, at most. */
+const TROUBLE_LINES = 3
+
 type Line = string | { readonly text: string; readonly paint: (text: string) => string }
 
-function headLines(now: Figures, { columns, paint }: Looks): Line[] {
+function headLines(now: Figures, { columns, paint, lost }: Looks): Line[] {
+  if (lost !== undefined) return wrapped(`${now.pipeline}  no answer; it was ${now.state}, as below, ${clockTime(now.seconds)} after its start. ${visible(lost)}`, columns).map(text => ({ text, paint: paint.red }))
   const left = `${now.pipeline}  ${now.state}${troubleOf(now) === undefined ? '' : ', unreachable'}  ${clockTime(now.seconds)}${now.generation > 1 ? `  generation ${now.generation}` : ''}`
   const right = `${formatSize(now.in_flight_bytes)} of ${formatSize(now.memory_bytes)} under way`
   const gap = columns - left.length - right.length
-  return [{ text: gap > 1 ? left + ' '.repeat(gap) + right : left, paint: paint.bold }]
+  const trouble = troubleOf(now)
+  const why = trouble === undefined ? [] : wrapped(visible(trouble), columns).slice(0, TROUBLE_LINES)
+  return [{ text: gap > 1 ? left + ' '.repeat(gap) + right : left, paint: paint.bold }, ...why.map(text => ({ text, paint: paint.red }))]
 }
 
 function componentLines(history: History, now: Figures, { columns, paint, unicode, sorted, selected }: Looks): Line[] {
@@ -132,7 +167,7 @@ function componentLines(history: History, now: Figures, { columns, paint, unicod
   return rows.map(({ kind, id, type, events, more, share: part, what, trouble }): Line => {
     const line = [
       `${kind.padEnd(6)} ${selected === `${kind}s.${id}` ? '>' : ' '}${cut(id, names).padEnd(names)}`, cut(type, types).padEnd(types), ...(spark > 3 ? [sparkline(history.rates(events, spark), spark, unicode)] : []), perSecond(history.rate(events)).padStart(9),
-      `${what} ${percent(part)}`.padStart(12), bar(part, 10, unicode), trouble === undefined ? more : `tried again, ${counted(trouble.attempts, 'failed attempt')}: ${visible(trouble.message)}`,
+      `${what} ${percent(part)}`.padStart(12), bar(part, 10, unicode), trouble === undefined ? more : `tried again, ${counted(trouble.attempts, 'failed attempt')}`,
     ].join('  ')
     if (trouble !== undefined) return { text: line, paint: paint.red }
     return { text: line, paint: part > 0.8 && what === 'busy' ? paint.yellow : kind === 'stage' ? text => text : paint.cyan }
@@ -159,22 +194,24 @@ function eachTime(seconds: number): string {
 }
 
 function workerLines(history: History, now: Figures, { columns, rows, unicode }: Looks): Line[] {
-  const most = Math.max(1, rows - now.sources.length - now.stages.length - now.sinks.length - 12)
+  const most = Math.max(1, rows - now.sources.length - now.stages.length - now.sinks.length - 14)
   const lines = now.workers.slice(0, most).map((_, at): Line => {
     const share = (of: 'busy_seconds' | 'held_seconds' | 'idle_seconds'): number => history.rate(({ workers }) => workers[at]?.[of])
     const width = Math.max(4, Math.min(40, columns - 60))
     return `worker ${String(at).padEnd(3)} ${bar(share('busy_seconds'), width, unicode)}  busy ${percent(share('busy_seconds'))}  held ${percent(share('held_seconds'))}  idle ${percent(share('idle_seconds'))}`
   })
   const hidden = now.workers.length - lines.length
-  return [bottleneckText(now, history.ago(10)), ...lines, ...(hidden > 0 ? [`... and ${hidden} more workers`] : [])]
+  return [...wrapped(bottleneckText(now, history.ago(10)), columns), ...lines, ...(hidden > 0 ? [`... and ${hidden} more workers`] : [])]
 }
 
-function latencyLine(history: History, now: Figures): Line {
+function latencyLines(history: History, now: Figures, columns: number): Line[] {
   const at = (share: number): string => {
     const found = history.latency(share)
     return found === undefined ? '-' : longTime(found)
   }
-  return `latency p50 ${at(0.5)}  p99 ${at(0.99)} from reading to the last sink   in ${count(now.events_in)}   filtered ${count(now.filtered)}   dead letters ${count(now.dead_lettered)}`
+  const lines = [`latency p50 ${at(0.5)}  p99 ${at(0.99)} from reading to the last sink`, `in ${count(now.events_in)}   filtered ${count(now.filtered)}   dead letters ${count(now.dead_lettered)}`]
+  const one = lines.join('   ')
+  return one.length <= columns ? [one] : lines
 }
 
 function errorLines({ errors }: Figures, { paint }: Looks): Line[] {

@@ -32,6 +32,8 @@ export async function showDashboard({ watched, paint, unicode, onQuit, quits }: 
   const [{ Text, render, useApp, useInput, useWindowSize }, { createElement, useEffect, useState }] = await Promise.all([import('ink'), import('react')])
   const history = new History()
   let note = ''
+  /** Why there was no answer the last time. */
+  let lost: string | undefined
   const act = (action: Parameters<Watched['act']>[0]): void => {
     watched.act(action).then(text => (note = text), (error: unknown) => (note = error instanceof Error ? error.message : String(error)))
   }
@@ -39,8 +41,9 @@ export async function showDashboard({ watched, paint, unicode, onQuit, quits }: 
     try {
       const figures = await watched.figures()
       if (figures !== undefined) history.add(performance.now(), figures)
+      lost = undefined
     } catch (error) {
-      note = error instanceof Error ? error.message : String(error)
+      lost = error instanceof Error ? error.message : String(error)
     }
   }
   const tapping = new Tapping(watched, text => (note = text))
@@ -65,12 +68,13 @@ export async function showDashboard({ watched, paint, unicode, onQuit, quits }: 
       else if (key.upArrow || key.downArrow) select(now => neighbour(componentNames(history, sorted), now, key.upArrow ? -1 : 1))
     })
     const keys = `p ${history.last?.state === 'paused' ? 'resume' : 'pause'}   r reload   s ${sorted ? 'order of the pipeline' : 'sort by time'}   t ${tapping.shown === undefined ? 'events of >' : 'no events'}   q ${quits}`
-    return createElement(Text, { wrap: 'truncate' }, screenLines(history, { columns, rows, unicode, paint, sorted, selected, tap: tapping.shown, note, keys }).join('\n'))
+    return createElement(Text, { wrap: 'truncate' }, screenLines(history, { columns, rows, unicode, paint, sorted, selected, tap: tapping.shown, note, lost, keys }).join('\n'))
   }
   // Whoever asks for it on a terminal gets it, also where a variable says that this is a build.
   const { unmount, waitUntilExit } = render(createElement(Dashboard), { exitOnCtrlC: false, alternateScreen: true, patchConsole: false, maxFps: 4, interactive: true })
   return {
-    say: text => (note = text.trimEnd()),
+    // With its time: it stands until there is another.
+    say: text => (note = `${new Date().toTimeString().slice(0, 8)} ${text.trimEnd()}`),
     async close() {
       tapping.close()
       unmount()

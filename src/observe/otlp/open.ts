@@ -18,6 +18,7 @@ import type { Figures } from '../figures.ts'
 import { Metrics } from '../metrics.ts'
 import type { Tracing } from '../tracing.ts'
 import { metricData } from './metric-data.ts'
+import { seldom } from './seldom.ts'
 import type { TelemetrySettings } from './settings.ts'
 import { SpanIds, Spans } from './spans.ts'
 
@@ -42,7 +43,7 @@ const KINDS = { double: ValueType.DOUBLE, cumulative: AggregationTemporality.CUM
 
 export async function open(settings: TelemetrySettings, options: TelemetryOptions): Promise<Telemetry> {
   const { version, warn } = options
-  const tell = (message: string): void => warn(`Telemetry is not sent as it should be: ${plain(message)}`)
+  const tell = seldom(message => warn(`Telemetry is not sent as it should be: ${plain(message)}`), () => systemClock.monotonic())
   diag.setLogger({ error: tell, warn: tell, info: () => undefined, debug: () => undefined, verbose: () => undefined }, { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true })
   const resource = defaultResource().merge(resourceFromAttributes({ 'service.name': 'sluice', 'service.version': version })).merge(detectResources({ detectors: [envDetector] }))
   const traces = settings.traces ? openTraces(settings, resource, version) : undefined
