@@ -93,6 +93,7 @@ export class Started {
 
 export class Trial {
   readonly folder: string
+  readonly #started: Started[] = []
 
   constructor(name: string) {
     this.folder = mkdtempSync(join(tmpdir(), `sluice-faults-${name}-`))
@@ -114,7 +115,9 @@ export class Trial {
 
   start(args: readonly string[] = ['p.yaml'], environment: Readonly<Record<string, string>> = {}): Started {
     const options = ['--progress', 'none', '--report-file', this.path('report.json')]
-    return new Started(spawn(process.execPath, [BIN, 'run', ...args, ...options], { cwd: this.folder, stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...environment } }))
+    const started = new Started(spawn(process.execPath, [BIN, 'run', ...args, ...options], { cwd: this.folder, stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...environment } }))
+    this.#started.push(started)
+    return started
   }
 
   /** Runs to the end, which must be a good one, and answers the account, which must balance. */
@@ -146,7 +149,9 @@ export class Trial {
     return this.lines(name).map(line => JSON.parse(line) as DeadLetter)
   }
 
+  /** With what still runs, where a test failed. */
   remove(): void {
+    for (const run of this.#started) if (!run.isOver) run.kill('SIGKILL')
     rmSync(this.folder, { recursive: true, force: true })
   }
 }
