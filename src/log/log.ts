@@ -94,6 +94,11 @@ export interface ProducerOptions {
    * error at each attempt in vain, and undefined once there is room again. Closing and aborting end the wait.
    */
   readonly whileFull?: ((error: unknown) => void) | undefined
+  /**
+   * Told the error where brokers of a cluster have taken nothing of what waits for them for a second, and undefined once they take it again. It changes nothing: what they do
+   * not take within the time for a call is refused.
+   */
+  readonly whileAway?: ((error: unknown) => void) | undefined
 }
 
 export interface Appended {

@@ -13,7 +13,7 @@ import type { JsonValue } from '../../event/index.ts'
 import { recordsOf } from '../../log/index.ts'
 import type { Log, OffsetToCommit, Producer } from '../../log/index.ts'
 import { failpoint } from '../../platform/index.ts'
-import { patienceOf, useLog, whileFull } from './open-logs.ts'
+import { patienceOf, useLog, whileAway, whileFull } from './open-logs.ts'
 import type { LogUse } from './open-logs.ts'
 
 const PART_BYTES = 512 * 1024
@@ -66,7 +66,7 @@ export class LogCommitter implements Committer {
       if (!(await log.admin.listTopics()).includes(this.#topic)) {
         await log.admin.createTopics([{ name: this.#topic, partitions: 1, settings: { retentionMs: -1, retentionBytes: -1 } }])
       }
-      this.#producer = log.producer({ transactionalId: `sluice-${this.#pipeline}`, transactionTimeout: TRANSACTION_TIMEOUT, whileFull: whileFull(this.#context) })
+      this.#producer = log.producer({ transactionalId: `sluice-${this.#pipeline}`, transactionTimeout: TRANSACTION_TIMEOUT, whileFull: whileFull(this.#context), whileAway: whileAway(this.#context) })
       // Beginning shuts out an older run and ends its transaction; there is nothing to write yet.
       await this.#producer.begin()
       await this.#producer.abort()

@@ -67,12 +67,19 @@ export function patienceOf(place: string): number | undefined {
   return place.startsWith('kafka://') ? undefined : Infinity
 }
 
+type Telling = Pick<ComponentContext, 'trouble' | 'warn'>
+
 /** Tells of a disk that is full, once, and of room that is there again. */
-export function whileFull({ trouble, warn }: Pick<ComponentContext, 'trouble' | 'warn'>): (error: unknown) => void {
+export const whileFull = (context: Telling): ((error: unknown) => void) => telling(context, 'room')
+
+/** The same of brokers that take nothing. */
+export const whileAway = (context: Telling): ((error: unknown) => void) => telling(context, 'brokers')
+
+function telling({ trouble, warn }: Telling, work: string): (error: unknown) => void {
   return error => {
-    if (error === undefined) trouble?.worked('room')
-    else if (trouble !== undefined) trouble.failed(error, 'room')
-    else warn(`${error instanceof Error ? error.message : String(error)} It is tried again.`, 'room')
+    if (error === undefined) trouble?.worked(work)
+    else if (trouble !== undefined) trouble.failed(error, work)
+    else warn(`${error instanceof Error ? error.message : String(error)} It is tried again.`, work)
   }
 }
 

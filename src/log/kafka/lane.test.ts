@@ -4,6 +4,7 @@ import test from 'node:test'
 import fc from 'fast-check'
 import { SimulatedClock } from '../../platform/index.ts'
 import { BatchWriter, baseSequenceOf, countOf, producerEpochOf, producerIdOf, records } from '../batch/index.ts'
+import { Away } from './away.ts'
 import { BROKER, brokerError } from './errors.ts'
 import { Lane } from './lane.ts'
 import type { Bundle, Identity, LaneOwner } from './lane.ts'
@@ -48,7 +49,7 @@ class Partition {
 
 /** What stands between a lane and the partition: requests go out in order and come back in order. */
 class World {
-  readonly clock = new SimulatedClock()
+  readonly clock: SimulatedClock
   readonly partition = new Partition()
   readonly lane: Lane
   readonly underWay: Bundle[] = []
@@ -57,11 +58,12 @@ class World {
   #nextId = 2n
   looks = 0
 
-  constructor(fates: readonly Fate[], owner: Partial<LaneOwner> = {}) {
+  constructor(fates: readonly Fate[], owner: Partial<LaneOwner> = {}, clock = new SimulatedClock()) {
+    this.clock = clock
     this.#fates = [...fates]
     const identity = (): Identity | undefined => this.#identity
     const full: LaneOwner = {
-      clock: this.clock, compression: 'none', linger: 0, batchBytes: 1000, transactional: false, admit: () => true, offer: () => undefined,
+      clock: this.clock, away: new Away(this.clock, undefined), compression: 'none', linger: 0, batchBytes: 1000, transactional: false, admit: () => true, offer: () => undefined,
       get identity() {
         return identity()
       },
@@ -213,4 +215,38 @@ test('a login that is refused refuses all that waits, at once', async () => {
   const told = Promise.all(acks.map(ack => assert.rejects(ack, (error: unknown) => error instanceof SluiceError && error.code === 'LOG_AUTH')))
   world.lane.unreachable(new SluiceError('LOG_AUTH', 'wrong password'))
   await told
+})
+
+test('a broker that takes nothing for a second is told of once, and once more when it takes what waits', async () => {
+  const told: unknown[] = []
+  const clock = new SimulatedClock()
+  const world = new World([], { away: new Away(clock, error => void told.push(error instanceof SluiceError ? error.code : error)) }, clock)
+  const ack = world.lane.append(batchOf('late'))
+  const refused = new SluiceError('LOG_CONNECT', 'nobody:9092: nothing listens there.')
+  world.lane.unreachable(refused)
+  await clock.advance(500)
+  world.lane.unreachable(refused)
+  assert.deepEqual(told, [])
+  await clock.advance(600)
+  world.lane.unreachable(refused)
+  assert.deepEqual(told, ['LOG_CONNECT'])
+  await clock.advance(2000)
+  await world.run()
+  await ack
+  assert.deepEqual(told, ['LOG_CONNECT', undefined])
+})
+
+test('a leader that moves is no news', async () => {
+  const told: unknown[] = []
+  const clock = new SimulatedClock()
+  const world = new World([], { away: new Away(clock, error => void told.push(error)) }, clock)
+  const ack = world.lane.append(batchOf('one'))
+  const first = world.lane.take(1e9)
+  assert.ok(first !== undefined && first !== 'later')
+  world.lane.failed(first, brokerError(BROKER.NOT_LEADER, 'Writing'), false)
+  await clock.advance(500)
+  await world.run()
+  await ack
+  await clock.advance(10_000)
+  assert.deepEqual(told, [])
 })

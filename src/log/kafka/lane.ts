@@ -21,6 +21,7 @@ import type { Clock } from '../../platform/index.ts'
 import { BatchWriter, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE, compressBatch, countOf, records, sequenceAfter, sign } from '../batch/index.ts'
 import { TIMEOUT_DEFAULT } from '../embedded/calls.ts'
 import type { Appended, Compression, ProducerRecord, RecordHeader } from '../log.ts'
+import type { Away } from './away.ts'
 import { BROKER, brokerCodeOf, mayRetry } from './errors.ts'
 
 const NO_HEADERS: readonly RecordHeader[] = []
@@ -75,6 +76,8 @@ export interface LaneOwner {
   /** `none` for a producer without numbers, undefined while it is not known yet. */
   readonly identity: Identity | 'none' | undefined
   readonly transactional: boolean
+  /** Is told of a broker that takes nothing. */
+  readonly away: Away
   /** False while the lane may not send; it is offered again when it may. Throws where it never will. */
   admit(lane: Lane): boolean
   /** Something may be ready to go. */
@@ -195,6 +198,7 @@ export class Lane {
     if (isBefore(this.#acknowledged, behind)) this.#acknowledged = behind
     this.#isCareful = false
     this.#pause = 0
+    this.#owner.away.worked(this)
     const { partition } = this
     bundle.place(index => ({ partition, offset: offset < 0n ? offset : offset + BigInt(index) }))
     this.#settle(bundle, undefined)
@@ -227,6 +231,7 @@ export class Lane {
   /** Refuses everything that is not on its way. */
   refuseAll(error: unknown): void {
     this.seal()
+    this.#owner.away.gone(this)
     const all = [...this.#again.splice(0), ...this.#outbox.splice(0)]
     const lost = all.findLastIndex(({ isUnknown }) => isUnknown)
     this.#giveUp(all.slice(0, lost + 1), error)
@@ -390,6 +395,7 @@ export class Lane {
     this.#isResting = true
     try {
       if (error.code !== 'LOG_BATCH_TOO_LARGE') {
+        this.#owner.away.failed(this, error)
         this.#pause = Math.min(PAUSE_MAX, Math.max(PAUSE_MIN, this.#pause * 2))
         await this.#owner.clock.sleep(this.#pause)
       }

@@ -14,15 +14,16 @@ export interface CheckedOptions {
   readonly idempotent: boolean
   readonly transactionalId: string | undefined
   readonly transactionTimeout: number
+  readonly whileAway: ProducerOptions['whileAway']
 }
 
 /** LOG_SETTING for a number that is not possible. */
-export function checkedOptions({ partitioner, compression = 'none', linger = 0, batchBytes = 64 << 10, bufferBytes = 32 << 20, idempotent = true, transactionalId, transactionTimeout = 60_000 }: ProducerOptions): CheckedOptions {
+export function checkedOptions({ partitioner, compression = 'none', linger = 0, batchBytes = 64 << 10, bufferBytes = 32 << 20, idempotent = true, transactionalId, transactionTimeout = 60_000, whileAway }: ProducerOptions): CheckedOptions {
   checkNumber('linger', linger, 0, 60_000)
   checkNumber('batchBytes', batchBytes, 1, 128 << 20)
   checkNumber('bufferBytes', bufferBytes, 1, Number.MAX_SAFE_INTEGER)
   checkNumber('transactionTimeout', transactionTimeout, 1, 2 ** 31 - 1)
-  return { partitioner, compression, linger, batchBytes, bufferBytes, idempotent, transactionalId, transactionTimeout }
+  return { partitioner, compression, linger, batchBytes, bufferBytes, idempotent, transactionalId, transactionTimeout, whileAway }
 }
 
 /** Bytes of a record in a batch at most, before compression. */

@@ -21,6 +21,7 @@ import { BufferRoom } from '../embedded/buffer-room.ts'
 import { Serial, TIMEOUT_DEFAULT, within } from '../embedded/calls.ts'
 import type { Appended, Call, Compression, GroupReference, OffsetToCommit, Partitioner, Producer, ProducerOptions, ProducerRecord } from '../log.ts'
 import { StickyPartition, partitionerOf } from '../partitioners/index.ts'
+import { Away } from './away.ts'
 import { noPartition } from './cluster.ts'
 import type { Cluster, TopicPlaces } from './cluster.ts'
 import { BROKER, brokerCodeOf, check } from './errors.ts'
@@ -47,6 +48,7 @@ export class KafkaProducer implements Producer, LaneOwner {
   readonly linger: number
   readonly batchBytes: number
   readonly transactional: boolean
+  readonly away: Away
   readonly #cluster: Cluster
   readonly #links: Links
   readonly #name: string | undefined
@@ -73,13 +75,14 @@ export class KafkaProducer implements Producer, LaneOwner {
   #mustRenew = false
 
   constructor(cluster: Cluster, options: ProducerOptions, random: () => number, onClose: (producer: KafkaProducer) => void) {
-    const { partitioner, compression, linger, batchBytes, bufferBytes, idempotent, transactionalId, transactionTimeout } = checkedOptions(options)
+    const { partitioner, compression, linger, batchBytes, bufferBytes, idempotent, transactionalId, transactionTimeout, whileAway } = checkedOptions(options)
     this.#cluster = cluster
     this.#links = cluster.links({ inFlight: REQUESTS_MAX })
     this.compression = compression
     this.linger = linger
     this.batchBytes = batchBytes
     this.transactional = transactionalId !== undefined
+    this.away = new Away(cluster.clock, whileAway)
     this.#name = transactionalId
     this.#calls = transactionalId === undefined ? undefined : new TransactionCalls(cluster, transactionalId, transactionTimeout)
     this.#partitioner = partitionerOf(partitioner)
@@ -194,10 +197,10 @@ export class KafkaProducer implements Producer, LaneOwner {
     else if (!lane.isIdle) this.#offerLater(lane)
   }
 
-  async lookAgain({ topic, partition }: Lane, error: unknown): Promise<void> {
+  async lookAgain(lane: Lane, error: unknown): Promise<void> {
     // Whatever went wrong, another broker may lead the partition by now.
-    if (brokerCodeOf(error) !== BROKER.OUT_OF_ORDER_SEQUENCE) this.#cluster.forget(topic)
-    await this.#cluster.persist(undefined, `Looking for "${topic}" partition ${partition}`, () => this.#cluster.leaderOf({ topic, partition }))
+    if (brokerCodeOf(error) !== BROKER.OUT_OF_ORDER_SEQUENCE) this.#cluster.forget(lane.topic)
+    await this.#cluster.persist(undefined, `Looking for "${lane.topic}" partition ${lane.partition}`, () => this.away.watch(lane, () => this.#cluster.leaderOf(lane)))
   }
 
   settled(bytes: number, error: unknown): void {
@@ -329,10 +332,7 @@ export class KafkaProducer implements Producer, LaneOwner {
   }
 
   #offerLater(lane: Lane): void {
-    this.#cluster.persist(undefined, `Looking for "${lane.topic}"`, () => this.#cluster.leaderOf(lane)).then(
-      () => this.offer(lane),
-      (error: unknown) => lane.refuseAll(error),
-    )
+    this.#cluster.persist(undefined, `Looking for "${lane.topic}"`, () => this.#cluster.leaderOf(lane)).then(() => this.offer(lane), (error: unknown) => lane.refuseAll(error))
   }
 
   /** Gets a producer id, and sends what waited for it. */
