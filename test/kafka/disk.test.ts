@@ -1,0 +1,90 @@
+/** A broker whose disk fills under pipelines that read from it and write to it: it ends, they wait and say so, and once it has room and runs again all is there, exactly once where that is asked for. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { SluiceError } from '../../src/base/index.ts'
+import type { Report } from '../../src/engine/index.ts'
+import { openLog } from '../../src/log/index.ts'
+import { runFile } from '../../src/runtime.ts'
+import { smallVolume } from '../faults/volume.ts'
+import { until, upTo } from '../servers/broker.testing.ts'
+import { startService } from '../servers/service.ts'
+import { countsIn } from './counts.ts'
+
+const COUNT = 3000
+const MIB = 2 ** 20
+/** How a run may end whose broker is away for too long. */
+const ENDS: ReadonlySet<string> = new Set(['LOG_CONNECT', 'LOG_BROKER', 'LOG_TRANSACTION_STATE', 'LOG_FENCED', 'TIMED_OUT'])
+
+const volume = smallVolume(32 * MIB)
+const server = typeof volume === 'string' ? volume : await startService('kafka', { ports: 2, data: volume.folder })
+if (typeof volume === 'string' || typeof server === 'string') {
+  if (typeof volume !== 'string') volume.dispose()
+  test('a full disk of Kafka', { skip: typeof server === 'string' ? server : false }, () => undefined)
+} else {
+  const bootstrap = server.value('bootstrap')
+  const place = `kafka://${bootstrap}`
+  const log = await openLog(place, { warn: () => undefined })
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-disk-'))
+  after(async () => {
+    await log.close()
+    await server.dispose()
+    volume.dispose()
+    rmSync(folder, { recursive: true })
+  })
+  const listens = (): Promise<boolean> => new Promise(resolve => {
+    const [host = '', port = ''] = bootstrap.split(':')
+    const socket = connect(Number(port), host, () => resolve(true)).on('error', () => resolve(false)).on('close', () => socket.destroy())
+    socket.unref()
+  })
+
+  test('a broker that ends because its disk is full is waited for, and has all records once it runs again with room', async t => {
+    await log.admin.createTopics(['in', 'from_log', 'from_file'].map(name => ({ name, partitions: 2 })))
+    const lines = upTo(COUNT).map(n => JSON.stringify({ n, text: 'x'.repeat(300) }))
+    const producer = log.producer()
+    await Promise.all(lines.map((line, at) => producer.send({ topic: 'in', partition: at % 2, value: Buffer.from(line) })))
+    await producer.close()
+    writeFileSync(join(folder, 'in.ndjson'), lines.map(line => `${line}\n`).join(''))
+    volume.fill(MIB)
+    const stop = new AbortController()
+    t.after(() => stop.abort())
+    const warnings: string[] = []
+    const options = { folder, workers: 0, signal: stop.signal, onWarning: (at: string, message: string) => void warnings.push(`${at}: ${message}`) }
+    const more = 'checkpoint_interval: 20ms\nbatch: { bytes: 2KiB }\nmemory: 16KiB\n'
+    const run = (name: string, delivery: string, source: string) => runFile(`${name}.yaml`, {
+      ...options, text: `pipeline: ${name}\ndelivery: ${delivery}\nsources: { in: { ${source} } }\nsinks: { out: { log: { log: '${place}', topic: ${name}, key: event.n } } }\n${more}`,
+    })
+    let isBack = false
+    /** A broker that is away for longer than half a minute ends a run, and tests have slow machines: the next run goes on. */
+    const persistent = async (one: () => Promise<Report>): Promise<Report> => {
+      for (;;) {
+        try {
+          return await one()
+        } catch (error) {
+          assert.ok(error instanceof SluiceError && ENDS.has(error.code), String(error))
+          await until(() => isBack)
+        }
+      }
+    }
+    const fromFile = persistent(() => run('from_file', 'at_least_once', 'file: { path: in.ndjson }'))
+    const ended = Promise.all([fromFile, persistent(() => run('from_log', 'exactly_once', `log: { log: '${place}', topic: in, group: g }`))])
+    let isOver = false
+    ended.catch(() => (isOver = true))
+    await until(async () => isOver || !(await listens()))
+    await until(() => isOver || warnings.some(warning => /^out: .*nothing listens there.*tried again/.test(warning)))
+    await server.stop()
+    volume.clear()
+    await server.start()
+    isBack = true
+    await fromFile
+    await until(async () => isOver || (await log.admin.describeGroup('g')).offsets.reduce((sum, { offset }) => sum + Number(offset), 0) === COUNT)
+    stop.abort()
+    for (const { dead_lettered: letters } of await ended) assert.equal(letters, 0)
+    const [once, atLeast] = await Promise.all([countsIn(log, 'from_log'), countsIn(log, 'from_file')])
+    assert.deepEqual([once.size, atLeast.size], [COUNT, COUNT])
+    assert.ok([...once.values()].every(times => times === 1))
+  })
+}
