@@ -46,7 +46,9 @@ export async function runWithProgress(file: string, options: ProgressOptions, se
   let shown: Shown | undefined
   let showing: Promise<void> | undefined
   const display = new ProgressDisplay(file, io.stderr, { live: kind === 'bar', unicode: hasUnicode(io.env) })
-  journal.show(text => (shown === undefined ? display.print(text) : shown.say(text)))
+  journal.show(text => {
+    if (shown?.say(text) !== true) display.print(text)
+  })
   const messages = new Messages((level, text) => journal.tell({ level, kind: 'message', text }), journal.level)
   const stopping = new Stopping(io, text => messages.info(text))
   const drain = (): void => stopping.begin('asked for')

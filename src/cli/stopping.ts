@@ -13,8 +13,10 @@ export class Stopping {
   readonly #drain = new AbortController()
   readonly #now = new AbortController()
   readonly #undo: () => void
+  readonly #say: (text: string) => void
 
   constructor(io: Io, say: (text: string) => void) {
+    this.#say = say
     this.#undo = io.onSignal(signal => {
       if (this.#now.signal.aborted) return io.exit(EXIT.failed)
       if (this.#drain.signal.aborted) {
@@ -29,6 +31,8 @@ export class Stopping {
 
   /** Begins to stop, as the first signal does. */
   begin(why: string): void {
+    if (this.#drain.signal.aborted) return
+    this.#say(`Stopping (${why}): nothing more is read, what is under way is finished. A signal, such as Ctrl-C, stops at once.`)
     this.#drain.abort(why)
   }
 

@@ -8,7 +8,7 @@
  * A drain (the first signal) ends the reading and lets everything under way land. A stop at once (the second) leaves what is under way to the next start.
  */
 import { SluiceError } from '../base/index.ts'
-import { bottleneckText, processFigures } from '../observe/index.ts'
+import { bottleneckText, processFigures, troubleOf } from '../observe/index.ts'
 import type { Figures, Histogram, Notice, Tell, Tracing } from '../observe/index.ts'
 import { systemClock, systemRandom } from '../platform/index.ts'
 import type { Clock } from '../platform/index.ts'
@@ -253,7 +253,7 @@ class Run {
         return old
       }
       if (!(await this.#landed(old))) {
-        answer('late', new SluiceError('RELOAD_LATE', `Not everything had landed after ${before.stopTimeout} ms; the config that ran goes on.`))
+        answer('late', new SluiceError('RELOAD_LATE', `Not everything had landed after ${before.stopTimeout} ms; the config that ran goes on.${this.#trouble}`))
         return old
       }
       const failure = await this.#switch(old, state, plan, request, difference)
@@ -301,6 +301,13 @@ class Run {
     // Makes the stages of all levels.
     void new Host({ plan, registry, context, lane: 0, lanes: 1, restore: [], facts: {}, recordMax: RECORD_MAX, send: () => undefined })
     return plan
+  }
+
+  /** What does not let anything land, as far as that is known. */
+  get #trouble(): string {
+    const figures = this.#figures()
+    const trouble = figures === undefined ? undefined : troubleOf(figures)
+    return trouble === undefined ? '' : ` Until this works, only a stop and a start bring another config: ${trouble}`
   }
 
   /** False where not everything landed within the time that a stop may take. */

@@ -75,6 +75,7 @@ for (const [columns, rows] of [[80, 24], [200, 60]] as const) {
     tmux('send-keys', '-t', 'own', 'q')
     const end = await until(/ended 0/)
     assert.match(end, /before/, 'what was there before is there again')
+    assert.match(end, /Stopping \(asked for\): nothing more is read/, 'what is said behind the screen stands on the terminal')
     assert.match(end, /shown  stopped after/)
     tmux('send-keys', '-t', 'own', 'echo typed', 'Enter')
     await until(/^typed/m)

@@ -10,6 +10,7 @@ import { RunControl } from '../../src/engine/index.ts'
 import { healthOf } from '../../src/observe/index.ts'
 import type { Notice } from '../../src/observe/index.ts'
 import { runFile } from '../../src/runtime.ts'
+import type { RunningFile } from '../../src/runtime.ts'
 import { folderWith } from '../cli/sluice.ts'
 import { Receiver } from './receiver.ts'
 import { until } from './trial.ts'
@@ -111,3 +112,30 @@ for (const workers of [0, 2]) {
     await going.end()
   })
 }
+
+test('a reload that nothing can land for says what is gone', async t => {
+  const source = await teller(t)
+  const receiver = new Receiver()
+  await receiver.listen()
+  t.after(() => receiver.close())
+  const control = new RunControl()
+  const stop = new AbortController()
+  const pipeline = {
+    pipeline: 'p', workers: 1, stop_timeout: '3s',
+    sources: { in: { http_client: { url: `http://127.0.0.1:${source.port}/`, every: '20ms' } } },
+    stages: [{ id: 'ask', enrich: { url: `${receiver.url}/{event.n}`, as: 'found' }, retry: { attempts: 0, backoff: '10ms', backoff_max: '20ms' } }],
+    sinks: { out: { discard: {} } },
+  }
+  const folder = folderWith(t, { 'p.yaml': stringify(pipeline) })
+  const running = Promise.withResolvers<RunningFile>()
+  const run = runFile(join(folder, 'p.yaml'), { folder, control, signal: stop.signal, onRunning: running.resolve })
+  await until(() => receiver.asked.length > 4)
+  receiver.manner = () => 'refuse'
+  await until(() => healthOf(control.figures).condition === 'unreachable')
+  const { outcome, error } = await (await running.promise).reload()
+  assert.equal(outcome, 'late')
+  assert.match(error?.message ?? '', /the config that ran goes on\. Until this works, only a stop and a start bring another config: stage "ask" is tried again/)
+  receiver.manner = () => 'take'
+  stop.abort()
+  assert.equal((await run).in_flight, 0)
+})

@@ -15,15 +15,15 @@ export interface ShowOptions {
   readonly watched: Watched
   readonly paint: Paint
   readonly unicode: boolean
-  /** Called for `q` and Ctrl-C. */
+  /** Called for `q` and Ctrl-C, once the terminal has been given back. */
   readonly onQuit: () => void
   /** What `q` does. */
   readonly quits: string
 }
 
 export interface Shown {
-  /** A line for the person: a warning, what became of something. */
-  say(text: string): void
+  /** Shows a line to the person: a warning, what became of something. False where the screen is no longer there. */
+  say(text: string): boolean
   /** Gives the terminal back. */
   close(): Promise<void>
 }
@@ -34,7 +34,9 @@ export async function showDashboard({ watched, paint, unicode, onQuit, quits }: 
   let note = ''
   /** Why there was no answer the last time. */
   let lost: string | undefined
+  let isOver = false
   const act = (action: Parameters<Watched['act']>[0]): void => {
+    note = `${action} ...`
     watched.act(action).then(text => (note = text), (error: unknown) => (note = error instanceof Error ? error.message : String(error)))
   }
   const look = async (): Promise<void> => {
@@ -59,8 +61,10 @@ export async function showDashboard({ watched, paint, unicode, onQuit, quits }: 
     }, [])
     useInput((input, key) => {
       if (input === 'q' || (key.ctrl && input === 'c')) {
-        onQuit()
+        if (isOver) return
+        isOver = true
         exit()
+        waitUntilExit().then(onQuit, onQuit)
       } else if (input === 'p') act(history.last?.state === 'paused' ? 'resume' : 'pause')
       else if (input === 'r') act('reload')
       else if (input === 's') sort(is => !is)
@@ -74,7 +78,10 @@ export async function showDashboard({ watched, paint, unicode, onQuit, quits }: 
   const { unmount, waitUntilExit } = render(createElement(Dashboard), { exitOnCtrlC: false, alternateScreen: true, patchConsole: false, maxFps: 4, interactive: true })
   return {
     // With its time: it stands until there is another.
-    say: text => (note = `${new Date().toTimeString().slice(0, 8)} ${text.trimEnd()}`),
+    say(text) {
+      note = `${new Date().toTimeString().slice(0, 8)} ${text.trimEnd()}`
+      return !isOver
+    },
     async close() {
       tapping.close()
       unmount()
