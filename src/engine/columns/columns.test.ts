@@ -197,7 +197,7 @@ const part = fc.constantFrom(
 const path = fc.array(part, { minLength: 1, maxLength: 3 }).map(parts => `out-${parts.join('-')}`)
 
 test('columns and objects send the same events to the same targets', async () => {
-  const runs = Number(process.env['SLUICE_FUZZ_ROUNDS'] ?? 300)
+  const runs = Number(process.env['SLUICE_FUZZ_ROUNDS'] ?? 200)
   await fc.assert(
     fc.asyncProperty(fc.array(line, { maxLength: 24 }), fc.array(stage, { maxLength: 3 }), fc.array(path, { minLength: 1, maxLength: 3 }), fc.integer({ min: 1, max: 30 }), async (lines, chain, paths, piece) => {
       assert.deepEqual(await run(lines, chain, true, piece, paths), await run(lines, chain, false, piece, paths))
