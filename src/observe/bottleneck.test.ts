@@ -65,7 +65,9 @@ test('one that is paused, or to which nothing comes, has no bottleneck', () => {
 
 test('a stage whose memory one worker owns is told as that worker\'s', () => {
   const figures = figuresFor({ stage: { busy_seconds: 9.7 }, workers: [{ busy_seconds: 9.9 }, { busy_seconds: 1, idle_seconds: 9 }, { idle_seconds: 10 }, { idle_seconds: 10 }] })
-  assert.equal(bottleneckText(figures), 'bottleneck: stage "slow" (97 % of one worker\'s time); 4 workers')
+  assert.equal(bottleneckText(figures), 'bottleneck: stage "slow" (97 % of the time of one worker, which is full); 4 workers')
+  // The rest of its time is moving bytes, which no part is charged with.
+  assert.match(bottleneckText(figuresFor({ stage: { busy_seconds: 3.9 }, workers: [{ busy_seconds: 9.9 }, { busy_seconds: 5.2, held_seconds: 4.4 }] })), /stage "slow" \(39 % of the time of one worker, which is full\); 2 workers/)
 })
 
 test('workers that have gone, or were started anew, do not count against those that are there', () => {

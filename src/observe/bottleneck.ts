@@ -2,7 +2,7 @@
  * Says in one sentence what a pipeline waits for, from what it says of itself at two moments.
  *
  *     a sink is under way and workers are held     -> the sink       workers are at work        -> the stage, decoding or encoding that takes most of it
- *     one worker is at work, and one stage all of it -> the stage    sources are asked and slow -> the source
+ *     one worker of several is at work             -> the stage      sources are asked and slow -> the source
  *
  * What is under way need not be at work: a write may wait for a server that is gone, a breaker, or its own rate limit. Then that is said.
  */
@@ -110,11 +110,11 @@ function workOf(growth: Growth): Bottleneck | undefined {
   return each === undefined ? undefined : { kind, id: each.id, busy: most / growth.workers, held: 0 }
 }
 
-/** One stage is at work, or waits, all the time: on one worker where it has memory; with batches under way where it waits. */
+/** A stage waits with batches under way, or one worker is full where others are not: that is so where a stage with memory lives on it. */
 function stageOf(growth: Growth): Bottleneck | undefined {
   const stage = growth.most(({ stages }) => stages, each => each.busy_seconds)
-  if (stage === undefined || stage.share < BUSY_LEAST || (growth.busy < BUSY_LEAST && growth.fullest < WORKERS_FULL)) return undefined
-  return ofStage(growth, stage)
+  if (stage === undefined || stage.share <= 0) return undefined
+  return growth.fullest >= WORKERS_FULL || (stage.share >= BUSY_LEAST && growth.busy >= BUSY_LEAST) ? ofStage(growth, stage) : undefined
 }
 
 function ofStage(growth: Growth, { each, share }: { readonly each: StageFigures; readonly share: number }): Bottleneck {
@@ -150,7 +150,7 @@ export function bottleneckText(now: Figures, before?: Figures): string {
   if (kind === 'stage') {
     const waits = now.stages.find(stage => stage.id === id)?.waits === true
     if (waits) return `bottleneck: stage "${id}" (waited for ${percent(busy * growth.workers)} of the time${why}); ${workers}`
-    if (growth.busy < WORKERS_FULL && growth.fullest >= WORKERS_FULL) return `bottleneck: stage "${id}" (${percent(busy * growth.workers)} of one worker's time); ${workers}`
+    if (growth.busy < WORKERS_FULL && growth.fullest >= WORKERS_FULL) return `bottleneck: stage "${id}" (${percent(busy * growth.workers)} of the time of one worker, which is full); ${workers}`
   }
   const what = kind === 'stage' ? 'stage' : kind === 'source' ? 'decoding of source' : 'encoding for sink'
   return `bottleneck: ${what} "${id}" (${percent(busy)} of the workers' time); ${workers}`
