@@ -82,6 +82,20 @@ export const COLUMN_GUARDS: readonly Guard[] = [
     why: 'targets come in another order than without columns',
   },
   {
+    file: 'src/engine/columns/merge-fast.ts',
+    find: '  for (const rows of [...quick, ...slow]) if (rows.shared !== true) pool.give(rows.bytes.buffer)\n',
+    replace: '  for (const rows of [...quick, ...slow]) pool.give(rows.bytes.buffer)\n',
+    tests: [{ file: 'test/invariants/targets.test.ts', name: 'each line is in its file with 0 workers' }],
+    why: 'lines of one file are overwritten by those of another',
+  },
+  {
+    file: 'src/engine/columns/merge-fast.ts',
+    find: '    if (part.shared !== true) pool.give(part.bytes.buffer)\n',
+    replace: '    pool.give(part.bytes.buffer)\n',
+    tests: MANY,
+    why: 'lines of one file are overwritten by those of another',
+  },
+  {
     file: 'src/engine/lanes.ts',
     find: "lines: tickets && node.kind === 'sink'",
     replace: 'lines: tickets',
