@@ -56,15 +56,17 @@ running() { # DIR: the pid of its live process, if any; a number that went on to
 launch() { # DIR COMMAND...: starts it in DIR, in a process group of its own and without our open files
   local dir=$1
   shift
+  # It has its folder from its first moment on: a slow machine would else look for it too early, and take it for another program.
+  pushd "$dir" >/dev/null
   set -m
   (
-    cd "$dir"
     for file in /dev/fd/*; do file=${file##*/}; ((file < 3 || file > 250)) || eval "exec $file>&-"; done
     exec "$@"
   ) >>"$dir/log" 2>&1 </dev/null &
   echo $! >"$dir/pid"
   disown
   set +m
+  popd >/dev/null
 }
 
 await() { # DIR CHECK...: until CHECK succeeds; says why it never does
