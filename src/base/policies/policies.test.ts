@@ -146,3 +146,13 @@ test('calls pass a rate limit in the order they came', async () => {
   }))
   assert.deepEqual(passed, [0, 1, 2, 3])
 })
+
+test('a policy tells how long its rate limit has held calls back, and nothing where it has none', async () => {
+  const clock = new QuickClock()
+  const policy = new Policy({ retry: undefined, breaker: undefined, rateLimit: { events: 10, bytes: undefined, per: 1000 } }, clock)
+  for (let call = 0; call < 30; call++) await policy.call({ events: 1, bytes: 0 }, () => Promise.resolve())
+  // What one bucket holds passes at once; two more take two seconds.
+  assert.equal(policy.limitedMs, clock.time)
+  assert.ok(clock.time >= 1900 && clock.time <= 2100, String(clock.time))
+  assert.equal(new Policy({ retry: undefined, breaker: undefined, rateLimit: undefined }, clock).limitedMs, undefined)
+})
