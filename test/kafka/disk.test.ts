@@ -14,7 +14,7 @@ import { until, upTo } from '../servers/broker.testing.ts'
 import { startService } from '../servers/service.ts'
 import { countsIn } from './counts.ts'
 
-const COUNT = 3000
+const COUNT = 5000
 const MIB = 2 ** 20
 /** How a run may end whose broker is away for too long. */
 const ENDS: ReadonlySet<string> = new Set(['LOG_CONNECT', 'LOG_BROKER', 'LOG_TRANSACTION_STATE', 'LOG_FENCED', 'TIMED_OUT'])
@@ -48,7 +48,7 @@ if (typeof volume === 'string' || typeof server === 'string') {
     await Promise.all(lines.map((line, at) => producer.send({ topic: 'in', partition: at % 2, value: Buffer.from(line) })))
     await producer.close()
     writeFileSync(join(folder, 'in.ndjson'), lines.map(line => `${line}\n`).join(''))
-    volume.fill(MIB)
+    volume.fill(2 * MIB)
     const stop = new AbortController()
     t.after(() => stop.abort())
     const warnings: string[] = []
@@ -65,6 +65,7 @@ if (typeof volume === 'string' || typeof server === 'string') {
           return await one()
         } catch (error) {
           assert.ok(error instanceof SluiceError && ENDS.has(error.code), String(error))
+          warnings.push(`ended: ${error.message}`)
           await until(() => isBack)
         }
       }
@@ -74,7 +75,7 @@ if (typeof volume === 'string' || typeof server === 'string') {
     let isOver = false
     ended.catch(() => (isOver = true))
     await until(async () => isOver || !(await listens()))
-    await until(() => isOver || warnings.some(warning => /^out: .*nothing listens there.*tried again/.test(warning)))
+    await until(() => isOver || warnings.some(warning => /^(out: .*nothing listens there.*tried again|ended: )/.test(warning)))
     await server.stop()
     volume.clear()
     await server.start()
