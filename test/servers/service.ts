@@ -41,8 +41,27 @@ export interface ServiceOptions {
   readonly data?: string
 }
 
-/** The service, or why there is none. */
-export async function startService(name: string, { args = [], env = {}, ports = 1, data }: ServiceOptions = {}): Promise<Service | string> {
+/** Status of a script that says what must be installed first. */
+const MISSING = 3
+
+/** The service, or why there is none. Where it does not start, other ports are tried: between a look at a port and its use another test may have taken it. */
+export async function startService(name: string, options: ServiceOptions = {}): Promise<Service | string> {
+  let reason = ''
+  for (let attempt = 1; attempt <= 3; attempt++) {
+    try {
+      return await startOnce(name, options)
+    } catch (error) {
+      const { stderr, code } = error as { stderr?: unknown; code?: unknown }
+      reason = typeof stderr === 'string' ? stderr.trim() : String(error)
+      if (code === MISSING) break
+      console.error(`${name} did not start: ${reason}`)
+    }
+  }
+  if (process.env['CI'] !== undefined) throw new Error(`No ${name} for the tests: ${reason}`)
+  return reason
+}
+
+async function startOnce(name: string, { args = [], env = {}, ports = 1, data }: ServiceOptions): Promise<Service> {
   const script = join(import.meta.dirname, name)
   const folder = await mkdtemp(join(tmpdir(), `sluice-${name}-`))
   if (data !== undefined) await symlink(data, join(folder, 'data'))
@@ -52,15 +71,10 @@ export async function startService(name: string, { args = [], env = {}, ports = 
   const signal = async (name: NodeJS.Signals): Promise<void> => void process.kill(Number(await readFile(join(folder, 'pid'), 'utf8')), name)
   // Also where the tests end in an unusual way.
   const stopNow = (): void => void spawnSync(script, ['stop', folder])
-  let printed: string
-  try {
-    printed = await start()
-  } catch (error) {
+  const printed = await start().catch(async (error: unknown) => {
     await rm(folder, { recursive: true, force: true })
-    const reason = error instanceof Error && 'stderr' in error && typeof error.stderr === 'string' ? error.stderr.trim() : String(error)
-    if (process.env['CI'] !== undefined) throw new Error(`No ${name} for the tests: ${reason}`, { cause: error })
-    return reason
-  }
+    throw error
+  })
   process.once('exit', stopNow)
   const values = new Map(printed.trim().split('\n').map(line => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]))
   return {
