@@ -20,7 +20,7 @@ const ASSETS = '**/*.{wasm,json}'
 const FIXTURES = ['**/*.fixture.json']
 /** Modules that are loaded by their path: the doors of the package, the command, and what runs on threads. */
 const ENTRIES = [
-  'index', 'engine/index', 'expr/index', 'event/index', 'pipeline/index', 'log/index', 'testing/index', 'cli/main', 'worker', 'log/embedded/storage-main', 'testing/ends',
+  'index', 'engine/index', 'expr/index', 'event/index', 'pipeline/index', 'log/index', 'testing/index', 'cli/main', 'worker', 'log/embedded/storage-main', 'connect/s3/parquet-main', 'testing/ends',
 ]
 
 /** Puts the compiled modules together. A module goes on finding what lies beside its source: its own address stays that of its source. */

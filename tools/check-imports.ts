@@ -77,6 +77,9 @@ const EXEMPT: ReadonlySet<string> = new Set([
   // The storage of a log may have a thread of its own.
   'log/embedded/storage-thread.ts node:worker_threads',
   'log/embedded/storage-main.ts node:worker_threads',
+  // Row groups of Parquet are made beside the thread that coordinates a run.
+  'connect/s3/parquet-threads.ts node:worker_threads',
+  'connect/s3/parquet-main.ts node:worker_threads',
 ])
 
 function main(): void {

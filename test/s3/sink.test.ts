@@ -122,7 +122,7 @@ else {
   })
 
   test('while the server is gone the pipeline waits, and then goes on', async () => {
-    const rows = Array.from({ length: 20_000 }, (_, n) => ({ n, text: 'x'.repeat(20) }))
+    const rows = Array.from({ length: 100_000 }, (_, n) => ({ n, text: 'x'.repeat(20) }))
     writeFileSync(join(folder, 'gone.ndjson'), text(rows))
     writeFileSync(join(folder, 'gone.yaml'), JSON.stringify({
       pipeline: 'gone', sources: { in: { file: { path: 'gone.ndjson' } } }, batch: { bytes: '4KiB' }, memory: '64KiB', state: 'gone-state', checkpoint_interval: '1ms',

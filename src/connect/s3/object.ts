@@ -48,8 +48,6 @@ const FIRST = 16 * 1024
 /** A member ends behind the chunk that fills it: a part of it more. */
 const SLACK = 1 / 8
 const SPARE_MAX = 8
-/** Members of an object that are being packed, or wait for that, before more is taken. */
-const MEMBERS_MAX = 4
 
 export class S3Object {
   readonly key: string
@@ -100,7 +98,7 @@ export class S3Object {
     this.#push(bytes)
     const size = this.#memberSize
     if (this.#rawBytes >= size) this.#member()
-    if (this.#bodyBytes - this.#body.length > MEMBERS_MAX * size) await this.#members
+    if (this.#bodyBytes - this.#body.length > this.#packing.ahead * size) await this.#members
   }
 
   #push(bytes: Uint8Array): void {
@@ -187,7 +185,7 @@ export class S3Object {
     this.#ended = now
     if (this.#rawBytes > 0) this.#member()
     await this.#members
-    this.#append(this.#packing.finish(), 0)
+    this.#append(await this.#packing.finish(), 0)
     if (alone && this.#parts === 0) {
       this.#bodyBytes = 0
       return this.#body.take()

@@ -1,140 +1,78 @@
 /**
- * JSON lines as a Parquet file, a row group at a time: of the file only its footer is kept in memory.
- *
- * Without given columns they are those of the first row group, with the types that all of its values have. What later rows have beside them, or of another type, is put as JSON into the
- * column `_rest`: nothing is lost, and a file has one schema.
+ * JSON lines as a Parquet file, a row group at a time: of the file only its footer is kept in memory. Row groups are made elsewhere, several at a time; here they are put one behind the
+ * other.
  */
-import { zstdCompressSync, gzipSync } from 'node:zlib'
-import type { SchemaElement } from 'hyparquet'
-import type { ByteWriter, ColumnSource, ParquetWriter } from 'hyparquet-writer'
-import type { JsonValue } from '../../event/index.ts'
-import { fitting } from './parquet-codec.ts'
-import type { ColumnType } from './parquet-codec.ts'
+import type { RowGroup } from 'hyparquet'
+import type { S3Compression } from './packing.ts'
+import { MAGIC, beginParquet } from './parquet-rows.ts'
+import type { Columns, MadeGroup, PageIndexes, ParquetForm, ParquetLibrary } from './parquet-rows.ts'
 
-export const REST = '_rest'
-/** Columns that are made up, at most. */
-const COLUMNS_MAX = 1000
-const CODECS = { none: 'UNCOMPRESSED', gzip: 'GZIP', zstd: 'ZSTD' } as const
-const ELEMENTS: Readonly<Record<ColumnType, Omit<SchemaElement, 'name'>>> = {
-  string: { type: 'BYTE_ARRAY', converted_type: 'UTF8' },
-  integer: { type: 'INT64' },
-  number: { type: 'DOUBLE' },
-  boolean: { type: 'BOOLEAN' },
-  timestamp: { type: 'INT64', converted_type: 'TIMESTAMP_MILLIS' },
-  json: { type: 'BYTE_ARRAY', converted_type: 'JSON' },
-}
-
-export type ParquetLibrary = typeof import('hyparquet-writer')
-type Row = Readonly<Record<string, JsonValue>>
-export type Columns = Readonly<Record<string, ColumnType>>
-
-/** Loaded when a sink that needs it is opened. */
-export function loadParquet(): Promise<ParquetLibrary> {
-  return import('hyparquet-writer')
-}
+/** Makes a row group of lines; these are looked at until it has answered. */
+export type MakeRowGroup = (form: ParquetForm, lines: Uint8Array) => Promise<MadeGroup>
 
 export class ParquetFile {
   readonly #library: ParquetLibrary
-  readonly #codec: (typeof CODECS)[keyof typeof CODECS]
-  /** False where columns were given: what is not among them is not wanted. */
-  readonly #hasRest: boolean
-  readonly #bytes: ByteWriter
-  #columns: Columns | undefined
-  #writer: ParquetWriter | undefined
+  readonly #make: MakeRowGroup
+  readonly #given: ParquetForm
+  /** Those of the first row group, where none were given. */
+  #columns: Promise<Columns> | undefined
+  /** The last call's answer: row groups are appended in the order of the calls. */
+  #last: Promise<unknown> = Promise.resolve()
+  readonly #groups: RowGroup[] = []
+  readonly #indexes: PageIndexes = []
+  /** Bytes of the file that are made. */
+  #end = 0
 
-  constructor(library: ParquetLibrary, compression: keyof typeof CODECS, columns: Columns | undefined) {
+  constructor(library: ParquetLibrary, make: MakeRowGroup, compression: S3Compression, columns: Columns | undefined) {
     this.#library = library
-    this.#codec = CODECS[compression]
-    this.#columns = columns
-    this.#hasRest = columns === undefined
-    this.#bytes = new library.ByteWriter()
+    this.#make = make
+    this.#given = { compression, hasRest: columns === undefined, columns }
+    if (columns !== undefined) this.#columns = Promise.resolve(columns)
   }
 
-  /** The lines as the next row group. */
-  add(lines: Uint8Array): Uint8Array {
-    const text = Buffer.from(lines.buffer, lines.byteOffset, lines.byteLength).toString('utf8').trimEnd()
-    const values = JSON.parse(`[${text.replaceAll('\n', ',')}]`) as JsonValue[] // Lines of JSON hold no line ends but their own.
-    this.#columns ??= columnsOf(values)
-    this.#writer ??= this.#begin(this.#columns)
-    void this.#writer.write({ columnData: this.#columnData(this.#columns, values), rowGroupSize: values.length })
-    return this.#take()
-  }
-
-  /** The end of the file: where the row groups are. */
-  finish(): Uint8Array {
-    this.#writer ??= this.#begin(this.#columns ?? {})
-    void this.#writer.finish()
-    return this.#take()
-  }
-
-  #begin(columns: Columns): ParquetWriter {
-    const elements = Object.entries(columns).map(([name, type]): SchemaElement => ({ name, repetition_type: 'OPTIONAL', ...ELEMENTS[type] }))
-    if (this.#hasRest) elements.push({ name: REST, repetition_type: 'OPTIONAL', ...ELEMENTS.json })
-    return new this.#library.ParquetWriter({
-      writer: this.#bytes,
-      schema: [{ name: 'root', num_children: elements.length }, ...elements],
-      codec: this.#codec,
-      compressors: { GZIP: bytes => gzipSync(bytes), ZSTD: bytes => zstdCompressSync(bytes) },
-      createdBy: 'sluice',
-    })
-  }
-
-  /** What was written since the last call. */
-  #take(): Uint8Array {
-    const bytes = this.#bytes.getBytes().slice()
-    // The writer goes on at the start of its buffer; the places that it tells are counted apart from that.
-    this.#bytes.index = 0
-    return bytes
-  }
-
-  #columnData(columns: Columns, values: readonly JsonValue[]): ColumnSource[] {
-    const names = Object.keys(columns)
-    const data = new Map(names.map(name => [name, new Array<unknown>(values.length).fill(null)]))
-    const rests = new Array<JsonValue>(values.length).fill(null)
-    values.forEach((value, at) => {
-      if (!isRow(value)) {
-        rests[at] = value
-        return
-      }
-      const rest: [string, JsonValue][] = []
-      for (const [name, given] of Object.entries(value)) {
-        const type = Object.hasOwn(columns, name) ? columns[name] : undefined
-        const fits = type === undefined ? undefined : fitting(type, given)
-        const column = data.get(name)
-        if (type !== undefined && fits !== undefined && column !== undefined) column[at] = type === 'integer' && fits !== null ? BigInt(fits as number) : fits // `fitting` saw that it is an integer.
-        else rest.push([name, given])
-      }
-      if (rest.length > 0) rests[at] = Object.fromEntries(rest)
-    })
-    const sources = names.map((name): ColumnSource => ({ name, data: data.get(name) ?? [] }))
-    return this.#hasRest ? [...sources, { name: REST, data: rests as unknown[] }] : sources
-  }
-}
-
-function isRow(value: JsonValue): value is Row {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** Columns for all fields, each of the narrowest type that takes all of its values. */
-function columnsOf(values: readonly JsonValue[]): Columns {
-  const types = new Map<string, ColumnType | undefined>()
-  for (const value of values) {
-    if (!isRow(value)) continue
-    for (const [name, given] of Object.entries(value)) {
-      if (name === REST || (!types.has(name) && types.size >= COLUMNS_MAX)) continue
-      types.set(name, given === null ? types.get(name) : wider(types.get(name), typeOf(given)))
+  /** The lines as the next row group. May be called again before it has answered. */
+  add(lines: Uint8Array): Promise<Uint8Array> {
+    const made = this.#columns === undefined ? this.#make(this.#given, lines) : this.#columns.then(columns => this.#make({ ...this.#given, columns }, lines))
+    if (this.#columns === undefined) {
+      this.#columns = made.then(({ columns }) => columns)
+      // Told by the answer.
+      this.#columns.catch(() => undefined)
     }
+    const answer = Promise.all([made, this.#last]).then(([group]) => this.#append(group))
+    this.#last = answer
+    return answer
   }
-  // Of a column of nulls nothing is known.
-  return Object.fromEntries([...types].map(([name, type]) => [name, type ?? 'json']))
-}
 
-function typeOf(value: JsonValue): ColumnType {
-  if (typeof value === 'string' || typeof value === 'boolean') return typeof value === 'string' ? 'string' : 'boolean'
-  return typeof value === 'number' ? (Number.isSafeInteger(value) ? 'integer' : 'number') : 'json'
-}
+  /** The end of the file, where the row groups are; once all of them have been answered. */
+  async finish(): Promise<Uint8Array> {
+    const bytes = new this.#library.ByteWriter()
+    const writer = beginParquet(this.#library, bytes, { ...this.#given, columns: await this.#columns })
+    if (this.#end > 0) {
+      // The file has its beginning already; places go on from what is there.
+      bytes.index = 0
+      bytes.offset = this.#end
+    }
+    writer.row_groups = this.#groups
+    writer.pendingIndexes = this.#indexes
+    writer.num_rows = this.#groups.reduce((sum, { num_rows }) => sum + num_rows, 0n)
+    void writer.finish()
+    return bytes.getBytes()
+  }
 
-function wider(a: ColumnType | undefined, b: ColumnType): ColumnType {
-  if (a === undefined || a === b) return b
-  return [a, b].every(type => type === 'integer' || type === 'number') ? 'number' : 'json'
+  #append({ bytes, group, indexes }: MadeGroup): Uint8Array {
+    const own = this.#end === 0 ? bytes : bytes.subarray(MAGIC)
+    const shift = BigInt(this.#end === 0 ? 0 : this.#end - MAGIC)
+    for (const column of group.columns) {
+      column.file_offset += shift
+      const { meta_data: meta } = column
+      if (meta === undefined) continue
+      meta.data_page_offset += shift
+      if (meta.dictionary_page_offset !== undefined) meta.dictionary_page_offset += shift
+    }
+    for (const { offsetIndex } of indexes) for (const page of offsetIndex?.page_locations ?? []) page.offset += shift
+    this.#groups.push(group)
+    this.#indexes.push(...indexes)
+    this.#end += own.length
+    return own
+  }
 }

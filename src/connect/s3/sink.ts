@@ -24,8 +24,10 @@ import { S3Object } from './object.ts'
 import type { ObjectOptions, Sealed } from './object.ts'
 import { Compressors, linesPacking } from './packing.ts'
 import type { Packing, S3Compression } from './packing.ts'
-import { ParquetFile, loadParquet } from './parquet.ts'
-import type { Columns, ParquetLibrary } from './parquet.ts'
+import { loadParquet } from './parquet-rows.ts'
+import type { Columns, ParquetLibrary } from './parquet-rows.ts'
+import { ParquetThreads } from './parquet-threads.ts'
+import { ParquetFile } from './parquet.ts'
 import { S3Store, S3_FIELDS } from './store.ts'
 import { firstOf } from './spans.ts'
 import { Uploads } from './uploads.ts'
@@ -120,7 +122,7 @@ class S3Sink implements Sink {
   readonly #uploads: Uploads
   readonly #packers = new AtOnce(PACKERS)
   readonly #options: ObjectOptions
-  #parquet: ParquetLibrary | undefined
+  #parquet: { readonly library: ParquetLibrary; readonly threads: ParquetThreads } | undefined
   #compressors: Compressors | undefined
   readonly #open = new Map<string, S3Object>()
   /** Bytes of memory in them. */
@@ -162,7 +164,7 @@ class S3Sink implements Sink {
   }
 
   async open(mark: JsonValue | undefined): Promise<void> {
-    if (formatOf(this.#config) === 'parquet') this.#parquet = await loadParquet()
+    if (formatOf(this.#config) === 'parquet') this.#parquet = { library: await loadParquet(), threads: new ParquetThreads() }
     await this.#store.open()
     await this.#notifier?.open()
     const { objects = [], manifest, untold = [] } = (mark ?? {}) as unknown as Partial<Mark> // Made by `flush`.
@@ -175,9 +177,10 @@ class S3Sink implements Sink {
   #packing(): Packing {
     const compression = compressionOf(this.#config)
     if (this.#parquet === undefined) return linesPacking(compression === 'none' ? undefined : (this.#compressors ??= new Compressors(compression, this.#config.level)))
-    const file = new ParquetFile(this.#parquet, compression, optionsOf(this.#config)['columns'] as Columns | undefined) // Checked against the codec's own schema.
-    // Row groups are written one after the other, at once: none overtakes another.
-    return { member: this.#config.row_group, add: lines => new Promise(resolve => resolve(file.add(lines))), finish: () => file.finish() }
+    const { library, threads } = this.#parquet
+    const columns = optionsOf(this.#config)['columns'] as Columns | undefined // Checked against the codec's own schema.
+    const file = new ParquetFile(library, (form, lines) => threads.make(form, lines), compression, columns)
+    return { member: this.#config.row_group, ahead: threads.most, add: lines => file.add(lines), finish: () => file.finish() }
   }
 
   /** Begins an upload and gives it up, so that what is wrong is told at the start. Nobody sees anything of it, and it needs no other permissions than the objects do. */
@@ -347,6 +350,7 @@ class S3Sink implements Sink {
     for (const object of [...this.#open.values(), ...this.#sealing]) await object.abort().catch(() => undefined)
     this.#store.close()
     this.#compressors?.close()
+    await this.#parquet?.threads.close()
     await this.#notifier?.close(outcome === 'done')
   }
 }
