@@ -85,6 +85,8 @@ export interface ProducerOptions {
   readonly bufferBytes?: number | undefined
   /** Each record once and in order, also across retries. Default true. */
   readonly idempotent?: boolean | undefined
+  /** Milliseconds after which a record that was not acknowledged is refused; default 30,000. Infinity: it goes out again and again, for as long as another attempt may help. */
+  readonly deliveryTimeout?: number | undefined
   /** Makes the producer transactional, under this name. A second producer of this name fences the first (LOG_FENCED). */
   readonly transactionalId?: string | undefined
   /** Milliseconds after which an unfinished transaction is aborted; default 60,000. */
@@ -96,7 +98,7 @@ export interface ProducerOptions {
   readonly whileFull?: ((error: unknown) => void) | undefined
   /**
    * Told the error where brokers of a cluster have taken nothing of what waits for them for a second, and undefined once they take it again. It changes nothing: what they do
-   * not take within the time for a call is refused.
+   * not take within `deliveryTimeout` is refused.
    */
   readonly whileAway?: ((error: unknown) => void) | undefined
 }

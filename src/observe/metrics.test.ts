@@ -8,7 +8,7 @@ async function linesOf(figures: ReturnType<typeof figuresFor> | undefined): Prom
 }
 
 test('every figure is a metric with its help, its type and its labels', async () => {
-  const lines = await linesOf(figuresFor({ source: { events: 7, lag: 3 }, stage: { filtered: 3, latency: figuresFor().latency }, sink: { retries: 2, backlog_bytes: 70, breaker: 'open', trouble: { seconds: 12, attempts: 3, code: 'HTTP_STATUS', message: 'gone' } }, workers: [{ busy_seconds: 1.5, heap_bytes: 4096 }], errors: [{ id: 'slow', code: 'STAGE_FAILED', events: 4 }] }))
+  const lines = await linesOf(figuresFor({ source: { events: 7, lag: 3 }, stage: { filtered: 3, latency: figuresFor().latency }, sink: { retries: 2, backlog_bytes: 70, breaker: 'open', limited_seconds: 4.5, trouble: { seconds: 12, attempts: 3, code: 'HTTP_STATUS', message: 'gone' } }, workers: [{ busy_seconds: 1.5, heap_bytes: 4096 }], errors: [{ id: 'slow', code: 'STAGE_FAILED', events: 4 }] }))
   for (const line of [
     '# HELP sluice_source_events_total Events that a source delivered.',
     '# TYPE sluice_source_events_total counter',
@@ -29,6 +29,7 @@ test('every figure is a metric with its help, its type and its labels', async ()
     'sluice_pipeline_credits_bytes{pipeline="p"} 1000',
     'sluice_sink_breaker_state{pipeline="p",sink="out",type="memory",state="open"} 1',
     'sluice_sink_breaker_state{pipeline="p",sink="out",type="memory",state="closed"} 0',
+    'sluice_component_rate_limited_seconds_total{pipeline="p",component="out",type="memory"} 4.5',
     'sluice_component_failing_seconds{pipeline="p",component="out",type="memory",code="HTTP_STATUS"} 12',
   ]) assert.ok(lines.includes(line), line)
   assert.ok(lines.some(line => line.startsWith('nodejs_eventloop_lag_seconds')) && lines.some(line => line.startsWith('process_resident_memory_bytes')))

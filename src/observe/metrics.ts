@@ -64,6 +64,12 @@ function breakers(label: string, of: readonly (Named & Pick<SinkFigures, 'breake
   return some.flatMap(({ id, type, breaker }) => (['closed', 'open', 'half-open'] as const).map(state => ({ labels: { [label]: id, type, state }, value: state === breaker ? 1 : 0 })))
 }
 
+/** What has a rate limit. */
+function limited({ stages, sinks }: Figures): Series[] {
+  const some = [...stages, ...sinks].flatMap(({ id, type, limited_seconds: value }) => (value === undefined ? [] : [{ labels: { component: id, type }, value }]))
+  return some.slice(0, SERIES_MAX)
+}
+
 /** What can't do its work and tries again. */
 function failing({ sources, stages, sinks }: Figures): Series[] {
   const some = [...sources, ...stages, ...sinks].flatMap(({ id, type, trouble }) => (trouble === undefined ? [] : [{ labels: { component: id, type, code: trouble.code }, value: trouble.seconds }]))
@@ -112,6 +118,7 @@ const FAMILIES: readonly Family[] = [
     values: ({ errors }) => errors.map(({ id, code, events }) => ({ labels: { component: id, code }, value: events })),
   },
   { name: 'sluice_component_failing_seconds', help: 'How long a source, a stage or a sink can\'t do its work and tries again; no series where all is well.', type: 'gauge', values: failing },
+  { name: 'sluice_component_rate_limited_seconds_total', help: 'Time for which its rate limit held a stage or a sink back; of a stage, over all workers.', type: 'counter', values: limited },
   { name: 'sluice_pipeline_filtered_events_total', help: 'Events that stages left out or took in on purpose.', type: 'counter', values: ({ filtered }) => one(filtered) },
   { name: 'sluice_pipeline_created_events_total', help: 'Events that stages made beyond those that came in.', type: 'counter', values: ({ created }) => one(created) },
   { name: 'sluice_pipeline_dead_letters_total', help: 'Events that went to the dead letters.', type: 'counter', values: figures => one(figures.dead_lettered) },

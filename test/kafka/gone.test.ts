@@ -1,16 +1,20 @@
 /** A broker that dies and comes back under pipelines that read from it and write to it: one run gets everything across, exactly once where that is asked for. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { openLog } from '../../src/log/index.ts'
 import { runFile } from '../../src/runtime.ts'
-import { until } from '../servers/broker.testing.ts'
+import { MINUTES } from '../faults/trial.ts'
+import { until, upTo } from '../servers/broker.testing.ts'
 import { startService } from '../servers/service.ts'
 import { countsIn } from './counts.ts'
 
 const BATCH = 100
+/** Milliseconds that the broker is away beyond its start; a cluster gives up transactions that take longer than five minutes. */
+const AWAY = Math.min(MINUTES ?? 0, 4) * 60_000
 /** How a pipeline delivers, and how often a number may then be in its output. */
 const DELIVERIES = { 'exactly_once': (times: number): boolean => times === 1, 'at_least_once': (times: number): boolean => times >= 1 }
 
@@ -38,7 +42,7 @@ sinks: { out: { log: { log: '${place}', topic: ${delivery}, key: event.n } } }\n
     }))
     const ended = Promise.all(runs)
     ended.catch(() => stop.abort())
-    const producer = log.producer()
+    const producer = log.producer({ deliveryTimeout: Infinity })
     let count = 0
     let isOver = false
     const loading = (async (): Promise<void> => {
@@ -46,6 +50,7 @@ sinks: { out: { log: { log: '${place}', topic: ${delivery}, key: event.n } } }\n
     })()
     await until(async () => stop.signal.aborted || (await Promise.all(Object.keys(DELIVERIES).map(endOf))).every(end => end > 1000))
     await server.kill()
+    await sleep(AWAY)
     await server.start()
     const before = count
     await until(() => stop.signal.aborted || count > before + 1000)
@@ -60,5 +65,27 @@ sinks: { out: { log: { log: '${place}', topic: ${delivery}, key: event.n } } }\n
       assert.ok([...counts.values()].every(isRight), delivery)
     }
     await producer.close()
+  })
+
+  test('a pipeline that is stopped while its broker is away ends when its time to stop is over, and the next run brings the rest', async () => {
+    const count = 5000
+    await log.admin.createTopics([{ name: 'stopped', partitions: 2 }])
+    writeFileSync(join(folder, 'in.ndjson'), upTo(count).map(n => `${JSON.stringify({ n })}\n`).join(''))
+    const warnings: string[] = []
+    const run = (signal: AbortSignal) => runFile('stopped.yaml', {
+      folder, workers: 0, signal, onWarning: (at, message) => void warnings.push(`${at}: ${message}`),
+      text: `pipeline: stopped\nsources: { in: { file: { path: in.ndjson } } }\nsinks: { out: { log: { log: '${place}', topic: stopped, key: event.n } } }\nstate: state\ncheckpoint_interval: 20ms\nbatch: { bytes: 512B }\nmemory: 4KiB\nstop_timeout: 100ms\n`,
+    })
+    const stop = new AbortController()
+    const first = run(stop.signal)
+    const ended = assert.rejects(first, { code: 'STOP_TIMEOUT' })
+    await until(async () => await endOf('stopped') > 0)
+    await server.kill()
+    await until(() => warnings.some(warning => warning.startsWith('out: ')))
+    stop.abort()
+    await ended
+    await server.start()
+    await run(new AbortController().signal)
+    assert.equal((await countsIn(log, 'stopped')).size, count)
   })
 }

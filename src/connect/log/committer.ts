@@ -13,12 +13,10 @@ import type { JsonValue } from '../../event/index.ts'
 import { recordsOf } from '../../log/index.ts'
 import type { Log, OffsetToCommit, Producer } from '../../log/index.ts'
 import { failpoint } from '../../platform/index.ts'
-import { patienceOf, useLog, whileAway, whileFull } from './open-logs.ts'
+import { GOODBYE, TRANSACTION_TIMEOUT, patienceOf, useLog, whileAway, whileFull } from './open-logs.ts'
 import type { LogUse } from './open-logs.ts'
 
 const PART_BYTES = 512 * 1024
-/** A transaction is committed with each cut; one that takes longer than this belongs to a process that is gone. */
-const TRANSACTION_TIMEOUT = 5 * 60_000
 /** Milliseconds between two attempts to commit on a full disk. */
 const FULL_PAUSE = 250
 
@@ -66,7 +64,7 @@ export class LogCommitter implements Committer {
       if (!(await log.admin.listTopics()).includes(this.#topic)) {
         await log.admin.createTopics([{ name: this.#topic, partitions: 1, settings: { retentionMs: -1, retentionBytes: -1 } }])
       }
-      this.#producer = log.producer({ transactionalId: `sluice-${this.#pipeline}`, transactionTimeout: TRANSACTION_TIMEOUT, whileFull: whileFull(this.#context), whileAway: whileAway(this.#context) })
+      this.#producer = log.producer({ transactionalId: `sluice-${this.#pipeline}`, transactionTimeout: TRANSACTION_TIMEOUT, deliveryTimeout: patienceOf(this.place), whileFull: whileFull(this.#context), whileAway: whileAway(this.#context) })
       // Beginning shuts out an older run and ends its transaction; there is nothing to write yet.
       await this.#producer.begin()
       await this.#producer.abort()
@@ -109,7 +107,7 @@ export class LogCommitter implements Committer {
   async transaction(): Promise<Producer> {
     const producer = this.#producer
     if (producer === undefined) throw new SluiceError('LOG_CLOSED', `The transactions of "${this.#pipeline}" are not open.`)
-    this.#begun ??= producer.begin()
+    this.#begun ??= producer.begin({ timeout: patienceOf(this.place) })
     await this.#begun
     return producer
   }
@@ -167,8 +165,8 @@ export class LogCommitter implements Committer {
     const producer = this.#producer
     this.#producer = undefined
     // What was not committed was never there; a commit under way is waited for.
-    if (this.#begun !== undefined) await producer?.abort().catch(() => undefined)
-    await producer?.close().catch(() => undefined)
+    if (this.#begun !== undefined) await producer?.abort({ timeout: GOODBYE }).catch(() => undefined)
+    await producer?.close({ timeout: GOODBYE }).catch(() => undefined)
     await this.#use?.release()
     this.#use = undefined
   }

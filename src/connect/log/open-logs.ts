@@ -62,9 +62,15 @@ export async function useLog(place: string, warn: (message: string) => void): Pr
   }
 }
 
-/** How long a call to the log may take: to one in a folder without end, which may have to wait for room on its disk; to a cluster as long as it wants to. */
-export function patienceOf(place: string): number | undefined {
-  return place.startsWith('kafka://') ? undefined : Infinity
+/** A transaction is committed with each cut; one that takes longer than this belongs to a process that is gone. */
+export const TRANSACTION_TIMEOUT = 5 * 60_000
+
+/** How long a producer that is closed may wait for brokers. */
+export const GOODBYE = 5000
+
+/** How long a call within a transaction may take: to a log in a folder without end, which may have to wait for room on its disk; to a cluster until that gives the transaction up. */
+export function patienceOf(place: string): number {
+  return place.startsWith('kafka://') ? TRANSACTION_TIMEOUT : Infinity
 }
 
 type Telling = Pick<ComponentContext, 'trouble' | 'warn'>

@@ -13,7 +13,7 @@ import type { Producer } from '../../log/index.ts'
 import { probeTopics } from '../probes.ts'
 import { LogCommitter } from './committer.ts'
 import { LOG_FIELDS } from './fields.ts'
-import { placeOf, useLog, whileAway, whileFull } from './open-logs.ts'
+import { GOODBYE, placeOf, useLog, whileAway, whileFull } from './open-logs.ts'
 import type { LogUse } from './open-logs.ts'
 import { RecordBlock, keyBytes, keyOf } from './record-block.ts'
 
@@ -76,7 +76,7 @@ class LogSink implements Sink {
     if (!known) await log.admin.createTopics([{ name: topic, partitions: create?.partitions ?? 1 }])
     const [description] = await log.admin.describeTopics([topic])
     this.#partitions = description?.partitions.length ?? 1
-    if (this.#committer === undefined) this.#producer = log.producer({ partitioner: this.#config.partitioner, whileFull: whileFull(this.#context), whileAway: whileAway(this.#context) })
+    if (this.#committer === undefined) this.#producer = log.producer({ partitioner: this.#config.partitioner, deliveryTimeout: Infinity, whileFull: whileFull(this.#context), whileAway: whileAway(this.#context) })
   }
 
   facts(): JsonValue {
@@ -101,7 +101,7 @@ class LogSink implements Sink {
   #append(producer: Producer, partition: number, batch: Uint8Array, signal: AbortSignal): void {
     const { length } = batch
     this.#waiting += length
-    // The producer gives it up by itself, and knows why it had to.
+    // The producer gives it up by itself, where another attempt can't help, and knows why it had to.
     const ack = producer.append(this.#config.topic, partition, batch, { signal, timeout: Infinity }).then(
       () => undefined,
       (error: unknown) => void (this.#failure ??= error),
@@ -126,7 +126,8 @@ class LogSink implements Sink {
   }
 
   async close(): Promise<void> {
-    await this.#producer?.close().catch(() => undefined)
+    // All that was to be kept is acknowledged: what still waits for a broker is given up.
+    await this.#producer?.close({ timeout: GOODBYE }).catch(() => undefined)
     await this.#use?.release()
     this.#producer = this.#use = this.#committer = undefined
   }

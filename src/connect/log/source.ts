@@ -268,7 +268,7 @@ class LogSource implements Source {
       const mine = offsets.filter(one => own.has(nameOf(one)) && this.#committed.get(nameOf(one)) !== one.offset)
       if (mine.length === 0) return []
       try {
-        await member.commit(mine)
+        await member.commit(mine, { timeout: Infinity, signal: this.#context.signal })
         return mine
       } catch (error) {
         if (!(error instanceof SluiceError) || error.code !== 'LOG_FENCED' || tries === COMMITS_MAX) throw error

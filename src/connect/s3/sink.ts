@@ -11,7 +11,7 @@
  * What readers see is told, where `notify` asks for it, in the order in which objects ended; a mark holds what was not told yet.
  */
 import { SluiceError } from '../../base/index.ts'
-import { defineSink, field } from '../../engine/index.ts'
+import { Slots, defineSink, field } from '../../engine/index.ts'
 import type { ComponentContext, Sink, SinkChunk, SinkEncoding, ValueOf } from '../../engine/index.ts'
 import type { Event, JsonValue } from '../../event/index.ts'
 import { failpoint } from '../../platform/index.ts'
@@ -44,7 +44,7 @@ const CONFIG = field.object({
   events: field.optional(field.integer({ minimum: 1, description: 'Begin another object after so many events' })),
   age: field.duration({ default: '60s', description: 'Begin other objects after so long. With checkpoints, these are as far apart as this' }),
   part_size: field.size({ default: '8MiB', description: 'Bytes of a part of an upload' }),
-  uploads: field.integer({ default: 4, minimum: 1, maximum: 64, description: 'Requests under way at once' }),
+  uploads: field.either([field.integer({ minimum: 1, maximum: 64 }), field.choice(['auto'])], { default: 4, description: 'Requests under way at once; `auto` finds out how many the server takes well, by how long it takes to answer and what it refuses' }),
   buffer: field.size({ default: '64MiB', description: 'Bytes in memory that wait to be uploaded; beyond that, the largest open object ends' }),
   storage_class: field.optional(field.string({ description: 'Such as STANDARD_IA' })),
   encryption: field.optional(field.choice(['AES256', 'aws:kms', 'aws:kms:dsse'], { description: 'Encryption at the server, where the bucket\'s own is not meant' })),
@@ -147,7 +147,7 @@ class S3Sink implements Sink {
     this.cutsEvery = config.age
     this.#store = new S3Store(config)
     this.#notifier = notifierOf(config.notify, config.bucket, config.key.prefix, context)
-    this.#uploads = new Uploads(config.uploads)
+    this.#uploads = new Uploads(config.uploads === 'auto' ? new Slots({ monotonic: () => performance.now(), limited: context.limited }) : config.uploads)
     this.#run = `${new Date(context.now()).toISOString().replaceAll(/[-:.]/g, '')}${Math.floor(context.random() * 36 ** 4).toString(36).padStart(4, '0')}`
     this.#options = {
       store: this.#store, uploads: this.#uploads, packing: () => this.#packing(), memberMax: () => this.#memberMax(), packers: this.#packers, partSize: config.part_size, head: csvHead(formatOf(config), optionsOf(config)), spare: [],
@@ -284,8 +284,8 @@ class S3Sink implements Sink {
 
   /** Bytes that may be on their way: what open objects hold counts too, but not so much that nothing goes on. */
   #uploadsMax(): number {
-    const { part_size: part, uploads, buffer } = this.#config
-    return Math.max(part, Math.min(part * uploads, buffer - this.#held))
+    const { part_size: part, buffer } = this.#config
+    return Math.max(part, Math.min(part * this.#uploads.most, buffer - this.#held))
   }
 
   async #seal(target: string, object: S3Object): Promise<void> {

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { SluiceError } from '../../base/index.ts'
+import { Slots } from '../../engine/index.ts'
+import { SimulatedClock } from '../../platform/index.ts'
 import { Uploads } from './uploads.ts'
 
 /** A request that ends when the test says so. */
@@ -62,4 +65,37 @@ test('a failure is told even where there is room', async () => {
   const told = uploads.room(1000)
   one.end(new Error('still gone'))
   await assert.rejects(told, /still gone/)
+})
+
+test('how many the server takes is found out: more while it answers in time, fewer once it refuses; nothing is lost by that', async () => {
+  const clock = new SimulatedClock()
+  const limits: number[] = []
+  const uploads = new Uploads(new Slots({ monotonic: () => clock.monotonic(), limited: ({ limit }) => limits.push(limit) }))
+  let [open, most, done, refused] = [0, 0, 0, 0]
+  const run = async (): Promise<void> => {
+    open++
+    most = Math.max(most, open)
+    const isTooMuch = open > 10
+    await clock.sleep(isTooMuch ? 5 : 20)
+    open--
+    if (isTooMuch) {
+      refused++
+      throw new SluiceError('S3_BUSY', 'SlowDown', { retry: true })
+    }
+    done++
+  }
+  assert.equal(uploads.most, 1)
+  for (let count = 0; count < 600; count++) uploads.add(10, run)
+  // Completing an upload is answered at once: that says nothing of how long parts take.
+  for (let count = 0; count < 50; count++) uploads.add(0, () => Promise.resolve())
+  for (let isDone = false; !isDone;) {
+    let isOver = false
+    const settled = uploads.settle().then(() => (isDone = true), () => undefined).finally(() => (isOver = true))
+    while (!isOver) await clock.advance(1)
+    await settled
+  }
+  assert.deepEqual([done, uploads.bytes, open], [600, 0, 0])
+  assert.ok(refused > 0 && most > 10 && most < 20, `${most} at most, ${refused} refused`)
+  assert.ok(uploads.most >= 4 && uploads.most <= 10, String(uploads.most))
+  assert.equal(limits.at(-1), uploads.most, 'each change is told')
 })

@@ -5,15 +5,18 @@
  *               ^          | fails: nothing more is begun
  *               +----------+ `room` and `settle` throw the error; their next call tries again
  *
- * So a request is tried again only when the sink is called again, under the sink's policy.
+ * So a request is tried again only when the sink is called again, under the sink's policy. How many run at once is given, or found out: then those that carry bytes are measured; what
+ * carries none is answered much sooner, and says nothing of them.
  */
+import type { Slots } from '../../engine/index.ts'
+
 interface Job {
   readonly bytes: number
   readonly run: () => Promise<void>
 }
 
 export class Uploads {
-  readonly #most: number
+  readonly #most: number | Slots
   readonly #waiting: Job[] = []
   #running = 0
   /** Bytes that are waiting or under way. */
@@ -22,8 +25,13 @@ export class Uploads {
   #changed = Promise.withResolvers<void>()
 
   /** `most`: requests at once. */
-  constructor(most: number) {
+  constructor(most: number | Slots) {
     this.#most = most
+  }
+
+  /** Requests at once. */
+  get most(): number {
+    return typeof this.#most === 'number' ? this.#most : this.#most.limit
   }
 
   get bytes(): number {
@@ -37,7 +45,7 @@ export class Uploads {
   }
 
   #next(): void {
-    while (this.#failure === undefined && this.#running < this.#most) {
+    while (this.#failure === undefined && this.#running < this.most) {
       const job = this.#waiting.shift()
       if (job === undefined) return
       this.#running++
@@ -47,7 +55,7 @@ export class Uploads {
 
   async #do(job: Job): Promise<void> {
     try {
-      await job.run()
+      await (typeof this.#most === 'number' || job.bytes === 0 ? job.run() : this.#most.run(job.run))
       this.#bytes -= job.bytes
     } catch (error) {
       this.#waiting.unshift(job)

@@ -93,3 +93,28 @@ test('a step tells why it was taken, and by what', () => {
   assert.deepEqual([busy(0), busy(500)], [undefined, undefined])
   assert.deepEqual(busy(1000), { workers: 2, why: 'busy for 100 % of the time, and 3 batches wait', busy: 1, rate: 100 })
 })
+
+test('a time without samples says nothing: the process stood still', () => {
+  const rule = new WorkerRule(2, 0, { least: 1, most: 4, rest: 0 })
+  let [at, events] = [0, 0]
+  const steps: number[] = []
+  const look = (ms: number, busy: number, waiting: number): void => {
+    at += ms
+    events += busy * ms
+    const step = rule.next({ at, busy, held: 0, waiting, events })
+    if (step !== undefined) steps.push(step.workers)
+  }
+  // Always as busy as two can be for ten seconds, with nothing that waits; then nobody looks for a minute.
+  for (let turn = 0; turn < 20; turn++) {
+    for (let looks = 0; looks < 40; looks++) look(250, 2, 0)
+    look(60_000, 0.01, 0)
+  }
+  assert.deepEqual(steps, [])
+  // A step up is judged by what came after the gap.
+  for (let looks = 0; looks < 5; looks++) look(250, 2, 9)
+  assert.deepEqual(steps, [4])
+  rule.made(at)
+  look(60_000, 0.01, 9)
+  for (let looks = 0; looks < 40; looks++) look(250, 4, 9)
+  assert.deepEqual(steps, [4])
+})

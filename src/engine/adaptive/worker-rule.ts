@@ -8,7 +8,7 @@
  *     undo     two seconds after it grew everybody is as busy as before, and throughput has not risen by GAIN_LEAST: the cores, the sinks or the sources give no more.
  *              The step is taken back, and tried again only after TRY_AGAIN, twice as long each time it fails, or as soon as throughput says that things have changed
  *     shrink   what was busy would fit into fewer, each for SHRINK_TO of the time: to so many, at most by half
- *     rest     after every change, until its effect can be seen
+ *     rest     after every change, until its effect can be seen; and where samples were missing for STILL: the machine was asleep or had no time for us, which says nothing of the load
  *
  * Growing is fast and shrinking slow, because a backlog costs more than a thread that waits. Between GROW_AT and SHRINK_TO nothing happens, so that the number does not swing.
  */
@@ -41,6 +41,8 @@ export interface WorkerStep {
   readonly rate: number
 }
 
+/** Four times what lies between two samples. */
+const STILL = 1000
 const GROW_WINDOW = 1000
 const SHRINK_WINDOW = 5000
 const JUDGE_AFTER = 2000
@@ -95,6 +97,8 @@ export class WorkerRule {
 
   /** What should change, if something should; the caller does it, and says that it is `made`. */
   next(sample: WorkerSample): WorkerStep | undefined {
+    const last = this.#samples.at(-1)
+    if (last !== undefined && sample.at - last.at > STILL) this.made(sample.at)
     this.#samples.push(sample)
     if (this.#samples.length > SAMPLES_MAX) this.#samples.shift()
     return this.#undo(sample) ?? this.#grow(sample) ?? this.#shrink(sample)

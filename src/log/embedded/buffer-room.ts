@@ -4,7 +4,10 @@
  * The row may be long (a caller that sends a million records without waiting), so entering and leaving it take the same small time wherever one stands: who
  * leaves stays in the row as a gap until its turn comes.
  */
-import type { SluiceError } from '../../base/index.ts'
+import { SluiceError } from '../../base/index.ts'
+import type { Clock } from '../../platform/index.ts'
+import type { Call } from '../log.ts'
+import { TIMEOUT_DEFAULT } from './calls.ts'
 
 interface Waiting {
   readonly bytes: number
@@ -32,6 +35,34 @@ export class BufferRoom {
     if (this.isCrowded || !this.#fits(bytes)) return false
     this.#used += bytes
     return true
+  }
+
+  /** Runs `work` once there is room, in the order of the calls. A caller that gives up while waiting (TIMED_OUT, ABORTED) leaves the row, and the work is not done. */
+  enter<T>(clock: Clock, bytes: number, call: Call | undefined, work: () => Promise<T>): Promise<T> {
+    if (this.tryTake(bytes)) return work()
+    return new Promise((resolve, reject) => {
+      const stop = (): void => {
+        cancel()
+        call?.signal?.removeEventListener('abort', onAbort)
+      }
+      const leave = (error: SluiceError): void => {
+        stop()
+        giveUp()
+        reject(error)
+      }
+      const onAbort = (): void => leave(new SluiceError('ABORTED', 'The wait for room was cancelled; nothing was sent.', { cause: call?.signal?.reason }))
+      const timeout = call?.timeout ?? TIMEOUT_DEFAULT
+      const cancel = clock.timer(timeout, () => leave(new SluiceError('TIMED_OUT', `There was no room in the buffer within ${timeout} ms; nothing was sent.`)))
+      call?.signal?.addEventListener('abort', onAbort, { once: true })
+      const enter = (): void => {
+        stop()
+        resolve(work())
+      }
+      const giveUp = this.wait(bytes, enter, error => {
+        stop()
+        reject(error)
+      })
+    })
   }
 
   /** Calls back once the room is taken; the answer gives the place in the row up. */

@@ -11,7 +11,6 @@ import { SluiceError } from '../../base/index.ts'
 import type { Clock } from '../../platform/index.ts'
 import { BatchWriter, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE, compressBatch, countOf, sequenceAfter, sign } from '../batch/index.ts'
 import type { Appended, Compression, ProducerRecord, RecordHeader } from '../log.ts'
-import { TIMEOUT_DEFAULT } from './calls.ts'
 import type { Partition } from './catalog.ts'
 import type { Identity } from './transactions.ts'
 
@@ -52,6 +51,8 @@ export interface QueueOwner {
   readonly compression: Compression
   readonly linger: number
   readonly batchBytes: number
+  /** Milliseconds that a record may wait for its acknowledgement; may be Infinity. */
+  readonly deliveryTimeout: number
   /** Who signs: `none` for a producer without sequences, undefined while that is not known yet. */
   readonly identity: Identity | 'none' | undefined
   readonly transactional: boolean
@@ -187,8 +188,8 @@ export class PartitionQueue {
 
   #bundle(): Bundle {
     const { promise: settled, resolve: settle } = Promise.withResolvers<unknown>()
-    const cancelDeadline = this.#owner.clock.timer(TIMEOUT_DEFAULT, () => {
-      this.#tell(bundle, new SluiceError('TIMED_OUT', `Records of "${this.partition.topic}" were not acknowledged within ${TIMEOUT_DEFAULT} ms.`))
+    const cancelDeadline = this.#owner.clock.timer(this.#owner.deliveryTimeout, () => {
+      this.#tell(bundle, new SluiceError('TIMED_OUT', `Records of "${this.partition.topic}" were not acknowledged within ${this.#owner.deliveryTimeout} ms.`))
     })
     const bundle: Bundle = { batch: undefined, waiters: [], bytes: 0, settled, settle, covered: false, number: this.#count++, own: false, cancelDeadline }
     return bundle

@@ -32,6 +32,7 @@ export class EmbeddedProducer implements Producer, QueueOwner {
   readonly compression: Compression
   readonly linger: number
   readonly batchBytes: number
+  readonly deliveryTimeout: number
   readonly transactional: boolean
   readonly #name: string | undefined
   readonly #timeout: number
@@ -50,14 +51,16 @@ export class EmbeddedProducer implements Producer, QueueOwner {
   #whileFull: ((error: unknown) => void) | undefined
 
   constructor(parts: EmbeddedParts, options: ProducerOptions, onClose: (producer: EmbeddedProducer) => void) {
-    const { partitioner, compression = 'none', linger = 0, batchBytes = 64 << 10, bufferBytes = 32 << 20, idempotent = true, transactionalId, transactionTimeout = 60_000, whileFull } = options
+    const { partitioner, compression = 'none', linger = 0, batchBytes = 64 << 10, bufferBytes = 32 << 20, idempotent = true, deliveryTimeout = TIMEOUT_DEFAULT, transactionalId, transactionTimeout = 60_000, whileFull } = options
     checkNumber('linger', linger, 0, 60_000)
     checkNumber('batchBytes', batchBytes, 1, 128 << 20)
     checkNumber('bufferBytes', bufferBytes, 1, Number.MAX_SAFE_INTEGER)
+    if (deliveryTimeout !== Infinity) checkNumber('deliveryTimeout', deliveryTimeout, 1, 2 ** 31 - 1)
     this.#parts = parts
     this.compression = compression
     this.linger = linger
     this.batchBytes = batchBytes
+    this.deliveryTimeout = deliveryTimeout
     this.#name = transactionalId
     this.transactional = transactionalId !== undefined
     this.#timeout = transactionTimeout
@@ -194,7 +197,7 @@ export class EmbeddedProducer implements Producer, QueueOwner {
       const bytes = sizeOf(record)
       const target = this.#choose(topic, record, bytes)
       if (this.#room.tryTake(bytes)) return this.#add(target, record, bytes)
-      return this.#wait(bytes, call, () => this.#add(target, record, bytes))
+      return this.#enter(bytes, call, () => this.#add(target, record, bytes))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -209,39 +212,12 @@ export class EmbeddedProducer implements Producer, QueueOwner {
     }
   }
 
+  /** What was handed over before the end of a transaction belongs to it, so only what ended for good turns away who waited. */
   #enter(bytes: number, call: Call | undefined, work: () => Promise<Appended>): Promise<Appended> {
-    return this.#room.tryTake(bytes) ? work() : this.#wait(bytes, call, work)
-  }
-
-  /** Waits for room. A caller that gives up leaves the row, and what it had is not sent. */
-  #wait(bytes: number, call: Call | undefined, work: () => Promise<Appended>): Promise<Appended> {
-    return new Promise((resolve, reject) => {
-      const leave = (error: SluiceError): void => {
-        stop()
-        giveUp()
-        reject(error)
-      }
-      const onAbort = (): void => leave(new SluiceError('ABORTED', 'The wait for room was cancelled; nothing was sent.', { cause: call?.signal?.reason }))
-      const enter = (): void => {
-        stop()
-        // What was handed over before the end of a transaction belongs to it, so only what ended for good turns it away now.
-        if (this.#fenced === undefined) resolve(work())
-        else {
-          this.#room.give(bytes)
-          reject(this.#fenced)
-        }
-      }
-      const stop = (): void => {
-        cancel()
-        call?.signal?.removeEventListener('abort', onAbort)
-      }
-      const timeout = call?.timeout ?? TIMEOUT_DEFAULT
-      const cancel = this.clock.timer(timeout, () => leave(new SluiceError('TIMED_OUT', `There was no room in the buffer within ${timeout} ms; nothing was sent.`)))
-      call?.signal?.addEventListener('abort', onAbort, { once: true })
-      const giveUp = this.#room.wait(bytes, enter, error => {
-        stop()
-        reject(error)
-      })
+    return this.#room.enter(this.clock, bytes, call, () => {
+      if (this.#fenced === undefined) return work()
+      this.#room.give(bytes)
+      return Promise.reject(this.#fenced)
     })
   }
 

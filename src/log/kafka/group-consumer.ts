@@ -67,7 +67,7 @@ export class KafkaGroupConsumer implements GroupConsumer {
     } catch (error) {
       // Whoever gave up must not hold the others up.
       if (!this.#isClosed && !this.#membership.isMember()) {
-        for (const cursor of this.#fetcher.cursors) this.#fetcher.remove(cursor)
+        this.#lose(this.assigned)
         await this.#membership.leave()
       }
       throw error

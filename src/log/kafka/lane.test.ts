@@ -63,7 +63,7 @@ class World {
     this.#fates = [...fates]
     const identity = (): Identity | undefined => this.#identity
     const full: LaneOwner = {
-      clock: this.clock, away: new Away(this.clock, undefined), compression: 'none', linger: 0, batchBytes: 1000, transactional: false, admit: () => true, offer: () => undefined,
+      clock: this.clock, away: new Away(this.clock, undefined), compression: 'none', linger: 0, batchBytes: 1000, deliveryTimeout: 30_000, transactional: false, admit: () => true, offer: () => undefined,
       get identity() {
         return identity()
       },
@@ -191,6 +191,16 @@ test('what never went out is dropped at its deadline, with the reason why it did
   await told
   assert.ok(world.lane.isIdle)
   assert.deepEqual(world.partition.values, [])
+})
+
+test('without a deadline batches go again and again, each once and in order, for as long as nobody takes them', async () => {
+  const lost = Array.from({ length: 400 }, (_, n): Fate => (n % 3 === 0 ? 'answer lost' : n % 3 === 1 ? 'request lost' : 'too few replicas'))
+  const world = new World(lost, { deliveryTimeout: Infinity })
+  const acks = Array.from({ length: 8 }, (_, index) => world.lane.append(batchOf(`${index}a`, `${index}b`)))
+  await world.run()
+  assert.deepEqual((await Promise.all(acks)).map(({ offset }) => Number(offset)), acks.map((_, index) => index * 2))
+  assert.deepEqual(world.partition.values, acks.flatMap((_, index) => [`${index}a`, `${index}b`]))
+  assert.ok(world.clock.monotonic() > 300_000, 'no time went by')
 })
 
 test('a batch of which nobody knows whether it was taken is not counted on from: what follows has another producer id', async () => {

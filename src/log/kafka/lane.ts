@@ -19,7 +19,6 @@
 import { SluiceError } from '../../base/index.ts'
 import type { Clock } from '../../platform/index.ts'
 import { BatchWriter, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE, compressBatch, countOf, records, sequenceAfter, sign } from '../batch/index.ts'
-import { TIMEOUT_DEFAULT } from '../embedded/calls.ts'
 import type { Appended, Compression, ProducerRecord, RecordHeader } from '../log.ts'
 import type { Away } from './away.ts'
 import { BROKER, brokerCodeOf, mayRetry } from './errors.ts'
@@ -73,6 +72,8 @@ export interface LaneOwner {
   readonly compression: Compression
   readonly linger: number
   readonly batchBytes: number
+  /** Milliseconds that a record may wait for its acknowledgement; may be Infinity. */
+  readonly deliveryTimeout: number
   /** `none` for a producer without numbers, undefined while it is not known yet. */
   readonly identity: Identity | 'none' | undefined
   readonly transactional: boolean
@@ -284,7 +285,7 @@ export class Lane {
   #bundle(batch: Uint8Array | undefined, isGathered: boolean): Bundle {
     const { promise: settled, resolve: settle } = Promise.withResolvers<unknown>()
     const { promise: placed, resolve: place, reject: refuse } = Promise.withResolvers<Places>()
-    const cancelDeadline = this.#owner.clock.timer(TIMEOUT_DEFAULT, () => this.#late(bundle))
+    const cancelDeadline = this.#owner.clock.timer(this.#owner.deliveryTimeout, () => this.#late(bundle))
     const bundle: Bundle = {
       batch, isGathered, promises: [], placed, place, refuse, bytes: 0, settled, settle, covered: false, cancelDeadline, isLate: false, isUnknown: false, sequence: 0, trouble: undefined,
     }
@@ -294,7 +295,7 @@ export class Lane {
   /** Tells whoever waits. What never went out is dropped; what did is given up unless its answer still comes. */
   #late(bundle: Bundle): void {
     bundle.isLate = true
-    const error = bundle.trouble ?? new SluiceError('TIMED_OUT', `Records of "${this.topic}" were not acknowledged within ${TIMEOUT_DEFAULT} ms.`)
+    const error = bundle.trouble ?? new SluiceError('TIMED_OUT', `Records of "${this.topic}" were not acknowledged within ${this.#owner.deliveryTimeout} ms.`)
     this.#tell(bundle, error)
     if (this.#onWay.has(bundle)) return
     const waiting = [this.#again, this.#outbox].find(list => list.includes(bundle))

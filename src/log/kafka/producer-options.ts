@@ -1,5 +1,6 @@
 /** Settings of a producer with their defaults and bounds, and what a record counts for in its buffer. */
 import { SluiceError } from '../../base/index.ts'
+import { TIMEOUT_DEFAULT } from '../embedded/calls.ts'
 import type { Compression, ProducerOptions, ProducerRecord } from '../log.ts'
 
 /** What a record takes in a batch besides its parts, at most. */
@@ -12,18 +13,20 @@ export interface CheckedOptions {
   readonly batchBytes: number
   readonly bufferBytes: number
   readonly idempotent: boolean
+  readonly deliveryTimeout: number
   readonly transactionalId: string | undefined
   readonly transactionTimeout: number
   readonly whileAway: ProducerOptions['whileAway']
 }
 
 /** LOG_SETTING for a number that is not possible. */
-export function checkedOptions({ partitioner, compression = 'none', linger = 0, batchBytes = 64 << 10, bufferBytes = 32 << 20, idempotent = true, transactionalId, transactionTimeout = 60_000, whileAway }: ProducerOptions): CheckedOptions {
+export function checkedOptions({ partitioner, compression = 'none', linger = 0, batchBytes = 64 << 10, bufferBytes = 32 << 20, idempotent = true, deliveryTimeout = TIMEOUT_DEFAULT, transactionalId, transactionTimeout = 60_000, whileAway }: ProducerOptions): CheckedOptions {
   checkNumber('linger', linger, 0, 60_000)
   checkNumber('batchBytes', batchBytes, 1, 128 << 20)
   checkNumber('bufferBytes', bufferBytes, 1, Number.MAX_SAFE_INTEGER)
+  if (deliveryTimeout !== Infinity) checkNumber('deliveryTimeout', deliveryTimeout, 1, 2 ** 31 - 1)
   checkNumber('transactionTimeout', transactionTimeout, 1, 2 ** 31 - 1)
-  return { partitioner, compression, linger, batchBytes, bufferBytes, idempotent, transactionalId, transactionTimeout, whileAway }
+  return { partitioner, compression, linger, batchBytes, bufferBytes, idempotent, deliveryTimeout, transactionalId, transactionTimeout, whileAway }
 }
 
 /** Bytes of a record in a batch at most, before compression. */

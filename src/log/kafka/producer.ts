@@ -18,7 +18,7 @@ import { initProducerIdV4 } from '@platformatic/kafka'
 import { SluiceError } from '../../base/index.ts'
 import { checkBatch, isControl, stamp } from '../batch/index.ts'
 import { BufferRoom } from '../embedded/buffer-room.ts'
-import { Serial, TIMEOUT_DEFAULT, within } from '../embedded/calls.ts'
+import { Serial, within } from '../embedded/calls.ts'
 import type { Appended, Call, Compression, GroupReference, OffsetToCommit, Partitioner, Producer, ProducerOptions, ProducerRecord } from '../log.ts'
 import { StickyPartition, partitionerOf } from '../partitioners/index.ts'
 import { Away } from './away.ts'
@@ -47,6 +47,7 @@ export class KafkaProducer implements Producer, LaneOwner {
   readonly compression: Compression
   readonly linger: number
   readonly batchBytes: number
+  readonly deliveryTimeout: number
   readonly transactional: boolean
   readonly away: Away
   readonly #cluster: Cluster
@@ -60,6 +61,8 @@ export class KafkaProducer implements Producer, LaneOwner {
   readonly #serial = new Serial()
   readonly #random: () => number
   readonly #onClose: (producer: KafkaProducer) => void
+  /** Ends what is asked for again and again. */
+  readonly #closing = new AbortController()
   #identity: Identity | 'none' | undefined
   #isAsking = false
   #state: 'idle' | 'open' | 'ending' | 'closed' = 'idle'
@@ -75,12 +78,13 @@ export class KafkaProducer implements Producer, LaneOwner {
   #mustRenew = false
 
   constructor(cluster: Cluster, options: ProducerOptions, random: () => number, onClose: (producer: KafkaProducer) => void) {
-    const { partitioner, compression, linger, batchBytes, bufferBytes, idempotent, transactionalId, transactionTimeout, whileAway } = checkedOptions(options)
+    const { partitioner, compression, linger, batchBytes, bufferBytes, idempotent, deliveryTimeout, transactionalId, transactionTimeout, whileAway } = checkedOptions(options)
     this.#cluster = cluster
     this.#links = cluster.links({ inFlight: REQUESTS_MAX })
     this.compression = compression
     this.linger = linger
     this.batchBytes = batchBytes
+    this.deliveryTimeout = deliveryTimeout
     this.transactional = transactionalId !== undefined
     this.away = new Away(cluster.clock, whileAway)
     this.#name = transactionalId
@@ -114,7 +118,7 @@ export class KafkaProducer implements Producer, LaneOwner {
       if (isControl(batch)) throw new SluiceError('LOG_CORRUPT', `The batch for "${topic}" is a control batch: only the log writes those.`)
       // A batch that was fetched still has its old place; brokers refuse that.
       stamp(batch, { baseOffset: 0n, leaderEpoch: -1 })
-      return this.#enter(batch.length, call, () => this.#withPlaces(topic, partition, batch.length, () => this.#lane(topic, partition).append(batch)))
+      return this.#room.enter(this.clock, batch.length, call, () => this.#withPlaces(topic, partition, batch.length, () => this.#lane(topic, partition).append(batch)))
     })
   }
 
@@ -168,6 +172,7 @@ export class KafkaProducer implements Producer, LaneOwner {
       })
     } finally {
       this.#state = 'closed'
+      this.#closing.abort()
       const error = new SluiceError('LOG_CLOSED', 'The producer was closed.')
       this.#room.close(error)
       for (const { waiting } of this.#topics.values()) waiting.close(error)
@@ -200,7 +205,7 @@ export class KafkaProducer implements Producer, LaneOwner {
   async lookAgain(lane: Lane, error: unknown): Promise<void> {
     // Whatever went wrong, another broker may lead the partition by now.
     if (brokerCodeOf(error) !== BROKER.OUT_OF_ORDER_SEQUENCE) this.#cluster.forget(lane.topic)
-    await this.#cluster.persist(undefined, `Looking for "${lane.topic}" partition ${lane.partition}`, () => this.away.watch(lane, () => this.#cluster.leaderOf(lane)))
+    await this.#persist(`Looking for "${lane.topic}" partition ${lane.partition}`, () => this.away.watch(lane, () => this.#cluster.leaderOf(lane)))
   }
 
   settled(bytes: number, error: unknown): void {
@@ -227,7 +232,7 @@ export class KafkaProducer implements Producer, LaneOwner {
         taken = bytes
         return this.#choose(places, record, bytes).add(record, bytes)
       }
-      return this.#enter(bytes, call, () => this.#withPlaces(record.topic, record.partition ?? 0, bytes, found => this.#choose(found, record, bytes).add(record, bytes)))
+      return this.#room.enter(this.clock, bytes, call, () => this.#withPlaces(record.topic, record.partition ?? 0, bytes, found => this.#choose(found, record, bytes).add(record, bytes)))
     } catch (error) {
       this.#room.give(taken)
       return Promise.reject(error)
@@ -240,34 +245,6 @@ export class KafkaProducer implements Producer, LaneOwner {
     return known !== undefined && partition < known.leaders.length ? known : undefined
   }
 
-  /** Runs `work` once there is room, in the order of the calls. A caller that gives up while waiting leaves the row, and what it had is not sent. */
-  #enter(bytes: number, call: Call | undefined, work: () => Promise<Appended>): Promise<Appended> {
-    if (this.#room.tryTake(bytes)) return work()
-    return new Promise((resolve, reject) => {
-      const stop = (): void => {
-        cancel()
-        call?.signal?.removeEventListener('abort', onAbort)
-      }
-      const leave = (error: SluiceError): void => {
-        stop()
-        giveUp()
-        reject(error)
-      }
-      const onAbort = (): void => leave(new SluiceError('ABORTED', 'The wait for room was cancelled; nothing was sent.', { cause: call?.signal?.reason }))
-      const timeout = call?.timeout ?? TIMEOUT_DEFAULT
-      const cancel = this.clock.timer(timeout, () => leave(new SluiceError('TIMED_OUT', `There was no room in the buffer within ${timeout} ms; nothing was sent.`)))
-      call?.signal?.addEventListener('abort', onAbort, { once: true })
-      const enter = (): void => {
-        stop()
-        resolve(work())
-      }
-      const giveUp = this.#room.wait(bytes, enter, error => {
-        stop()
-        reject(error)
-      })
-    })
-  }
-
   /** Runs `work` once the places of a topic are known; at once where they are and nobody waits. Gives the room back where it can't be run. */
   #withPlaces(name: string, partition: number, bytes: number, work: (places: TopicPlaces) => Promise<Appended>): Promise<Appended> {
     const topic = this.#topic(name)
@@ -275,7 +252,7 @@ export class KafkaProducer implements Producer, LaneOwner {
     if (known !== undefined) return this.#run(bytes, () => work(known))
     return new Promise((resolve, reject) => {
       topic.waiting.add({
-        look: () => this.#cluster.persist(undefined, `Looking for "${name}"`, () => this.#cluster.topic(name, ({ leaders }) => partition < leaders.length)),
+        look: () => this.#persist(`Looking for "${name}"`, () => this.#cluster.topic(name, ({ leaders }) => partition < leaders.length)),
         known: () => this.#placesOf(name, partition),
         run: places => resolve(this.#run(bytes, () => work(places))),
         refuse: error => {
@@ -332,7 +309,12 @@ export class KafkaProducer implements Producer, LaneOwner {
   }
 
   #offerLater(lane: Lane): void {
-    this.#cluster.persist(undefined, `Looking for "${lane.topic}"`, () => this.#cluster.leaderOf(lane)).then(() => this.offer(lane), (error: unknown) => lane.refuseAll(error))
+    this.#persist(`Looking for "${lane.topic}"`, () => this.#cluster.leaderOf(lane)).then(() => this.offer(lane), (error: unknown) => lane.refuseAll(error))
+  }
+
+  /** For what records wait for. */
+  #persist<T>(what: string, work: () => Promise<T>): Promise<T> {
+    return this.#cluster.persist({ timeout: this.deliveryTimeout, signal: this.#closing.signal }, what, work)
   }
 
   /** Gets a producer id, and sends what waited for it. */
@@ -344,7 +326,7 @@ export class KafkaProducer implements Producer, LaneOwner {
       check(answer.errorCode, 'The id of a producer')
       return { producerId: answer.producerId, epoch: answer.producerEpoch }
     }
-    this.#cluster.persist(undefined, 'The id of a producer', ask).then(
+    this.#persist('The id of a producer', ask).then(
       identity => {
         this.#isAsking = false
         this.#identity = identity
@@ -367,7 +349,7 @@ export class KafkaProducer implements Producer, LaneOwner {
       const lanes = [...this.#toAdd]
       this.#toAdd.clear()
       try {
-        await calls.add(this.#known(), lanes)
+        await calls.add(this.#known(), lanes, { timeout: this.deliveryTimeout, signal: this.#closing.signal })
         for (const lane of lanes) this.#added.add(lane)
       } catch (error) {
         this.#noteFailure(error)
