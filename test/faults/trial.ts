@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 
@@ -103,8 +103,11 @@ export class Trial {
     return join(this.folder, name)
   }
 
+  /** In one step: a run that begins or looks at it meanwhile finds one text or the other. */
   write(name: string, text: string): void {
-    writeFileSync(this.path(name), text)
+    const path = this.path(name)
+    writeFileSync(`${path}.new`, text)
+    renameSync(`${path}.new`, path)
   }
 
   /** A file with `{"n":0}`, `{"n":1}` and so on, with a text behind each that makes it as long as wanted. */

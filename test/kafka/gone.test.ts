@@ -68,22 +68,21 @@ sinks: { out: { log: { log: '${place}', topic: ${delivery}, key: event.n } } }\n
   })
 
   test('a pipeline that is stopped while its broker is away ends when its time to stop is over, and the next run brings the rest', async () => {
-    const count = 5000
+    const count = 200_000
     await log.admin.createTopics([{ name: 'stopped', partitions: 2 }])
     writeFileSync(join(folder, 'in.ndjson'), upTo(count).map(n => `${JSON.stringify({ n })}\n`).join(''))
     const warnings: string[] = []
     const run = (signal: AbortSignal) => runFile('stopped.yaml', {
       folder, workers: 0, signal, onWarning: (at, message) => void warnings.push(`${at}: ${message}`),
-      text: `pipeline: stopped\nsources: { in: { file: { path: in.ndjson } } }\nsinks: { out: { log: { log: '${place}', topic: stopped, key: event.n } } }\nstate: state\ncheckpoint_interval: 20ms\nbatch: { bytes: 512B }\nmemory: 4KiB\nstop_timeout: 100ms\n`,
+      text: `pipeline: stopped\nsources: { in: { file: { path: in.ndjson } } }\nsinks: { out: { log: { log: '${place}', topic: stopped, key: event.n } } }\nstate: state\ncheckpoint_interval: 20ms\nbatch: { bytes: 1KiB }\nmemory: 4KiB\nstop_timeout: 100ms\n`,
     })
     const stop = new AbortController()
     const first = run(stop.signal)
-    const ended = assert.rejects(first, { code: 'STOP_TIMEOUT' })
     await until(async () => await endOf('stopped') > 0)
     await server.kill()
     await until(() => warnings.some(warning => warning.startsWith('out: ')))
     stop.abort()
-    await ended
+    assert.ok((await first).in_flight > 0)
     await server.start()
     await run(new AbortController().signal)
     assert.equal((await countsIn(log, 'stopped')).size, count)
