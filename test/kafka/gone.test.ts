@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { openLog } from '../../src/log/index.ts'
+import type { SluiceError } from '../../src/base/index.ts'
+import { openLog, recordsOf } from '../../src/log/index.ts'
 import { runFile } from '../../src/runtime.ts'
 import { MINUTES } from '../faults/trial.ts'
 import { until, upTo } from '../servers/broker.testing.ts'
@@ -68,7 +69,7 @@ sinks: { out: { log: { log: '${place}', topic: ${delivery}, key: event.n } } }\n
   })
 
   test('a pipeline that is stopped while its broker is away ends when its time to stop is over, and the next run brings the rest', async () => {
-    const count = 200_000
+    const count = 40_000
     await log.admin.createTopics([{ name: 'stopped', partitions: 2 }])
     writeFileSync(join(folder, 'in.ndjson'), upTo(count).map(n => `${JSON.stringify({ n })}\n`).join(''))
     const warnings: string[] = []
@@ -87,4 +88,40 @@ sinks: { out: { log: { log: '${place}', topic: ${delivery}, key: event.n } } }\n
     await run(new AbortController().signal)
     assert.equal((await countsIn(log, 'stopped')).size, count)
   })
+
+  for (const groupProtocol of ['classic', 'consumer'] as const) {
+    test(`a member (${groupProtocol}) that could not join again while the broker was away does so once it is back, and tells what it had lost`, async () => {
+      const topic = `rejoin-${groupProtocol}`
+      await log.admin.createTopics([{ name: topic, partitions: 1 }])
+      const own = await openLog(place, { warn: () => undefined, kafka: { groupProtocol } })
+      const producer = own.producer({ deliveryTimeout: Infinity })
+      const told: string[] = []
+      const member = own.group({
+        group: topic, topics: [topic], ...(groupProtocol === 'classic' ? { sessionTimeout: 1000, rebalanceTimeout: 1000 } : {}),
+        onAssigned: () => void told.push('assigned'), onLost: () => void told.push('lost'),
+      })
+      await producer.send({ topic, value: Buffer.from('before') })
+      await member.join()
+      const seen: string[] = []
+      const look = async (call: { readonly wait: number; readonly timeout?: number }): Promise<void> => {
+        for (const { bytes } of await member.fetch(call)) for (const { value } of recordsOf(bytes)) seen.push(Buffer.from(value ?? []).toString())
+      }
+      await until(async () => (await look({ wait: 100 }), seen.length === 1))
+      await server.kill()
+      // Its session is over, and there is nobody whose group it could join.
+      const failures: string[] = []
+      await until(async () => {
+        await look({ wait: 100, timeout: 300 }).catch((error: unknown) => failures.push((error as SluiceError).code))
+        return told.includes('lost') && failures.length > 3
+      })
+      assert.ok(!failures.includes('LOG_GROUP_REBALANCE'), failures.join(' '))
+      await server.start()
+      await producer.send({ topic, value: Buffer.from('after') })
+      await until(async () => (await look({ wait: 100 }).catch(() => undefined), seen.includes('after')))
+      assert.deepEqual(told.slice(0, 2), ['assigned', 'lost'])
+      assert.equal(told.at(-1), 'assigned')
+      await member.close()
+      await own.close()
+    })
+  }
 }

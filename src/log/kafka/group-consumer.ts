@@ -30,6 +30,8 @@ export class KafkaGroupConsumer implements GroupConsumer {
   readonly #revoking = new Serial()
   readonly #onClose: (consumer: KafkaGroupConsumer) => void
   #isFetching = false
+  /** Once it has been a member it joins again by itself. */
+  #hasJoined = false
   #isClosed = false
 
   constructor(cluster: Cluster, options: GroupOptions, onClose: (consumer: KafkaGroupConsumer) => void) {
@@ -64,6 +66,7 @@ export class KafkaGroupConsumer implements GroupConsumer {
     if (this.#membership.isMember()) return
     try {
       await within(this.#cluster.clock, call, `Joining the group "${this.#options.group}"`, () => this.#membership.join())
+      this.#hasJoined = true
     } catch (error) {
       // Whoever gave up must not hold the others up.
       if (!this.#isClosed && !this.#membership.isMember()) {
@@ -97,12 +100,13 @@ export class KafkaGroupConsumer implements GroupConsumer {
   async fetch(options: FetchOptions = {}): Promise<Fetched[]> {
     this.#fetcher.checkOpen()
     const membership = this.#membership
-    if (!membership.isMember() && !membership.isLost()) throw new SluiceError('LOG_GROUP_REBALANCE', `Join the group "${this.#options.group}" before fetching.`, { retry: false })
+    if (!membership.isMember() && !this.#hasJoined) throw new SluiceError('LOG_GROUP_REBALANCE', `Join the group "${this.#options.group}" before fetching.`, { retry: false })
     if (membership.isStale) membership.expire()
     const { failure } = membership
     membership.failure = undefined
     if (failure !== undefined) throw failure
-    if (membership.isLost()) await this.join(options)
+    // It was lost, and an attempt to join again may have been in vain.
+    if (!membership.isMember()) await this.join(options)
     membership.touch()
     this.#isFetching = true
     try {
