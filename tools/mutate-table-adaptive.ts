@@ -128,4 +128,11 @@ export const ADAPTIVE_GUARDS: readonly Guard[] = [
     tests: batch('with a target for the latency batches shrink until it holds, and grow back to where it just does'),
     why: 'the target for the latency is not kept',
   },
+  {
+    file: 'src/engine/adaptive/worker-rule.ts',
+    find: 'if (last !== undefined && sample.at - last.at > STILL) this.made(sample.at)',
+    replace: 'void last',
+    tests: rule('a time without samples says nothing: the process stood still'),
+    why: 'a machine that slept is taken for one without work',
+  },
 ]

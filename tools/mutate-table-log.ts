@@ -238,4 +238,18 @@ export const LOG_GUARDS: readonly Guard[] = [
     tests: [{ file: 'src/log/kafka/heartbeat-membership.test.ts', name: 'what a member is still giving back when the group drops it is lost, once, and it takes nothing of that share any more' }],
     why: 'a member waits for work on partitions that are others\' already, and its commits end the run',
   },
+  {
+    file: 'src/log/kafka/group-consumer.ts',
+    find: 'if (!membership.isMember() && !this.#hasJoined) throw',
+    replace: 'if (!membership.isMember() && !membership.isLost()) throw',
+    tests: [{ file: 'test/kafka/gone.test.ts', name: 'a member (classic) that could not join again while the broker was away does so once it is back, and tells what it had lost' }],
+    why: 'a source whose brokers were away for half a minute ends its run',
+  },
+  {
+    file: 'src/log/kafka/lane.ts',
+    find: 'this.#owner.clock.timer(this.#owner.deliveryTimeout, ',
+    replace: 'this.#owner.clock.timer(30_000, ',
+    tests: [{ file: 'src/log/kafka/lane.test.ts', name: 'without a deadline batches go again and again, each once and in order, for as long as nobody takes them' }],
+    why: 'a sink gives its records up after half a minute without brokers',
+  },
 ]

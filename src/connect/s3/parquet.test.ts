@@ -63,6 +63,8 @@ test('threads make the row groups of several files at the same time', async () =
   const [file] = files
   assert.ok(file !== undefined && parquetMetadata(file).row_groups.some(group => group.columns.some(column => column.offset_index_offset !== undefined)))
   assert.deepEqual(await rowsOf(file), found.flat())
+  const some = await parquetReadObjects({ file, compressors, columns: ['text'], rowStart: 59_990, rowEnd: 60_010, useOffsetIndex: true })
+  assert.deepEqual(some.map(({ text }) => text as string), found.flat().slice(59_990, 60_010).map(({ text }) => text))
 })
 
 test('a row group that can\'t be made is told, and the next one can', async () => {
