@@ -8,7 +8,7 @@ export interface Clock {
   monotonic(): number
   /** Resolves after `ms` milliseconds; rejects with ABORTED when the signal fires. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
-  /** Calls back once after `ms` milliseconds, unless the returned function is called before. Does not keep the process alive. */
+  /** Calls back once after `ms` milliseconds (never for Infinity), unless the returned function is called before. Does not keep the process alive. */
   timer(ms: number, callback: () => void): () => void
 }
 
@@ -20,6 +20,7 @@ export const systemClock: Clock = {
     return () => clearTimeout(handle)
   }, ms, signal),
   timer: (ms, callback) => {
+    if (ms === Infinity) return () => undefined
     const handle = setTimeout(callback, Math.min(ms, 2 ** 31 - 1)).unref()
     return () => clearTimeout(handle)
   },

@@ -1,6 +1,9 @@
 /** A real S3 server for the tests, started by `test/servers/s3`, and what is looked at there without the code under test. */
-import { gunzipSync, zstdDecompressSync } from 'node:zlib'
+import { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { createGunzip } from 'node:zlib'
 import { AbortMultipartUploadCommand, CreateBucketCommand, GetObjectCommand, GetObjectTaggingCommand, HeadObjectCommand, ListMultipartUploadsCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import { unzstd } from '../../src/connect/zstd.ts'
 import { startService } from '../servers/service.ts'
 import type { Service } from '../servers/service.ts'
 
@@ -53,7 +56,8 @@ export async function startS3(args: readonly string[] = []): Promise<S3Server | 
     },
     async text(key) {
       const body = await server.get(key)
-      return (key.endsWith('.gz') ? gunzipSync(body) : key.endsWith('.zst') ? zstdDecompressSync(body) : body).toString()
+      const unpack = key.endsWith('.gz') ? createGunzip() : key.endsWith('.zst') ? unzstd() : undefined
+      return unpack === undefined ? body.toString() : text(Readable.from([body]).pipe(unpack))
     },
     async textBelow(prefix) {
       const texts: string[] = []

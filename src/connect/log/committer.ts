@@ -122,7 +122,7 @@ export class LogCommitter implements Committer {
       partition: 0,
       key: Buffer.from(`${this.#number} ${part} ${count} ${full ? 'full' : 'changes'}`),
       value: cut.subarray(part * PART_BYTES, (part + 1) * PART_BYTES),
-    }))
+    }, { timeout: patienceOf(this.place) }))
     const [first] = await Promise.all(sent)
     failpoint('commit.cut-sent')
     for (const one of consumed as unknown as readonly ConsumedOffsets[]) { // Told by our own source.
@@ -164,7 +164,7 @@ export class LogCommitter implements Committer {
   async close(): Promise<void> {
     const producer = this.#producer
     this.#producer = undefined
-    // What was not committed was never there; a commit under way is waited for.
+    // What was not committed was never there; a commit under way is waited for, but not for long.
     if (this.#begun !== undefined) await producer?.abort({ timeout: GOODBYE }).catch(() => undefined)
     await producer?.close({ timeout: GOODBYE }).catch(() => undefined)
     await this.#use?.release()

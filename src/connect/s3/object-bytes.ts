@@ -4,9 +4,10 @@
  * That the rest is of the same object is seen by the server, which is told its tag.
  */
 import { Readable, pipeline } from 'node:stream'
-import { createGunzip, createZstdDecompress } from 'node:zlib'
+import { createGunzip } from 'node:zlib'
 import { SluiceError } from '../../base/index.ts'
 import type { Retry } from '../../base/index.ts'
+import { unzstd } from '../zstd.ts'
 import { s3Error } from './errors.ts'
 import type { FoundObject, S3Store } from './store.ts'
 
@@ -49,7 +50,7 @@ async function* rawBytes(store: S3Store, object: FoundObject, from: number, retr
 export function objectBytes(store: S3Store, object: FoundObject, from: number, compression: 'none' | 'gzip' | 'zstd', retry: Retry, signal: AbortSignal): Readable {
   const raw = Readable.from(rawBytes(store, object, from, retry, signal), { objectMode: false, highWaterMark: 256 * 1024 })
   if (compression === 'none') return raw
-  const through = compression === 'gzip' ? createGunzip() : createZstdDecompress()
+  const through = compression === 'gzip' ? createGunzip() : unzstd()
   // The error reaches whoever reads `through`; the callback only keeps it from being uncaught.
   pipeline(raw, through, () => undefined)
   return through

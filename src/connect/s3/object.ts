@@ -7,6 +7,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { Hash } from 'node:crypto'
+import { SluiceError } from '../../base/index.ts'
 import type { InputRange } from '../../engine/index.ts'
 import type { Written } from '../notify/index.ts'
 import type { AtOnce } from './at-once.ts'
@@ -204,6 +205,7 @@ export class S3Object {
 
   /** After all uploads have settled. */
   async sealed(): Promise<Sealed> {
+    if (!this.#isSealed) throw new SluiceError('INTERNAL', `The object ${this.key} did not come to its end.`, { stops: true })
     return { ...this.described(), upload: await this.#begun(), parts: this.#done.toSorted((a, b) => a.number - b.number) }
   }
 

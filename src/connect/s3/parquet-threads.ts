@@ -3,7 +3,8 @@
  *
  *     lines --copy--> thread: parse, columns, compress --> bytes
  *
- * One is started when all others have work. A thread that ends fails what it was at; the next row group gets another one.
+ * One is started when all others have work. A thread that ends fails what it was at, and with that the run: rows of several writes are in a row group, and not the last one alone is at fault.
+ * The next row group gets another one.
  */
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
@@ -52,8 +53,10 @@ export class ParquetThreads {
 
   #thread(): ParquetThread | undefined | Promise<ParquetThread | undefined> {
     if (this.#isClosed) return undefined
-    const free = this.#free.pop()
-    if (free !== undefined) return free
+    for (let free = this.#free.pop(); free !== undefined; free = this.#free.pop()) {
+      if (!free.hasEnded) return free
+      this.#all.delete(free)
+    }
     return this.#all.size < MOST ? this.#begin() : new Promise(resolve => this.#waiting.push(resolve))
   }
 
@@ -78,7 +81,7 @@ class ParquetThread {
 
   constructor(main: URL) {
     this.#worker = new Worker(main, { resourceLimits: { maxYoungGenerationSizeMb: 16 } })
-    this.#worker.on('message', (message: FromParquetThread) => ('made' in message ? this.#answer?.resolve(message.made) : this.#answer?.reject(new SluiceError('INTERNAL', `A row group of Parquet could not be made: ${message.error}`))))
+    this.#worker.on('message', (message: FromParquetThread) => ('made' in message ? this.#answer?.resolve(message.made) : this.#answer?.reject(new SluiceError('INTERNAL', `A row group of Parquet could not be made: ${message.error}`, { stops: true }))))
     this.#worker.on('error', (error: unknown) => this.#end(error instanceof Error ? error.message : String(error)))
     this.#worker.on('exit', () => this.#end('it ended'))
     // Nothing is under way: the process may end.
@@ -104,6 +107,6 @@ class ParquetThread {
 
   #end(why: string): void {
     this.hasEnded = true
-    this.#answer?.reject(new SluiceError('WORKER_CRASHED', `The thread that makes row groups of Parquet failed: ${why}. Where it had too little memory, set "row_group" lower.`))
+    this.#answer?.reject(new SluiceError('WORKER_CRASHED', `The thread that makes row groups of Parquet failed: ${why}. Where it had too little memory, set "row_group" lower.`, { stops: true }))
   }
 }

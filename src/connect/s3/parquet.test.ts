@@ -86,6 +86,17 @@ test('a thread that ends fails the row group that it was at, and the next row gr
   await threads.close()
 })
 
+test('a thread that ended while it had nothing to do is not asked again', async () => {
+  const ending = `import { parentPort } from 'node:worker_threads'; parentPort.once('message', () => { parentPort.postMessage({ made: { columns: { n: 'integer' } } }); setTimeout(() => process.exit(3), 10) })`
+  const threads = new ParquetThreads(new URL(`data:text/javascript,${encodeURIComponent(ending)}`))
+  const form = { compression: 'none', hasRest: true, columns: undefined } as const
+  for (let turn = 0; turn < 3; turn++) {
+    assert.deepEqual((await threads.make(form, Buffer.from('1\n'))).columns, { n: 'integer' })
+    await sleep(100)
+  }
+  await threads.close()
+})
+
 test('what waits for a thread that is closed is told so', async () => {
   const threads = new ParquetThreads()
   const form = { compression: 'none', hasRest: true, columns: undefined } as const

@@ -1,13 +1,14 @@
 /** Reads one file from front to back, decompressing it on the way, and cuts it into whole records. */
 import { createReadStream } from 'node:fs'
 import { PassThrough, pipeline } from 'node:stream'
-import { createGunzip, createZstdDecompress } from 'node:zlib'
+import { createGunzip } from 'node:zlib'
 import type { Readable } from 'node:stream'
 import { SluiceError } from '../../base/index.ts'
 import { prepareConfig } from '../../engine/index.ts'
 import type { FormatChoice, Frame, Framer, Piece } from '../../engine/index.ts'
 import { Gather } from './gather.ts'
 import { codecs } from '../codecs/index.ts'
+import { unzstd } from '../zstd.ts'
 
 /** The framer of a format. Throws SOURCE_FORMAT. */
 export function framerFor({ format, options }: FormatChoice): () => Framer {
@@ -20,7 +21,7 @@ export function framerFor({ format, options }: FormatChoice): () => Framer {
 /** Bytes of a file, decompressed. An input that ends too early is an error of the stream. */
 export function openBytes(path: string, compression: 'none' | 'gzip' | 'zstd'): Readable {
   const raw = createReadStream(path, { highWaterMark: 256 * 1024 })
-  const through = compression === 'gzip' ? createGunzip() : compression === 'zstd' ? createZstdDecompress() : new PassThrough({ highWaterMark: 256 * 1024 })
+  const through = compression === 'gzip' ? createGunzip() : compression === 'zstd' ? unzstd() : new PassThrough({ highWaterMark: 256 * 1024 })
   // The error reaches whoever reads `through`; the callback only keeps it from being uncaught.
   pipeline(raw, through, () => undefined)
   return through

@@ -13,8 +13,9 @@ import { BlockList, isIP } from 'node:net'
 import type { LookupFunction } from 'node:net'
 import { Readable } from 'node:stream'
 import type { Duplex } from 'node:stream'
-import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib'
+import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 import { SluiceError } from '../../base/index.ts'
+import { unzstd } from '../zstd.ts'
 
 const REDIRECTS_MAX = 5
 /** Addresses that are not of the public internet: IANA's special-purpose registries. */
@@ -143,7 +144,7 @@ function redirected(request: Request, status: number, isSameOrigin: boolean): Re
   return becomesGet || body === undefined ? { method: becomesGet ? 'GET' : method, headers: kept, signal } : { method, headers: kept, body, signal }
 }
 
-const UNPACKERS: Readonly<Record<string, () => Duplex>> = { gzip: createGunzip, 'x-gzip': createGunzip, deflate: createInflate, br: createBrotliDecompress, zstd: createZstdDecompress }
+const UNPACKERS: Readonly<Record<string, () => Duplex>> = { gzip: createGunzip, 'x-gzip': createGunzip, deflate: createInflate, br: createBrotliDecompress, zstd: unzstd }
 
 function responseOf(message: IncomingMessage): Response {
   const headers = new Headers()
