@@ -91,7 +91,8 @@ function check(config: Config): void {
   if (config.part_size < PART_MIN) throw new SluiceError('CONFIG_VALUE', 'S3 takes no parts below 5MiB ("part_size").')
   if (config.size > config.part_size * PARTS_MAX) throw new SluiceError('CONFIG_VALUE', `An object has ${PARTS_MAX} parts at most: set "part_size" higher, or "size" lower.`)
   const columns = optionsOf(config)['columns']
-  if (formatOf(config) === 'parquet' && columns !== undefined && Object.keys(columns as object).length === 0) throw new SluiceError('CONFIG_VALUE', 'A Parquet file needs a column: name one in "columns", or leave that out.')
+  // What is no record of types is for the codec to refuse.
+  if (formatOf(config) === 'parquet' && typeof columns === 'object' && columns !== null && !Array.isArray(columns) && Object.keys(columns).length === 0) throw new SluiceError('CONFIG_VALUE', 'A Parquet file needs a column: name one in "columns", or leave that out.')
   if (config.kms_key !== undefined && config.encryption === undefined) throw new SluiceError('CONFIG_VALUE', '"kms_key" needs "encryption: aws:kms".')
 }
 
