@@ -12,7 +12,7 @@ export interface FieldRow {
 }
 
 const SPECIAL: Readonly<Record<string, string>> = {
-  expression: 'expression', duration: 'duration such as 10s', size: 'size such as 64MiB', path: 'path', secret: 'secret', template: 'text with {expressions}', schema: 'JSON Schema or its path',
+  expression: 'expression', duration: 'duration such as 10s', size: 'size such as 64MiB', path: 'path', secret: 'secret', template: 'text with {expressions}', schema: 'JSON Schema or its path', format_options: 'options of the format',
 }
 
 /** What a field takes, in a few words. */

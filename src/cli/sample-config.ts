@@ -45,7 +45,7 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-const SAMPLES: Readonly<Record<string, unknown>> = { duration: '10s', size: '1MiB', path: 'data/file', secret: '${SECRET:}', template: 'text', schema: { type: 'object' } }
+const SAMPLES: Readonly<Record<string, unknown>> = { duration: '10s', size: '1MiB', path: 'data/file', secret: '${SECRET:}', template: 'text', schema: { type: 'object' }, format_options: {} }
 const EXPRESSIONS: Readonly<Record<string, string>> = { bool: 'event.value > 0', string: 'string(event.id)', number: 'event.value * 2', any: 'event.value' }
 
 /** A value that a field takes. */

@@ -7,10 +7,11 @@
  *
  * There is no library behind this on purpose: the ones that do it load several hundred files in every thread (see docs/decisions/0002).
  */
+import type { JsonValue } from '../event/index.ts'
 import type { CompiledExpression, CompiledTemplate } from './prepare.ts'
 
 /** How a leaf is prepared before `create` sees it. */
-export type Special = 'expression' | 'duration' | 'size' | 'path' | 'secret' | 'template' | 'schema'
+export type Special = 'expression' | 'duration' | 'size' | 'path' | 'secret' | 'template' | 'schema' | 'format_options'
 
 /** A JSON Schema that carries the TypeScript type `T` of the prepared value. */
 export interface Field<T> {
@@ -29,9 +30,11 @@ export interface Field<T> {
   readonly required?: readonly string[]
   readonly additionalProperties?: boolean | Field<unknown>
   readonly anyOf?: readonly Field<unknown>[]
-  readonly 'x-sluice'?: Special
+  readonly 'x-sluice'?: Special | undefined
   /** For expressions: the type that the result must have. */
   readonly 'x-expect'?: 'bool' | 'string' | 'number' | 'any'
+  /** For options of a format: the formats that may be meant. */
+  readonly 'x-formats'?: readonly string[]
   readonly 'x-optional'?: boolean
   /** Never there at run time: it only carries the type. */
   readonly __type?: T
@@ -128,6 +131,11 @@ export function template(options: Common<string> = {}): Field<CompiledTemplate> 
 /** A JSON Schema: a file's path (JSON or YAML), or the schema itself; `create` receives the schema. */
 export function schema(options: Common<string> = {}): Field<Readonly<Record<string, unknown>>> {
   return { type: ['string', 'object'], 'x-sluice': 'schema', ...options }
+}
+
+/** What a source or sink hands on to its format as it is: it is checked by the fields of the format that the component then names, one of `formats`. */
+export function formatOptions(formats: readonly string[], options: Common<Readonly<Record<string, JsonValue>>> = {}): Field<Readonly<Record<string, JsonValue>>> {
+  return { type: 'object', 'x-sluice': 'format_options', 'x-formats': formats, default: {}, ...options }
 }
 
 /** True where a user may leave the field out. */

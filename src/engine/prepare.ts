@@ -122,6 +122,7 @@ function prepareSpecial(field: Field<unknown>, value: unknown, context: PrepareC
     case 'schema':
       return typeof value === 'string' ? loadSchema(absolute(value, context.folder)) : value
     case 'secret':
+    case 'format_options':
     case undefined:
       return value
   }

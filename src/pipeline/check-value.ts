@@ -147,6 +147,8 @@ function checkSpecial(field: Field<unknown>, tree: Tree, name: string, checks: V
     case 'secret':
       concealAll(tree, checks)
       return isText(tree) ? tree.value : wrongSecret(field, tree, name, checks)
+    case 'format_options':
+      return tree.kind === 'map' ? plain(tree) : wrong(field, tree, name, checks)
     case undefined:
       return undefined
   }

@@ -38,7 +38,7 @@ export class EventSchemas {
   }
 
   /** The schema that the component's own config names. */
-  #named(fields: Readonly<Record<string, { readonly 'x-sluice'?: string }>>, config: Record<string, unknown>): EventSchema | undefined {
+  #named(fields: Readonly<Record<string, { readonly 'x-sluice'?: string | undefined }>>, config: Record<string, unknown>): EventSchema | undefined {
     const [key] = Object.entries(fields).find(([name, of]) => of['x-sluice'] === 'schema' && config[name] !== undefined) ?? []
     const value = key === undefined ? undefined : config[key]
     if (typeof value === 'string') return this.#context.schemaAt(value)

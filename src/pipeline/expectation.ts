@@ -9,6 +9,7 @@ const SPECIALS: Readonly<Record<NonNullable<Field<unknown>['x-sluice']>, string>
   path: 'a path',
   secret: 'a text',
   schema: 'a JSON Schema, or the path of one',
+  format_options: 'a map',
 }
 
 const TYPES: Readonly<Record<string, string>> = {

@@ -9,6 +9,7 @@ import { readTests } from './config-tests/read.ts'
 import type { PlacedTest } from './config-tests/read.ts'
 import type { Diagnostics } from './diagnostic.ts'
 import type { ReadText } from './documents.ts'
+import type { EventSchema } from './check-expression.ts'
 import { EventSchemas } from './event-schemas.ts'
 import { giveIds } from './ids.ts'
 import { NAME, SECTIONS, SETTINGS } from './layout.ts'
@@ -19,6 +20,7 @@ import { readStages } from './stage-list.ts'
 import { entryOf, isEmpty, shown } from './tree.ts'
 import type { Mapping } from './tree.ts'
 import { tryCreate } from './try-create.ts'
+import type { Tried } from './try-create.ts'
 import { ValueContext } from './value-context.ts'
 import { checkOutputs, warnOfRepeats, warnOfReplacing, warnOfUnused, wire } from './wiring.ts'
 import type { Wired, Wiring } from './wiring.ts'
@@ -57,7 +59,7 @@ export function readPipeline(tree: Mapping, reading: PipelineReading): PipelineD
   const settings = readSettings(tree, reading, context)
   const nodes = readNodes(tree, reading)
   const wiring = wire(nodes, diagnostics)
-  const configs = checkConfigs(nodes, wiring, context, diagnostics)
+  const configs = checkConfigs(nodes, wiring, context)
   checkOutputs(nodes, wiring, node => outputsOf(node, configs.get(node)), diagnostics)
   // Behind an error, what seems to be unused may not be.
   if (diagnostics.errors === 0) warnOfUnused(nodes, wiring, node => outputsOf(node, configs.get(node)), diagnostics)
@@ -149,25 +151,30 @@ function readNodes(tree: Mapping, reading: PipelineReading): Wired {
 // ---------------------------------------------------------------------------------------------------------------- configs
 
 /** Checks the config of each node, in the order in which events meet them, so that what a stage promises of its events is known behind it. */
-function checkConfigs(nodes: Wired, wiring: Wiring, context: ValueContext, diagnostics: Diagnostics): Map<DraftNode, Record<string, unknown>> {
+function checkConfigs(nodes: Wired, wiring: Wiring, context: ValueContext): Map<DraftNode, Record<string, unknown>> {
   const configs = new Map<DraftNode, Record<string, unknown>>()
   const schemas = new EventSchemas(wiring, context)
   const inOrder = new Set([...wiring.order, ...nodes.sources, ...nodes.stages, ...nodes.sinks])
   for (const node of inOrder) {
-    const { declaration } = node
-    if (declaration === undefined) continue
     const incoming = schemas.incoming(node)
-    const before = diagnostics.errors
-    const value = checkValue(declaration.config, longForm(declaration, node.config), node.type, context.checks(incoming))
-    const right = diagnostics.errors === before && typeof value === 'object' && value !== null
-    // What was checked against an object's fields is an object.
-    const config = right ? (value as Record<string, unknown>) : undefined
-    const tried = config === undefined ? undefined : tryCreate(node, config, context)
-    if (config === undefined || tried === undefined) continue
-    configs.set(node, config)
-    schemas.leave(node, incoming, config, tried.keepsEvents)
+    const checked = checkConfig(node, context, incoming)
+    if (checked === undefined) continue
+    configs.set(node, checked.config)
+    schemas.leave(node, incoming, checked.config, checked.keepsEvents)
   }
   return configs
+}
+
+/** Undefined where there is no such component, or something is wrong with its config. */
+function checkConfig(node: DraftNode, context: ValueContext, incoming?: EventSchema): Tried | undefined {
+  const { declaration } = node
+  if (declaration === undefined) return undefined
+  const { diagnostics } = context.reading
+  const before = diagnostics.errors
+  const value = checkValue(declaration.config, longForm(declaration, node.config), node.type, context.checks(incoming))
+  if (diagnostics.errors > before || typeof value !== 'object' || value === null) return undefined
+  // What was checked against an object's fields is an object.
+  return tryCreate(node, value as Record<string, unknown>, context)
 }
 
 function outputsOf({ declaration }: DraftNode, config: Record<string, unknown> | undefined): readonly string[] | undefined {
@@ -195,8 +202,7 @@ function readDeadLetters(tree: Mapping, name: string, state: string | undefined,
   if (node?.declaration === undefined) return undefined
   const from = node.options.find(option => option.key === 'from')
   if (from !== undefined) reading.diagnostics.error('CONFIG_UNKNOWN_FIELD', from.keyPlace, 'Dead letters come from everywhere: "dead_letters" has no "from".')
-  const config = checkValue(node.declaration.config, longForm(node.declaration, node.config), node.type, context.checks())
-  return sinkOf(node, config, [], context)
+  return sinkOf(node, checkConfig(node, context)?.config, [], context)
 }
 
 function defaultDeadLetters(name: string, state: string | undefined, { registry, workingFolder }: PipelineReading): SinkConfig | undefined {

@@ -19,13 +19,16 @@ test('the schema takes what the loader takes, in every form', async () => {
     assert.deepEqual((await load(whole)).diagnostics.filter(one => one.severity === 'error'), [], text)
     assert.ok(accepts(yaml.parse(whole)), `${text}: ${JSON.stringify(accepts.errors)}`)
   }
+  const formats = 'sources: { in: { rows: { options: { header: "${HEADER:true}", columns: [a, "${NAME:b}"], types: { a: number } } } }, web: { http_client: { url: "${URL:http://a}" } } }\nsinks: { out: { rows: { options: { width: 5 } } } }\n'
+  assert.deepEqual((await load(formats)).diagnostics.filter(one => one.severity === 'error'), [])
+  assert.ok(accepts(yaml.parse(formats)), JSON.stringify(accepts.errors))
 })
 
 test('the schema refuses slips that an editor can mark', () => {
   const wrong = [
     'workers: many', 'memory: plenty', 'ordered: 5', 'stage: []', 'stages: [fliter: event.a]', 'stages: [{ filter: event.a, on_eror: drop }]', 'stages: [{ filter: event.a, on_error: dorp }]',
     'stages: [dedupe: { window: 1h }]', 'stages: [dedupe: { key: event.a, window: soon }]', 'stages: [dedupe: { key: event.a, colour: red }]', 'stages: [{ id: late }]', 'sources: { in: discard }',
-    'sinks: { out: { file: { path: a, mode: apend } } }', 'tests: [{ name: a }]',
+    'sinks: { out: { file: { path: a, mode: apend } } }', 'sinks: { out: { rows: { options: { colums: [a] } } } }', 'sinks: { out: { rows: { options: { columns: a } } } }', 'sources: { in: { rows: { options: [a] } } }', 'tests: [{ name: a }]',
   ]
   for (const text of wrong) assert.ok(!accepts(yaml.parse(text)), text)
 })

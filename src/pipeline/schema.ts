@@ -3,6 +3,7 @@
  *
  * It accepts all that `loadPipeline` accepts; the loader is stricter where JSON Schema can't say it. Draft 7, which every editor reads.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { PARTITION_BY } from '../engine/index.ts'
 import type { Field, Registry } from '../engine/index.ts'
 import { mustBeGiven } from './check-value.ts'
@@ -18,7 +19,7 @@ export type JsonSchema = Readonly<Record<string, unknown>>
 export function pipelineSchema(registry: Registry): JsonSchema {
   const definitions: Record<string, unknown> = {}
   const nested: Nested = { names: new Map(), definitions }
-  for (const kind of ['source', 'stage', 'sink'] as const) for (const one of declarations(kind, registry)) definitions[`${kind}.${one.type}`] = configSchema(one, nested)
+  for (const kind of ['source', 'stage', 'sink'] as const) for (const one of declarations(kind, registry)) definitions[`${kind}.${one.type}`] = configSchema(one, nested, registry)
   definitions['source'] = nodeSchema('source', SOURCE_OPTIONS, registry)
   definitions['stage'] = { anyOf: [nodeSchema('stage', STAGE_OPTIONS, registry), useSchema()] }
   definitions['sink'] = nodeSchema('sink', SINK_OPTIONS, registry)
@@ -50,11 +51,30 @@ function declarations(kind: NodeKind, registry: Registry): NodeDeclaration[] {
 }
 
 /** The schema of one component's config: its long form, its short form, and nothing at all where nothing must be given. */
-function configSchema({ config, shorthand, summary }: NodeDeclaration, nested: Nested): JsonSchema {
-  const long = fieldSchema(config, nested)
+function configSchema({ config, shorthand, summary }: NodeDeclaration, nested: Nested, registry: Registry): JsonSchema {
+  const long = fieldSchema(withOptions(config, registry), nested)
   const short = shorthand === undefined ? undefined : config.properties?.[shorthand]
   const forms = [long, ...(short === undefined ? [] : [fieldSchema(short, nested)]), ...(mustBeGiven(config) ? [] : [{ type: 'null' }])]
   return forms.length === 1 ? { description: summary, ...long } : { description: summary, anyOf: forms }
+}
+
+/** The config with the options of its formats in the place of what only stands for them: those of all formats that may be meant, since which one is may follow from a name. */
+function withOptions(config: Field<unknown>, registry: Registry): Field<unknown> {
+  const properties = Object.entries(config.properties ?? {}).map(([name, of]) => [name, of['x-formats'] === undefined ? of : optionsOf(of, of['x-formats'], registry)] as const)
+  return config.properties === undefined ? config : { ...config, properties: Object.fromEntries(properties) }
+}
+
+function optionsOf(field: Field<unknown>, formats: readonly string[], registry: Registry): Field<unknown> {
+  const joined = new Map<string, Field<unknown>[]>()
+  for (const format of formats) {
+    for (const [name, property] of Object.entries(registry.codec(format)?.config.properties ?? {})) {
+      const of = { ...property, default: undefined }
+      const others = joined.get(name) ?? []
+      if (!others.some(one => isDeepStrictEqual(one, of))) joined.set(name, [...others, of])
+    }
+  }
+  const properties = [...joined].map(([name, kinds]) => [name, { ...(kinds.length === 1 ? kinds[0] : { anyOf: kinds }), 'x-optional': true }] as const)
+  return { ...field, 'x-sluice': undefined, properties: Object.fromEntries(properties), additionalProperties: false }
 }
 
 /** A node's entry: its type with its config, and the options of its kind. A type alone stands for itself with nothing given. */
@@ -161,6 +181,8 @@ function shapeOf(of: Field<unknown>, nested: Nested): JsonSchema {
       return { type: 'string', minLength: 1 }
     case 'schema':
       return { type: ['string', 'object'] }
+    case 'format_options':
+      return { type: 'object' }
     case 'template':
     case 'secret':
       return { type: 'string' }
@@ -181,6 +203,6 @@ function plainShape(of: Field<unknown>, nested: Nested): JsonSchema {
   if (typeof of.additionalProperties === 'object') shape['additionalProperties'] = fieldSchema(of.additionalProperties, nested)
   else if (of.additionalProperties !== undefined) shape['additionalProperties'] = of.additionalProperties
   // A text that is wholly one ${...} takes the kind that is wanted.
-  const turns = of.enum !== undefined || types.some(type => type === 'integer' || type === 'number' || type === 'boolean')
-  return turns && !(types.includes('string') && of.enum === undefined) ? { anyOf: [shape, REFERENCE] } : shape
+  const turns = of.enum !== undefined || of.pattern !== undefined || (!types.includes('string') && types.some(type => type === 'integer' || type === 'number' || type === 'boolean'))
+  return turns ? { anyOf: [shape, REFERENCE] } : shape
 }

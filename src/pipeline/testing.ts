@@ -1,7 +1,7 @@
 /** A small set of components and files in memory, for the tests of this room. */
 import { SluiceError } from '../base/index.ts'
-import { defineSink, defineSource, defineStage, field } from '../engine/index.ts'
-import type { Registry, SourceDeclaration } from '../engine/index.ts'
+import { defineCodec, defineSink, defineSource, defineStage, field } from '../engine/index.ts'
+import type { Registry, Sink, SourceDeclaration } from '../engine/index.ts'
 import { memoryCodec, testRegistry } from '../engine/testing.ts'
 import { loadPipeline } from './load.ts'
 import type { LoadOptions, LoadResult } from './load.ts'
@@ -110,17 +110,62 @@ const dedupe = defineStage({
   create: () => PASS,
 })
 
+const IDLE: Sink = { open: () => Promise.resolve(), write: () => Promise.resolve(), flush: () => Promise.resolve(undefined), close: () => Promise.resolve() }
+
 const fileSink = defineSink({
   type: 'file',
   summary: 'Writes files',
   config: field.object({ path: field.template({ description: 'The file' }), mode: field.choice(['overwrite', 'append'], { default: 'overwrite' }) }),
   durable: 'flush',
   encoding: () => ({ format: 'ndjson', options: {} }),
-  create: () => ({ open: () => Promise.resolve(), write: () => Promise.resolve(), flush: () => Promise.resolve(undefined), close: () => Promise.resolve() }),
+  create: () => IDLE,
+})
+
+/** A format with options, of which the source sets one by itself. */
+const table = defineCodec({
+  type: 'table',
+  summary: 'Rows of columns',
+  config: field.object({
+    width: field.integer({ minimum: 1, description: 'Most columns of a row' }),
+    header: field.boolean({ default: true, description: 'The first row holds the names' }),
+    columns: field.optional(field.list(field.string(), { description: 'Names of the columns' })),
+    types: field.record(field.choice(['string', 'number']), { default: {}, description: 'Types of the columns' }),
+  }),
+  framer: ({ header, columns }) => {
+    if (!header && columns === undefined) throw new SluiceError('CONFIG_VALUE', 'Without a header, "columns" must name the columns.')
+    return { push: () => [], end: () => [], held: 0 }
+  },
+  decoder: () => ({ decode: () => undefined }),
+  encoder: ({ columns, width }) => {
+    if ((columns?.length ?? 0) > width) throw new SluiceError('CONFIG_VALUE', `There are more "columns" than ${width}.`)
+    return { encode: () => '' }
+  },
+})
+
+const FORMAT = { format: field.choice(['table', 'unheard_of'], { default: 'table' }), options: field.formatOptions(['table'], { description: 'Options of the format' }) }
+
+const rows = defineSource({
+  type: 'rows',
+  summary: 'Reads rows',
+  config: field.object({ width: field.integer({ default: 100 }), ...FORMAT }),
+  create: ({ width, format, options }) => ({ ...nothing(), format: { format, options: { width, ...options } } }),
+})
+
+const rowsSink = defineSink({
+  type: 'rows',
+  summary: 'Writes rows',
+  config: field.object({ path: field.string({ default: 'a' }), ...FORMAT }),
+  shorthand: 'path',
+  durable: 'flush',
+  encoding: ({ format, options }) => ({ format, options }),
+  create: ({ path }) => {
+    if (path === '/') throw new SluiceError('CONFIG_VALUE', 'There are no rows in a folder.')
+    return IDLE
+  },
 })
 
 export const registry: Registry = testRegistry([
-  file, http, filter, map, validate, route, enrich, dedupe, fileSink, takingSink('discard', () => undefined), stepsSource('nothing', []), memoryCodec,
+  file, http, filter, map, validate, route, enrich, dedupe, fileSink, rows, rowsSink, table, takingSink('discard', () => undefined), stepsSource('nothing', []), memoryCodec,
 ])
 
 /** Folder of the pipelines of tests. */

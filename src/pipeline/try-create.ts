@@ -6,12 +6,15 @@ import { SluiceError, withoutPasswords } from '../base/index.ts'
 import { prepareConfig } from '../engine/index.ts'
 import type { ComponentContext, Stage, StageContext } from '../engine/index.ts'
 import type { DraftNode } from './nodes.ts'
+import { checkOptions, givenOptions, tryFormat } from './check-format.ts'
 import { hasBroken, mapLeaves } from './tree.ts'
 import type { Made, Tree } from './tree.ts'
 import type { ValueContext } from './value-context.ts'
 
 /** What was learned from making a component. */
 export interface Tried {
+  /** The config, with the options of its format as they were checked. */
+  readonly config: Record<string, unknown>
   /** True where events leave as they came, if they leave. */
   readonly keepsEvents: boolean
 }
@@ -20,19 +23,25 @@ export interface Tried {
 export function tryCreate(node: DraftNode, config: Record<string, unknown>, values: ValueContext): Tried | undefined {
   const { reading } = values
   const context = contextOf(node.id, reading)
+  let { place } = node
   try {
     const { declaration } = node
     // Where a value is missing for a reason that was told, what else seems wrong would only follow from it.
     if (declaration === undefined || hasBroken(node.config)) return undefined
     const prepared = prepareConfig(declaration.config, values.withSchemas(declaration.config, config), context)
-    if (declaration.kind === 'stage') return { keepsEvents: keepsEvents(declaration.create(prepared, { ...context, state: NO_STATE })) }
-    declaration.create(prepared, context)
-    if (declaration.kind === 'sink') declaration.encoding(prepared, context)
-    return { keepsEvents: false }
+    if (declaration.kind === 'stage') return { config, keepsEvents: keepsEvents(declaration.create(prepared, { ...context, state: NO_STATE })) }
+    const choice = declaration.kind === 'source' ? declaration.create(prepared, context).format : declaration.encoding(prepared, context)
+    const given = givenOptions(node)
+    const options = given === undefined ? {} : checkOptions(given, node.type, choice, values)
+    if (declaration.kind === 'sink') declaration.create(prepared, context)
+    if (options === undefined) return undefined
+    place = given?.tree.place ?? place
+    tryFormat(declaration.kind, choice, options, reading.registry, context)
+    return { config: given === undefined ? config : { ...config, [given.name]: options }, keepsEvents: false }
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
     const code = error instanceof SluiceError ? error.code : 'CONFIG_VALUE'
-    reading.diagnostics.error(code, node.place, `"${node.type}": ${scrubbed(message, node.config)}`)
+    reading.diagnostics.error(code, place, `"${node.type}": ${scrubbed(message, node.config)}`)
     return undefined
   }
 }

@@ -112,8 +112,8 @@ const TYPE = field.choice(['string', 'number', 'integer', 'boolean', 'json'])
 function csvConfig(delimiter: string) {
   return field.object({
     record_max: RECORD_MAX,
-    delimiter: field.string({ default: delimiter, minLength: 1, description: 'One character between fields' }),
-    quote: field.string({ default: '"', minLength: 1, description: 'One character around fields' }),
+    delimiter: field.string({ default: delimiter, pattern: '^[^\\r\\n]$', description: 'One character between fields' }),
+    quote: field.string({ default: '"', pattern: '^[!-~]$', description: 'One character of ASCII around fields' }),
     header: field.boolean({ default: true, description: 'The first record holds the names of the columns' }),
     columns: field.optional(field.list(field.string(), { description: 'Names of the columns; needed without a header, and to write' })),
     types: field.record<ColumnType>(TYPE, { default: {}, description: 'Types of columns that are not text' }),

@@ -21,6 +21,7 @@ export const parquetRows = defineCodec({
   config: field.object({ columns: field.record(field.choice(COLUMN_TYPES), { description: 'Types of the columns by their names, in their order' }) }),
   encoder: ({ columns }) => {
     const wanted = Object.entries(columns)
+    if (wanted.length === 0) throw new SluiceError('CONFIG_VALUE', 'A Parquet file needs a column: name one in "columns", or leave that out.')
     return {
       encode: ({ value }) => {
         if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new SluiceError('FIELD_TYPE', 'The event is no object, so it has no columns.')

@@ -36,7 +36,7 @@ const CONFIG = field.object({
   ...S3_FIELDS,
   key: field.template({ description: 'Key of the objects, with expressions in braces; an id is put before its ending, or where {{id}} stands; {{first}} is the offset of the first record' }),
   format: field.choice(['auto', 'ndjson', 'csv', 'tsv', 'lines', 'parquet'], { default: 'auto', description: 'Form of the records; `auto` goes by the key' }),
-  options: field.anything({ default: {}, description: 'Options of the format: `columns`, a list for csv, and types by names for parquet (string, integer, number, boolean, timestamp, json)' }),
+  options: field.formatOptions(['ndjson', 'csv', 'tsv', 'lines', 'parquet_rows'], { description: 'Options of the format: `columns`, a list for csv, and types by names for parquet (string, integer, number, boolean, timestamp, json)' }),
   compression: field.choice(['auto', 'none', 'gzip', 'zstd'], { default: 'auto', description: '`auto` goes by the key: .gz, .zst; it is zstd for parquet' }),
   row_group: field.size({ default: '8MiB', description: 'Bytes of JSON that become one row group of parquet' }),
   level: field.optional(field.integer({ minimum: 1, maximum: 19, description: 'How hard to compress: for gzip 1 to 9, 4 where nothing is said; for zstd 1 to 19, and 1' })),
@@ -82,23 +82,15 @@ function compressionOf(config: Config): S3Compression {
   return key.source.endsWith('.gz') ? 'gzip' : key.source.endsWith('.zst') ? 'zstd' : 'none'
 }
 
-function optionsOf({ options }: Config): Readonly<Record<string, JsonValue>> {
-  return typeof options === 'object' && options !== null ? (options as Readonly<Record<string, JsonValue>>) : {} // Checked against the codec's own schema.
-}
-
 function check(config: Config): void {
   checkTemplate(config.key)
   if (config.part_size < PART_MIN) throw new SluiceError('CONFIG_VALUE', 'S3 takes no parts below 5MiB ("part_size").')
   if (config.size > config.part_size * PARTS_MAX) throw new SluiceError('CONFIG_VALUE', `An object has ${PARTS_MAX} parts at most: set "part_size" higher, or "size" lower.`)
-  const columns = optionsOf(config)['columns']
-  // What is no record of types is for the codec to refuse.
-  if (formatOf(config) === 'parquet' && typeof columns === 'object' && columns !== null && !Array.isArray(columns) && Object.keys(columns).length === 0) throw new SluiceError('CONFIG_VALUE', 'A Parquet file needs a column: name one in "columns", or leave that out.')
   if (config.kms_key !== undefined && config.encryption === undefined) throw new SluiceError('CONFIG_VALUE', '"kms_key" needs "encryption: aws:kms".')
 }
 
 function encoding(config: Config): SinkEncoding {
-  const { key } = config
-  const options = optionsOf(config)
+  const { key, options } = config
   // Rows of columns that are made up are plain JSON lines.
   const rows = options['columns'] === undefined ? 'ndjson' : 'parquet_rows'
   const format = { format: formatOf(config) === 'parquet' ? rows : formatOf(config), options }
@@ -153,7 +145,7 @@ class S3Sink implements Sink {
     this.#uploads = new Uploads(config.uploads === 'auto' ? new Slots({ monotonic: () => performance.now(), limited: context.limited }) : config.uploads)
     this.#run = `${new Date(context.now()).toISOString().replaceAll(/[-:.]/g, '')}${Math.floor(context.random() * 36 ** 4).toString(36).padStart(4, '0')}`
     this.#options = {
-      store: this.#store, uploads: this.#uploads, packing: () => this.#packing(), memberMax: () => this.#memberMax(), packers: this.#packers, partSize: config.part_size, head: csvHead(formatOf(config), optionsOf(config)), spare: [],
+      store: this.#store, uploads: this.#uploads, packing: () => this.#packing(), memberMax: () => this.#memberMax(), packers: this.#packers, partSize: config.part_size, head: csvHead(formatOf(config), config.options), spare: [],
       hashes: config.manifest !== undefined || config.notify !== undefined,
       // Without checkpoints nothing is waited for.
       arrived: context.keeps === true ? undefined : object => this.#uploads.add(0, () => this.#showNow(object)),
@@ -181,7 +173,7 @@ class S3Sink implements Sink {
     const compression = compressionOf(this.#config)
     if (this.#parquet === undefined) return linesPacking(compression === 'none' ? undefined : (this.#compressors ??= new Compressors(compression, this.#config.level)))
     const { library, threads } = this.#parquet
-    const columns = optionsOf(this.#config)['columns'] as Columns | undefined // Checked against the codec's own schema.
+    const columns = this.#config.options['columns'] as Columns | undefined // Checked against the codec's own schema.
     const file = new ParquetFile(library, (form, lines) => threads.make(form, lines), compression, columns)
     return { member: this.#config.row_group, ahead: threads.most, add: lines => file.add(lines), finish: () => file.finish() }
   }

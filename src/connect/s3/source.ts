@@ -22,7 +22,7 @@ const CONFIG = field.object({
   prefix: field.string({ default: '', description: 'Beginning of the keys' }),
   match: field.optional(field.string({ minLength: 1, description: 'Pattern that the rest of a key must have: **/*.ndjson.zst' })),
   format: field.choice(['auto', 'ndjson', 'json', 'csv', 'tsv', 'lines', 'parquet'], { default: 'auto', description: 'Form of the records; `auto` goes by `match`, or else by `prefix`' }),
-  options: field.anything({ default: {}, description: 'Options of the format, such as `types` for csv' }),
+  options: field.formatOptions(['ndjson', 'json', 'csv', 'tsv', 'lines'], { description: 'Options of the format, such as `types` for csv' }),
   compression: field.choice(['auto', 'none', 'gzip', 'zstd'], { default: 'auto', description: '`auto` goes by the key: .gz, .zst' }),
   poll: field.optional(field.duration({ description: 'Look for new objects so often; without it, the source ends with the last object' })),
   late: field.duration({ default: '1h', description: 'With `poll`: how much later than others an object may appear that was begun before them' }),
@@ -66,9 +66,8 @@ class S3Source implements Source {
     this.#config = config
     this.#context = context
     this.live = config.poll !== undefined
-    const options = typeof config.options === 'object' && config.options !== null ? (config.options as Readonly<Record<string, JsonValue>>) : {} // Checked against the codec's own schema later.
     // Rows come from the workers' half as JSON lines.
-    this.format = { format: formatOf(config) === 'parquet' ? 'ndjson' : formatOf(config), options: { record_max: config.line_max, ...options } }
+    this.format = { format: formatOf(config) === 'parquet' ? 'ndjson' : formatOf(config), options: { record_max: config.line_max, ...config.options } }
     this.#store = new S3Store(config)
     // A source with an end gives up after about a minute; one without goes on trying.
     this.#retry = new Retry({ ...RETRY, attempts: this.live ? 0 : 10 }, context, work => context.trouble?.watch(work) ?? work())

@@ -24,7 +24,7 @@ import { Turns } from './turns.ts'
 const CONFIG = field.object({
   path: field.template({ description: 'File, with expressions in braces where each event goes to a file of its own: out/{event.city}.ndjson' }),
   format: field.choice(['auto', 'ndjson', 'csv', 'tsv', 'lines'], { default: 'auto', description: 'Form of the records; `auto` goes by the name of the file' }),
-  options: field.anything({ default: {}, description: 'Options of the format: csv needs `columns`, and begins each file with their names unless `header` is false' }),
+  options: field.formatOptions(['ndjson', 'csv', 'tsv', 'lines'], { description: 'Options of the format: csv needs `columns`, and begins each file with their names unless `header` is false' }),
   compression: field.choice(['auto', 'none', 'gzip', 'zstd'], { default: 'auto', description: '`auto` goes by the name: .gz, .zst' }),
   mode: field.choice(['overwrite', 'append', 'create'], { default: 'overwrite', description: 'What to do with a file that is there already when a run begins anew; `create` makes it an error' }),
   rotate: field.optional(field.object({ size: field.optional(field.size()), every: field.optional(field.duration()) }, { description: 'Begin another file after so many bytes or so long' })),
@@ -54,10 +54,6 @@ function compressionOf(config: Config): Compression {
   return config.path.source.endsWith('.gz') ? 'gzip' : config.path.source.endsWith('.zst') ? 'zstd' : 'none'
 }
 
-function optionsOf({ options }: Config): Readonly<Record<string, JsonValue>> {
-  return typeof options === 'object' && options !== null ? (options as Readonly<Record<string, JsonValue>>) : {} // Checked against the codec's own schema.
-}
-
 function checkLength(path: string): void {
   const long = Buffer.byteLength(path) > PATH_MAX ? path : path.split(sep).find(step => Buffer.byteLength(step) > STEP_MAX)
   if (long !== undefined) throw new SluiceError('PATH_ESCAPE', `The path ${JSON.stringify(long.slice(0, 60))}... is longer than files can have it: ${STEP_MAX} bytes for a name, ${PATH_MAX} for all.`)
@@ -76,7 +72,7 @@ function absolute(path: string, folder: string): string {
 
 function encoding(config: Config, context: ComponentContext): SinkEncoding {
   const root = rootOf(config, context.folder)
-  const format = { format: formatOf(config), options: optionsOf(config) }
+  const format = { format: formatOf(config), options: config.options }
   if (config.path.literal) return format
   return {
     ...format,
@@ -125,7 +121,7 @@ class FileSink implements Sink {
     }
     this.#config = config
     this.#context = context
-    this.#head = csvHead(formatOf(config), optionsOf(config))
+    this.#head = csvHead(formatOf(config), config.options)
     // Compressed files gather chunks by themselves.
     this.concurrency = compressionOf(config) === 'none' ? CHUNKS_MAX : 1
   }

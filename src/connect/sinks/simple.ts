@@ -1,7 +1,6 @@
 /** `stdout` and `discard`. */
 import { defineSink, field } from '../../engine/index.ts'
 import { SluiceError } from '../../base/index.ts'
-import type { JsonValue } from '../../event/index.ts'
 
 function writeOut(bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -23,11 +22,11 @@ export const stdout = defineSink({
   summary: 'Write to the standard output',
   config: field.object({
     format: field.choice(['ndjson', 'csv', 'tsv', 'lines'], { default: 'ndjson', description: 'Form of the records' }),
-    options: field.anything({ default: {}, description: 'Options of the format' }),
+    options: field.formatOptions(['ndjson', 'csv', 'tsv', 'lines'], { description: 'Options of the format' }),
   }),
   durable: 'write',
   examples: [{ title: 'JSON lines', config: {} }],
-  encoding: ({ format, options }) => ({ format, options: (options ?? {}) as JsonValue }), // Checked against the codec's own schema.
+  encoding: ({ format, options }) => ({ format, options }),
   create: () => ({
     borrows: true,
     open: () => {

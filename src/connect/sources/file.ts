@@ -20,7 +20,7 @@ import { StreamReader, framerFor } from './stream-reader.ts'
 const CONFIG = field.object({
   path: field.either([field.path(), field.list(field.path(), { minItems: 1 })], { description: 'File, or files; * ? [] {} make a pattern' }),
   format: field.choice(['auto', 'ndjson', 'json', 'csv', 'tsv', 'lines', 'parquet', 'dead_letters'], { default: 'auto', description: 'Form of the records; `auto` goes by the name of the file' }),
-  options: field.anything({ default: {}, description: 'Options of the format, such as `types` for csv' }),
+  options: field.formatOptions(['ndjson', 'json', 'csv', 'tsv', 'lines', 'dead_letters'], { description: 'Options of the format, such as `types` for csv' }),
   compression: field.choice(['auto', 'none', 'gzip', 'zstd'], { default: 'auto', description: '`auto` goes by the name: .gz, .zst' }),
   follow: field.boolean({ default: false, description: 'Wait for more at the end, also across rotation and truncation' }),
   optional: field.boolean({ default: false, description: 'No error where nothing is found' }),
@@ -43,8 +43,7 @@ function formatOf(config: Config): string {
 
 function codecOf(config: Config): FormatChoice {
   const format = formatOf(config)
-  const options = typeof config.options === 'object' && config.options !== null ? (config.options as Readonly<Record<string, JsonValue>>) : {} // Checked against the codec's own schema later.
-  return { format: format === 'parquet' ? 'ndjson' : format, options: { record_max: config.line_max, ...options } }
+  return { format: format === 'parquet' ? 'ndjson' : format, options: { record_max: config.line_max, ...config.options } }
 }
 
 export function compressionOf(config: Pick<Config, 'compression'>, path: string): 'none' | 'gzip' | 'zstd' {

@@ -10,7 +10,7 @@ import { framerFor } from './stream-reader.ts'
 
 const FORMAT = {
   format: field.choice(['ndjson', 'json', 'csv', 'tsv', 'lines'], { default: 'ndjson', description: 'Form of the records' }),
-  options: field.anything({ default: {}, description: 'Options of the format' }),
+  options: field.formatOptions(['ndjson', 'json', 'csv', 'tsv', 'lines'], { description: 'Options of the format' }),
 }
 
 interface Started {
@@ -91,7 +91,7 @@ export const stdin = defineSource({
   summary: 'Read the standard input',
   config: field.object(FORMAT),
   examples: [{ title: 'JSON lines', config: {} }],
-  create: ({ format, options }) => new ByteStream('stdin', { format, options: (options ?? {}) as JsonValue }, () => ({ input: standardInput(), ended: Promise.resolve() })), // Options are checked by the codec.
+  create: ({ format, options }) => new ByteStream('stdin', { format, options }, () => ({ input: standardInput(), ended: Promise.resolve() })),
 })
 
 function run(command: readonly string[], context: ComponentContext): Started {
@@ -120,5 +120,5 @@ export const exec = defineSource({
   config: field.object({ command: field.list(field.string(), { minItems: 1, description: 'Program and arguments' }), ...FORMAT }),
   shorthand: 'command',
   examples: [{ title: 'The lines of a log', config: { command: ['tail', '-n', '100', 'app.log'], format: 'lines' } }],
-  create: ({ command, format, options }, context) => new ByteStream(command[0] ?? '', { format, options: (options ?? {}) as JsonValue }, () => run(command, context)), // Options are checked by the codec.
+  create: ({ command, format, options }, context) => new ByteStream(command[0] ?? '', { format, options }, () => run(command, context)),
 })
