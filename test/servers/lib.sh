@@ -1,7 +1,7 @@
 # Sourced by the scripts beside it: what every service of the tests needs. Linux only.
 #
-# A service lives in a folder: its configuration, its data, its log, and `pid`. The folder is also the working directory of its processes, and that tells whether
-# a number in `pid` still means them.
+# A service lives in a folder, which is its working directory too: its configuration, its data, its log, `pid`, and in `begun` when that process was, which tells
+# whether the number still means it. (Its working directory would not: Java leaves its own for a moment while it starts.)
 set -euo pipefail
 service=${0##*/}
 # Programs that were fetched or built once, for all runs.
@@ -43,20 +43,23 @@ once() { # FOLDER COMMAND...: makes the folder by COMMAND, which gets a fresh on
 
 listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
+begun() { # PID: when it was, in ticks since the machine was; nothing once its last thread has ended
+  local stat
+  stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
+  read -ra stat <<<"${stat##*) }" # The name before may hold spaces.
+  [[ ${stat[0]} == [ZX] ]] && ((stat[17] <= 1)) || echo "${stat[19]}"
+}
+
 running() { # DIR: the pid of its live process, if any; a number that went on to another program does not count
-  local dir pid state cwd
-  dir=$(cd "$1" 2>/dev/null && pwd -P) || return 0
-  pid=$(cat "$dir/pid" 2>/dev/null) || return 0
-  cwd=$(readlink "/proc/$pid/cwd" 2>/dev/null) || return 0
-  # Some go on to a folder below, and that of their data may be a link to elsewhere.
-  [[ $cwd/ == "$dir"/* || $cwd == "$(readlink -f "$dir/data")" ]] || return 0
-  state=$(ps -o stat= -p "$pid") && [[ $state != Z* ]] && echo "$pid" || true
+  local pid told now
+  pid=$(cat "$1/pid" 2>/dev/null) && told=$(cat "$1/begun" 2>/dev/null) || return 0
+  now=$(begun "$pid")
+  [[ $now && $now == "$told" ]] && echo "$pid" || true
 }
 
 launch() { # DIR COMMAND...: starts it in DIR, in a process group of its own and without our open files
   local dir=$1
   shift
-  # It has its folder from its first moment on: a slow machine would else look for it too early, and take it for another program.
   pushd "$dir" >/dev/null
   set -m
   (
@@ -64,6 +67,7 @@ launch() { # DIR COMMAND...: starts it in DIR, in a process group of its own and
     exec "$@"
   ) >>"$dir/log" 2>&1 </dev/null &
   echo $! >"$dir/pid"
+  begun $! >"$dir/begun"
   disown
   set +m
   popd >/dev/null
@@ -92,5 +96,5 @@ end() { # DIR [SIGNAL]: ends its process, by force after 15 s
     for _ in {1..150}; do [[ $(running "$1") ]] || break; sleep 0.1; done
     [[ ! $(running "$1") ]] || kill -9 "$pid"
   fi
-  rm -f "$1/pid"
+  rm -f "$1/pid" "$1/begun"
 }
