@@ -45,6 +45,18 @@ test('a stage made by defineStage is run as it is, with its config', async () =>
   assert.deepEqual((await run('module', { file, config: { wait: '3s' } }, [{}], folder)).values, [3000])
 })
 
+test('what is wrong with the config of such a stage is told at once', async () => {
+  const file = write(`import { defineStage, field } from '${join(import.meta.dirname, '../engine/index.ts')}'
+    export default defineStage({
+      type: 'mine', summary: 'Mine', config: field.object({ key: field.expression(), wait: field.duration({ default: '2s' }), most: field.integer() }),
+      create: () => ({ process: (events, out) => { for (const event of events) out.emit(event) } }),
+    })`)
+  await assert.rejects(run('module', { file, config: { wiat: '3s', wait: 3, key: true } }, [], folder), {
+    code: 'CONFIG_VALUE', message: `The config of ${join(folder, file)}: it needs "most"; there is no "wiat" (did you mean "wait"?); "wait" can't be 3.`,
+  })
+  assert.deepEqual((await run('module', { file, config: { key: 5, most: 1 } }, [{ a: 1 }], folder)).values, [{ a: 1 }])
+})
+
 test('a module that can not be used is told when the stage opens', async () => {
   const fails = (file: string, message: RegExp): Promise<void> => assert.rejects(run('module', file, [], folder), { code: 'MODULE_FAILED', message })
   await fails('none.ts', /none.ts can't be loaded/)

@@ -7,9 +7,9 @@
  * `defineStage` is used as it is. Node runs TypeScript by leaving the types out, so the file may use erasable syntax only.
  */
 import { pathToFileURL } from 'node:url'
-import { SluiceError } from '../base/index.ts'
-import { defineStage, field, prepareConfig, stageWaits } from '../engine/index.ts'
-import type { Output, Stage, StageContext, StageDeclaration } from '../engine/index.ts'
+import { SluiceError, suggest } from '../base/index.ts'
+import { defineStage, field, fits, prepareConfig, stageWaits } from '../engine/index.ts'
+import type { Field, Output, Stage, StageContext, StageDeclaration } from '../engine/index.ts'
 import type { Event, JsonValue } from '../event/index.ts'
 
 type StageFunction = (value: JsonValue, event: Event) => JsonValue | readonly JsonValue[] | undefined
@@ -30,9 +30,28 @@ async function load(path: string, config: unknown, context: StageContext): Promi
   if (!isStage(made)) throw new SluiceError('MODULE_FAILED', `${path} must export a function or a stage by default.`)
   if (stageWaits(made, config)) throw new SluiceError('MODULE_FAILED', `${path}: a stage that waits can't be run by "module"; load it as a plug-in.`)
   if (made.memory === 'keyed') throw new SluiceError('MODULE_FAILED', `${path}: a stage with memory can't be run by "module"; load it as a plug-in.`)
+  checkConfig(made.config, config, path)
   const stage = made.create(prepareConfig(made.config, config, context), context)
   await stage.open?.()
   return stage
+}
+
+/** The module is loaded when the stage opens: what is wrong with its config can be told no earlier. Throws CONFIG_VALUE. */
+function checkConfig({ properties = {}, required = [], additionalProperties }: Field<unknown>, config: unknown, path: string): void {
+  const given = typeof config === 'object' && config !== null ? (config as Readonly<Record<string, unknown>>) : {} // An object has keys.
+  const faults = required.filter(name => given[name] === undefined).map(name => `it needs "${name}"`)
+  for (const [name, value] of Object.entries(given)) {
+    const of = Object.hasOwn(properties, name) ? properties[name] : undefined
+    if (of === undefined && additionalProperties === false) faults.push(`there is no "${name}"${hintOf(name, Object.keys(properties))}`)
+    // A number or true is an expression too.
+    else if (of !== undefined && of['x-sluice'] !== 'expression' && !fits(of, value)) faults.push(`"${name}" can't be ${JSON.stringify(value).slice(0, 100)}`)
+  }
+  if (faults.length > 0) throw new SluiceError('CONFIG_VALUE', `The config of ${path}: ${faults.join('; ')}.`)
+}
+
+function hintOf(name: string, known: readonly string[]): string {
+  const near = suggest(name, known)
+  return near === undefined ? `; it takes ${known.length === 0 ? 'nothing' : known.join(', ')}` : ` (did you mean "${near}"?)`
 }
 
 function functionStage(work: StageFunction): Stage {

@@ -5,21 +5,40 @@
 const STEP = 64 * 1024
 /** Addresses that are set aside at first; they cost nothing. */
 const RESERVED = 16 * 1024 * 1024
+/** Pieces whose memory is kept. */
+const SPARE = 2
 
 /** What it holds is zero. */
 export function mappedBuffer(bytes: number): Buffer {
   return Buffer.from(new ArrayBuffer(bytes, { maxByteLength: bytes }))
 }
 
-/** Gives memory back at once, not when the collector comes by. Nobody may look at it any more. */
-export function letGo({ buffer }: Uint8Array): void {
-  if (buffer instanceof ArrayBuffer && buffer.resizable) buffer.resize(0)
+/** Memory of pieces that are done with. A little of it is kept for the next ones, since the system clears what it gives; the rest goes back at once, not when the collector comes by. */
+export class MappedMemory {
+  readonly #free: ArrayBuffer[] = []
+
+  /** What it holds is what somebody left there. */
+  take(): ArrayBuffer | undefined {
+    return this.#free.pop()
+  }
+
+  /** Nobody may look at the bytes any more. */
+  giveBack({ buffer }: Uint8Array): void {
+    if (!(buffer instanceof ArrayBuffer) || !buffer.resizable) return
+    if (this.#free.length < SPARE) this.#free.push(buffer)
+    else buffer.resize(0)
+  }
 }
 
 /** Bytes that are gathered, and handed over in one piece. Grows in place; only what is larger than expected is moved. */
 export class MappedBytes {
+  readonly #spare: MappedMemory
   #memory: ArrayBuffer | undefined
   #used = 0
+
+  constructor(spare: MappedMemory) {
+    this.#spare = spare
+  }
 
   get length(): number {
     return this.#used
@@ -35,7 +54,7 @@ export class MappedBytes {
   }
 
   #room(needed: number): ArrayBuffer {
-    const memory = this.#memory
+    const memory = (this.#memory ??= this.#spare.take())
     if (memory !== undefined && needed <= memory.byteLength) return memory
     const length = Math.ceil(needed / STEP) * STEP
     if (memory !== undefined && length <= memory.maxByteLength) {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SluiceError } from '../../base/index.ts'
 import { AtOnce } from './at-once.ts'
+import { MappedMemory } from './mapped-bytes.ts'
 import { S3Object } from './object.ts'
 import type { Packing } from './packing.ts'
 import type { S3Store } from './store.ts'
@@ -20,7 +21,7 @@ function objectOf(add: Packing['add']): { readonly object: S3Object; readonly up
   } as unknown as S3Store // What an object asks of it.
   const object = new S3Object('key', 0, {
     store, uploads, keeping: { contentType: 'text/plain', storageClass: undefined, encryption: undefined, kmsKey: undefined, tags: {} }, memberMax: () => Infinity, packers: new AtOnce(4), partSize: 8,
-    packing: () => ({ member: 4, ahead: 2, add, finish: () => Promise.resolve(Buffer.from('end')) }), head: new Uint8Array(), hashes: false, spare: [],
+    packing: () => ({ member: 4, ahead: 2, add, finish: () => Promise.resolve(Buffer.from('end')) }), head: new Uint8Array(), hashes: false, spare: [], parts: new MappedMemory(),
   })
   return { object, uploads, stored }
 }

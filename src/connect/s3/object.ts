@@ -11,7 +11,8 @@ import { SluiceError } from '../../base/index.ts'
 import type { InputRange } from '../../engine/index.ts'
 import type { Written } from '../notify/index.ts'
 import type { AtOnce } from './at-once.ts'
-import { MappedBytes, letGo, mappedBuffer } from './mapped-bytes.ts'
+import { MappedBytes, mappedBuffer } from './mapped-bytes.ts'
+import type { MappedMemory } from './mapped-bytes.ts'
 import type { Packing } from './packing.ts'
 import { Spans } from './spans.ts'
 import type { Part, S3Keeping, S3Store } from './store.ts'
@@ -40,6 +41,8 @@ export interface ObjectOptions {
   readonly hashes: boolean
   /** Memory of members that are packed, for other members. */
   readonly spare: Buffer[]
+  /** Memory of parts that are uploaded, for other parts. */
+  readonly parts: MappedMemory
   /** Called once nothing more comes and all parts are there. */
   readonly arrived?: ((object: S3Object) => void) | undefined
 }
@@ -62,7 +65,7 @@ export class S3Object {
   #raw: Buffer = Buffer.alloc(0)
   #rawBytes = 0
   /** Compressed, in order; not yet a part. */
-  readonly #body = new MappedBytes()
+  readonly #body: MappedBytes
   /** With what is being compressed. */
   #bodyBytes = 0
   /** Bytes of the object itself. */
@@ -82,6 +85,7 @@ export class S3Object {
     this.since = since
     this.#options = options
     this.#packing = options.packing()
+    this.#body = new MappedBytes(options.parts)
     this.#hash = options.hashes ? createHash('sha256') : undefined
     if (options.head.length > 0) this.#push(options.head)
   }
@@ -167,7 +171,7 @@ export class S3Object {
       const upload = await this.#begun()
       this.#done.push(await this.#options.store.part(this.key, upload, number, body))
       // The server has all of it. After a failure, something may still be on its way to it.
-      letGo(body)
+      this.#options.parts.giveBack(body)
       this.#look()
     })
   }

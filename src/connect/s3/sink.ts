@@ -20,6 +20,7 @@ import { NOTIFY, notifierOf } from '../notify/index.ts'
 import type { Notifier, Written } from '../notify/index.ts'
 import { AtOnce } from './at-once.ts'
 import { checkTemplate, keyOf, withId } from './key.ts'
+import { MappedMemory } from './mapped-bytes.ts'
 import { S3Object } from './object.ts'
 import type { ObjectOptions, Sealed } from './object.ts'
 import { Compressors, linesPacking } from './packing.ts'
@@ -145,7 +146,7 @@ class S3Sink implements Sink {
     this.#uploads = new Uploads(config.uploads === 'auto' ? new Slots({ monotonic: () => performance.now(), limited: context.limited }) : config.uploads)
     this.#run = `${new Date(context.now()).toISOString().replaceAll(/[-:.]/g, '')}${Math.floor(context.random() * 36 ** 4).toString(36).padStart(4, '0')}`
     this.#options = {
-      store: this.#store, uploads: this.#uploads, packing: () => this.#packing(), memberMax: () => this.#memberMax(), packers: this.#packers, partSize: config.part_size, head: csvHead(formatOf(config), config.options), spare: [],
+      store: this.#store, uploads: this.#uploads, packing: () => this.#packing(), memberMax: () => this.#memberMax(), packers: this.#packers, partSize: config.part_size, head: csvHead(formatOf(config), config.options), spare: [], parts: new MappedMemory(),
       hashes: config.manifest !== undefined || config.notify !== undefined,
       // Without checkpoints nothing is waited for.
       arrived: context.keeps === true ? undefined : object => this.#uploads.add(0, () => this.#showNow(object)),
