@@ -17,6 +17,7 @@ import { gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { installPackage } from '../package.ts'
 import { freePorts } from '../../test/servers/ports.ts'
 import { measure } from '../pipelines/measure.ts'
+import { warmMemory } from '../warm-memory.ts'
 import { LineDigest } from './line-digest.ts'
 
 const { values } = parseArgs({
@@ -98,6 +99,17 @@ function stored(folder: string, prefix: string): { readonly digest: string; read
   return { digest: digest.text, lines: digest.lines, bytes, objects: names.length }
 }
 
+/** For the memory of a turn and for what it leaves in the page cache. */
+function warm(): void {
+  if (!existsSync('/dev/shm')) return
+  const folder = mkdtempSync('/dev/shm/sluice-bench-')
+  try {
+    warmMemory(folder, 3e9)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
 function median(found: readonly number[]): number {
   return found.toSorted((a, b) => a - b)[Math.floor(found.length / 2)] ?? NaN
 }
@@ -134,6 +146,7 @@ try {
       for (const system of round % 2 === 0 ? turn.toReversed() : turn) {
         const prefix = `${system.name}-${compression}-${round}`
         const [load = 0] = loadavg()
+        warm()
         const measured = measure([{ argv: system.argv(prefix, compression, servers), env }], work)
         const { digest, lines, bytes, objects } = stored(bucket, prefix)
         expected ??= digest
