@@ -78,4 +78,18 @@ export const PLUGIN_GUARDS: readonly Guard[] = [
     tests: plugins('a name that Sluice or another plug-in has is told with who has it'),
     why: 'a plug-in takes the place of a stage of Sluice in silence',
   },
+  {
+    file: 'src/pipeline/try-create.ts',
+    find: '    tryFormat(declaration.kind, choice, options, reading.registry, context)\n',
+    replace: '',
+    tests: [{ file: 'src/pipeline/messages.test.ts', name: 'tells of what a format refuses as a whole' }],
+    why: 'a format refuses its options when the run begins, or every event does',
+  },
+  {
+    file: 'src/pipeline/check-format.ts',
+    find: '.filter(([key]) => isGiven(key))',
+    replace: '',
+    tests: [{ file: 'src/pipeline/load.test.ts', name: 'options of a format take the kind that is wanted, and what a source sets by itself comes before their defaults' }],
+    why: 'a default of the format takes the place of what the source sets: its longest record',
+  },
 ]

@@ -115,6 +115,12 @@ test('a variable takes the kind that is wanted where it stands alone, and is tex
   assert.equal((config.sources[0]?.config as { path: string }).path, 'data/${x}-$5') // A file source, as just written.
 })
 
+test('options of a format take the kind that is wanted, and what a source sets by itself comes before their defaults', async () => {
+  const { sources, sinks } = await configOf('sources: { in: { rows: { width: 7, options: { header: "${HEADER}", columns: [a] } } } }\nsinks: { out: { rows: { options: { width: "${WIDTH}" } } } }', { env: { HEADER: 'false', WIDTH: '3' } })
+  assert.deepEqual(sources[0]?.config, { width: 7, format: 'table', options: { header: false, columns: ['a'] } })
+  assert.deepEqual(sinks[0]?.config, { path: 'a', format: 'table', options: { width: 3 } })
+})
+
 test('a secret file is read beside the file that names it, without its last line end', async () => {
   const config = await configOf(`sources: { in: { http_client: { url: "http://example.org", token: "\${file:token}" } } }\n${SINKS}`, { files: { token: 'hunter2\n' } })
   assert.equal((config.sources[0]?.config as { token: string }).token, 'hunter2') // As above.
