@@ -10,8 +10,6 @@ enableCompileCache()
 // through without end: two fifths of the work of a run from Kafka to S3. At once it takes some milliseconds, a sixth as often. Said here, before anything runs: where a marking has
 // been asked for already, Node.js ends with "Check failed: CanBeStarted()" if it may not begin any more. Allowing it later (below) is safe.
 setFlagsFromString('--no-incremental-marking')
-// And those bytes count by what they are to all that is alive, not by a fixed sum: a third as many markings, and no more is held. Node.js tells of a flag that it has no more.
-if (Number(process.versions.node.split('.')[0]) <= 26) setFlagsFromString('--external-memory-accounted-in-global-limit')
 
 // Memory is kept close to what is alive. Nearly everything here dies young, and the collector would rather let garbage pile up to many times of that, in every
 // thread: its young part is kept from growing, and the old one is cleaned when it has grown by a fifth, or by 2 MiB (8 MiB otherwise). Measured: a third less memory at the
