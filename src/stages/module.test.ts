@@ -52,7 +52,7 @@ test('what is wrong with the config of such a stage is told at once', async () =
       create: () => ({ process: (events, out) => { for (const event of events) out.emit(event) } }),
     })`)
   await assert.rejects(run('module', { file, config: { wiat: '3s', wait: 3, key: true } }, [], folder), {
-    code: 'CONFIG_VALUE', message: `The config of ${join(folder, file)}: it needs "most"; there is no "wiat" (did you mean "wait"?); "wait" can't be 3.`,
+    code: 'CONFIG_VALUE', message: `The config of ${join(folder, file)}: it needs "most"; there is no "wiat" (did you mean "wait"?); "wait" must be duration.`,
   })
   assert.deepEqual((await run('module', { file, config: { key: 5, most: 1 } }, [{ a: 1 }], folder)).values, [{ a: 1 }])
 })

@@ -44,9 +44,14 @@ function checkConfig({ properties = {}, required = [], additionalProperties }: F
     const of = Object.hasOwn(properties, name) ? properties[name] : undefined
     if (of === undefined && additionalProperties === false) faults.push(`there is no "${name}"${hintOf(name, Object.keys(properties))}`)
     // A number or true is an expression too.
-    else if (of !== undefined && of['x-sluice'] !== 'expression' && !fits(of, value)) faults.push(`"${name}" can't be ${JSON.stringify(value).slice(0, 100)}`)
+    else if (of !== undefined && of['x-sluice'] !== 'expression' && !fits(of, value)) faults.push(`"${name}" must be ${wanted(of)}`)
   }
   if (faults.length > 0) throw new SluiceError('CONFIG_VALUE', `The config of ${path}: ${faults.join('; ')}.`)
+}
+
+/** What stands there is not shown: it may be a secret. */
+function wanted(of: Field<unknown>): string {
+  return of.enum?.map(String).join(' or ') ?? of['x-sluice'] ?? [of.type ?? 'of another kind'].flat().join(' or ')
 }
 
 function hintOf(name: string, known: readonly string[]): string {
