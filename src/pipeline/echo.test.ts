@@ -30,7 +30,7 @@ memory: 1MiB                       # base.yaml:1
 checkpoint_interval: 1s            # default
 ordered: true                      # default
 batch:
-  bytes: 512KiB                    # default
+  bytes: 768KiB                    # default
   events: 100000                   # default
   age: 10ms                        # default
 stall_timeout: 1m                  # default

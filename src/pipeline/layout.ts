@@ -80,7 +80,7 @@ export const SETTINGS = field.object({
   ordered: field.boolean({ default: true, description: 'Keep the order of the source in the output, whatever the number of workers' }),
   batch: field.object(
     {
-      bytes: field.size({ default: '512KiB', description: 'Bytes to aim at; 768KiB at most' }),
+      bytes: field.size({ default: '768KiB', description: 'Bytes to aim at; 768KiB at most' }),
       events: field.integer({ minimum: 1, maximum: 10_000_000, default: 100_000, description: 'Most events in one write of a sink that sends requests' }),
       age: field.duration({ default: '10ms', description: 'How long such a sink may wait for more before it writes' }),
       latency: field.optional(field.duration({ description: 'How long a batch may take from its reading until every sink has it: where batches take longer they become smaller. Without it they are as large as `bytes` says, and smaller only where a worker needs more than a quarter of a second for one' })),

@@ -24,7 +24,7 @@ test('settings that are left out have their defaults, in milliseconds and bytes'
   const { name, folder, workers, memory, state, checkpointInterval, ordered, batch, stopTimeout } = await configOf(SOURCES + SINKS)
   assert.deepEqual(
     { name, folder, workers, memory, state, checkpointInterval, ordered, batch, stopTimeout },
-    { name: 'late', folder: '/pipelines', workers: 'auto', memory: 64 * 2 ** 20, state: undefined, checkpointInterval: 1000, ordered: true, batch: { bytes: 2 ** 19, events: 100_000, age: 10 }, stopTimeout: 30_000 },
+    { name: 'late', folder: '/pipelines', workers: 'auto', memory: 64 * 2 ** 20, state: undefined, checkpointInterval: 1000, ordered: true, batch: { bytes: 3 * 2 ** 18, events: 100_000, age: 10 }, stopTimeout: 30_000 },
   )
 })
 

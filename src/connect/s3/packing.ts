@@ -23,7 +23,7 @@ const GZIP_LEVEL = 4
 /** A quarter less work than the usual 3. Of members of this size it makes no larger ones: see the frames of `bench/kafka-to-s3`. */
 const ZSTD_LEVEL = 1
 /** Few large ones: each is a call back from another thread. */
-const CHUNK = 256 * 1024
+const CHUNK = 1024 * 1024
 
 /**
  * Compressors that are used again. One has megabytes of memory of its own, outside of the heap: made anew for each member, they had the collector run all the time.
