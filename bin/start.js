@@ -10,7 +10,7 @@ enableCompileCache()
 // through without end: two fifths of the work of a run from Kafka to S3. At once it takes some milliseconds, a sixth as often. Said here, before anything runs: where a marking has
 // been asked for already, Node.js ends with "Check failed: CanBeStarted()" if it may not begin any more. Allowing it later (below) is safe.
 setFlagsFromString('--no-incremental-marking')
-// Counted with the heap, they begin one a fourth as often, and 30 to 40 MB more may lie around: worth it while little is held (below).
+// Where those bytes count with the heap, a fourth as many markings begin, and some tens of megabytes more lie around: worth it while little is held (below).
 setFlagsFromString('--external-memory-accounted-in-global-limit')
 
 // Memory is kept close to what is alive. Nearly everything here dies young, and the collector would rather let garbage pile up to many times of that, in every
