@@ -6,6 +6,8 @@ set -euo pipefail
 service=${0##*/}
 # Programs that were fetched or built once, for all runs.
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/sluice-servers
+# Where Go puts itself, without telling the shell.
+command -v go >/dev/null || PATH=$PATH:/usr/local/go/bin
 
 die() { # MESSAGE [STATUS]: status 3 says that something must be installed first
   echo "$service: $1" >&2
