@@ -11,7 +11,9 @@ enableCompileCache()
 // been asked for already, Node.js ends with "Check failed: CanBeStarted()" if it may not begin any more. Allowing it later (below) is safe.
 setFlagsFromString('--no-incremental-marking')
 // Where those bytes count with the heap, a fourth as many markings begin, and some tens of megabytes more lie around: worth it while little is held (below).
-setFlagsFromString('--external-memory-accounted-in-global-limit')
+// Node.js tells of a flag that it has no more, so only those that are known to have it are asked.
+const counts = Number(process.versions.node.split('.')[0]) <= 26
+if (counts) setFlagsFromString('--external-memory-accounted-in-global-limit')
 
 // Memory is kept close to what is alive. Nearly everything here dies young, and the collector would rather let garbage pile up to many times of that, in every
 // thread: its young part is kept from growing, and the old one is cleaned when it has grown by a fifth, or by 2 MiB (8 MiB otherwise). Measured: a third less memory at the
@@ -30,7 +32,7 @@ const looking = setInterval(() => {
   if (held < MUCH) return
   setFlagsFromString('--heap-growing-percent=100')
   setFlagsFromString('--no-optimize-for-size')
-  if (held >= BESIDE_MAX) setFlagsFromString('--no-external-memory-accounted-in-global-limit')
+  if (counts && held >= BESIDE_MAX) setFlagsFromString('--no-external-memory-accounted-in-global-limit')
   if (held < MUCH * 2) return
   setFlagsFromString('--incremental-marking')
   clearInterval(looking)
